@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "migrationd",
+    products: [
+        .executable(name: "migrationd", targets: ["MigrationDaemon"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibPQ", pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(name: "CSystem"),
+        .target(
+            name: "TenancyCore",
+            dependencies: [
+                "CLibPQ", "COpenSSL", "CSystem", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPLite",
+            dependencies: ["COpenSSL", "CSystem"],
+            swiftSettings: strict),
+        .target(
+            name: "PrivatePostgres",
+            dependencies: ["CSystem"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "MigrationDaemon",
+            dependencies: [
+                "TenancyCore", "HTTPLite", "PrivatePostgres",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: ["TenancyCore", "PrivatePostgres"],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "TenancyCoreTests",
+            dependencies: ["TenancyCore", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HTTPLiteTests",
+            dependencies: ["HTTPLite"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MigrationDaemonTests",
+            dependencies: ["MigrationDaemon", "TestSupport"],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,16 @@
+/* OpenSSL as the package sees it: public headers, and the macros Swift cannot import. */
+#ifndef MIGRATIOND_COPENSSL_SHIM_H
+#define MIGRATIOND_COPENSSL_SHIM_H
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#endif

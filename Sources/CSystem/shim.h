@@ -1,0 +1,37 @@
+/* What Glibc's Swift module hides: GNU names, macros and enums, as static inline functions. */
+#ifndef MIGRATIOND_CSYSTEM_SHIM_H
+#define MIGRATIOND_CSYSTEM_SHIM_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* sys/epoll.h */
+static inline int csystem_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static inline int csystem_epoll_control(int epoll, int operation, int fd, uint32_t events,
+                                        uint64_t token) {
+    struct epoll_event event;
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+/* sys/eventfd.h: a non-blocking, close-on-exec counter that wakes a poller. */
+static inline int csystem_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/* sys/socket.h: accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC. */
+static inline int csystem_accept(int listener, struct sockaddr *address, socklen_t *length) {
+    return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* unistd.h: a pipe whose both ends close on exec. */
+static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+#endif

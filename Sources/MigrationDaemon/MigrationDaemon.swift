@@ -1,0 +1,4 @@
+@main
+enum MigrationDaemon {
+    static func main() async {}
+}
