@@ -1,0 +1,93 @@
+/// What a job does to each of its tenants.
+public enum JobOperation: String, Sendable, CaseIterable {
+    case upgrade, downgrade
+    /// Writes the version rows without running anything.
+    case stamp
+    /// Reads every tenant's revision and changes nothing.
+    case check
+
+    /// The target when the caller names none; `check` compares with the heads.
+    public var defaultTarget: String {
+        switch self {
+        case .upgrade, .stamp: "head"
+        case .downgrade: "-1"
+        case .check: "heads"
+        }
+    }
+}
+
+/// How much of a job is only pretended.
+public enum DryRun: String, Sendable, CaseIterable {
+    case none
+    /// Resolves and reports every tenant's steps and touches nothing.
+    case plan
+}
+
+/// Which tenants a job is for; the members that are set are all demanded.
+public struct TenantSelection: Sendable, Equatable {
+    /// Tenant ids or identifiers.
+    public var ids: [String]?
+    /// A glob on the identifier: `*` any run of characters, `?` one.
+    public var match: String?
+    /// Lifecycle statuses; by default the active tenants only.
+    public var status: [String]
+    /// An isolation (`schema`, `database`, `rls`) that the tenant's placement resolves to.
+    public var isolation: Isolation?
+    /// Members that the tenant's metadata must hold with exactly these values.
+    public var metadata: JSONObject?
+    /// Leaves out tenants whose last known revision is already the target's.
+    public var behindOnly: Bool
+    /// At most this many tenants, the first in registry order.
+    public var limit: Int?
+
+    public init(
+        ids: [String]? = nil, match: String? = nil, status: [String] = ["active"],
+        isolation: Isolation? = nil, metadata: JSONObject? = nil, behindOnly: Bool = false,
+        limit: Int? = nil
+    ) {
+        self.ids = ids
+        self.match = match
+        self.status = status
+        self.isolation = isolation
+        self.metadata = metadata
+        self.behindOnly = behindOnly
+        self.limit = limit
+    }
+}
+
+/// A request for a fleet job, complete: every default is filled in.
+public struct JobRequest: Sendable, Equatable {
+    public var operation: JobOperation
+    /// Anything that Alembic accepts for the operation.
+    public var target: String
+    public var tenants: TenantSelection
+    /// Tenants migrated at once, 1 to 1,000.
+    public var concurrency: Int
+    /// Registry rows read at once, 1 to 1,000.
+    public var pageSize: Int
+    /// Milliseconds that a statement waits for a lock; 0 waits for ever.
+    public var lockTimeoutMilliseconds: Int
+    /// Milliseconds that one statement may run; 0 sets no bound.
+    public var statementTimeoutMilliseconds: Int
+    /// Tries of a tenant whose failure may pass, 1 to 100.
+    public var maxAttempts: Int
+    public var dryRun: DryRun
+    public var comment: String?
+
+    public init(
+        operation: JobOperation, target: String, tenants: TenantSelection, concurrency: Int,
+        pageSize: Int, lockTimeoutMilliseconds: Int, statementTimeoutMilliseconds: Int,
+        maxAttempts: Int, dryRun: DryRun = .none, comment: String? = nil
+    ) {
+        self.operation = operation
+        self.target = target
+        self.tenants = tenants
+        self.concurrency = concurrency
+        self.pageSize = pageSize
+        self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
+        self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
+        self.maxAttempts = maxAttempts
+        self.dryRun = dryRun
+        self.comment = comment
+    }
+}
