@@ -6,7 +6,9 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -34,4 +36,12 @@ static inline int csystem_accept(int listener, struct sockaddr *address, socklen
 
 /* unistd.h: a pipe whose both ends close on exec. */
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+/* spawn.h: the child closes every descriptor from `lowest` on (glibc 2.34). */
+static inline int csystem_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
+}
+
+/* stdlib.h: mkstemp whose descriptor closes on exec. */
+static inline int csystem_temporary_file(char *pattern) { return mkostemp(pattern, O_CLOEXEC); }
 #endif
