@@ -28,9 +28,9 @@ struct ServerProcess {
     /// Arguments: cluster folder, socket folder, folders to remove, then the server's command.
     ///
     /// `( ( … ) & )` gives the guard to init: a child that the server did not start would disturb
-    /// it. SIGQUIT is PostgreSQL's immediate shutdown, which ends within 5 seconds and removes
-    /// `postmaster.pid` last; the process id alone would mislead where nobody reaps orphans. A line instead
-    /// of the end of file means that the owner itself saw the server end.
+    /// it. A line instead of the end of file means that the owner itself saw the server end.
+    /// SIGQUIT is PostgreSQL's immediate shutdown; it ends within 5 seconds and removes
+    /// `postmaster.pid` last. The process id alone would mislead where nobody reaps orphans.
     private static let script = """
         cd -- "$1" || exit \(unreachableCode)
         socket=$2 remove=$3
