@@ -1,0 +1,4 @@
+extension JobRequest {
+    public var json: JSONValue { .null }
+    init?(stored: JSONValue) { return nil }
+}
