@@ -3,6 +3,7 @@
 #define MIGRATIOND_CSYSTEM_SHIM_H
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags);
 int mkostemp(char *pattern, int flags);
 int pipe2(int ends[2], int flags);
+int pthread_setname_np(pthread_t thread, const char *name);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int lowest);
 
 /* sys/epoll.h */
@@ -32,6 +34,19 @@ static inline int csystem_epoll_control(int epoll, int operation, int fd, uint32
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
+/* sys/epoll.h: waits and unpacks, because epoll_event is packed and epoll_data a union. */
+static inline int csystem_epoll_wait(int epoll, uint64_t *tokens, uint32_t *events, int capacity,
+                                     int timeout_ms) {
+    struct epoll_event ready[256];
+    if (capacity > 256) capacity = 256;
+    int count = epoll_wait(epoll, ready, capacity, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        tokens[i] = ready[i].data.u64;
+        events[i] = ready[i].events;
+    }
+    return count;
+}
+
 /* sys/eventfd.h: a non-blocking, close-on-exec counter that wakes a poller. */
 static inline int csystem_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
@@ -42,6 +57,11 @@ static inline int csystem_accept(int listener, struct sockaddr *address, socklen
 
 /* unistd.h: a pipe whose both ends close on exec. */
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+/* pthread.h: a name of at most 15 bytes, for ps and debuggers. */
+static inline int csystem_name_thread(pthread_t thread, const char *name) {
+    return pthread_setname_np(thread, name);
+}
 
 /* spawn.h: the child closes every descriptor from `lowest` on (glibc 2.34). */
 static inline int csystem_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {

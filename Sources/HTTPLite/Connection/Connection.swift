@@ -1,0 +1,323 @@
+/// One connection: performs what its machine decides, on a socket and with a handler's task.
+final class Connection: @unchecked Sendable {
+    // Safety: every property is touched by the event loop's thread alone; handlers' tasks run on
+    // it, and the body writer enters through `EventLoop.execute`.
+    let token: UInt64
+    let peer: String
+    let isLocal: Bool
+    private let core: ServerCore
+    private var socket: Socket?
+
+    private var machine: ConnectionMachine
+    private var output = OutputBuffer()
+    private var interest: Readiness = .input
+    private var isInTurn = false
+    /// The deadline whose timer counts; others of this token are stale.
+    private var timerMoment = Moment.never
+
+    private var request: HTTPRequest?
+    private var task: Task<Void, Never>?
+    /// Counts handlers, so that the answer of one that was given up is known as late.
+    private var serial: UInt64 = 0
+    private var plan: ResponsePlan?
+    private var access: AccessRecord?
+    private var waiters: [CheckedContinuation<Void, any Error>] = []
+
+    init(socket: Socket, token: UInt64, peer: String, isLocal: Bool, core: ServerCore) {
+        self.socket = socket
+        self.token = token
+        self.peer = peer
+        self.isLocal = isLocal
+        self.core = core
+        machine = ConnectionMachine(limits: core.limits, now: core.loop.now)
+        schedule()
+    }
+
+    var descriptor: Int32? { socket?.descriptor }
+
+    private var now: Moment { core.loop.now }
+
+    // MARK: Events
+
+    func ready(_ readiness: Readiness) {
+        guard socket != nil else { return }
+        if machine.wantsInput, !readiness.isDisjoint(with: [.input, .hangup]) {
+            receive()
+        } else if readiness.contains(.hangup) {
+            perform(machine.close(reset: false))
+        }
+        turn()
+    }
+
+    /// A timer of this connection has come up.
+    func expired(_ moment: Moment) {
+        guard moment == timerMoment else { return }
+        timerMoment = .never
+        perform(machine.expire(now: now))
+        turn()
+    }
+
+    func drain() {
+        perform(machine.drain())
+        turn()
+    }
+
+    func closeNow() {
+        if socket != nil { perform(machine.close(reset: true)) }
+    }
+
+    private func receive() {
+        guard let socket else { return }
+        switch socket.read(into: core.scratch) {
+        case .bytes(let count):
+            core.scratchPrefix(count) { perform(machine.receive($0)) }
+        case .end:
+            perform(machine.receiveEnd(now: now))
+        case .wouldBlock:
+            break
+        case .failed:
+            perform(machine.close(reset: false))
+        }
+    }
+
+    /// Does all that can be done now, sends what there is, and waits for what is missing.
+    func turn() {
+        guard !isInTurn, socket != nil else { return }
+        isInTurn = true
+        // One client's pipeline must not hold up the others.
+        var budget = 64
+        var wasBlocked = true
+        while wasBlocked, budget > 0 {
+            while budget > 0, let action = machine.next(now: now) {
+                budget -= 1
+                perform(action)
+            }
+            wasBlocked = machine.outputPending >= core.limits.outputBytes
+            flush()
+        }
+        isInTurn = false
+        guard socket != nil else { return }
+        if budget == 0 { core.continueLater(self) }
+        updateInterest()
+        schedule()
+    }
+
+    private func flush() {
+        var sent = 0
+        sending: while output.count > 0, let socket {
+            switch output.withUnsent(socket.write) {
+            case .bytes(let count):
+                sent += count
+                output.consume(count)
+            case .wouldBlock:
+                break sending
+            case .end, .failed:
+                perform(machine.close(reset: false))
+            }
+        }
+        guard socket != nil else { return }
+        perform(machine.sent(sent, pending: output.count, now: now))
+        if output.count <= core.limits.outputBytes / 2 { resumeWaiters() }
+    }
+
+    private func updateInterest() {
+        guard let descriptor else { return }
+        var wanted: Readiness = []
+        if machine.wantsInput { wanted.insert(.input) }
+        if output.count > 0 { wanted.insert(.output) }
+        guard wanted != interest else { return }
+        interest = wanted
+        core.loop.modify(descriptor, token: token, interest: wanted)
+    }
+
+    private func schedule() {
+        let deadline = machine.deadline
+        guard deadline < timerMoment else { return }
+        timerMoment = deadline
+        core.loop.timers.insert(deadline, token: token)
+    }
+
+    // MARK: Actions
+
+    private func perform(_ action: ConnectionMachine.Action?) {
+        switch action {
+        case nil: break
+        case .route(let head): route(head)
+        case .sendContinue: queue(ResponseEncoder.encodeContinue)
+        case .handle(let body): startHandler(body)
+        case .refuse(let failure): refuse(failure)
+        case .cancelHandler: task?.cancel()
+        case .endOutput: socket?.endOutput()
+        case .close(let reset): close(reset: reset)
+        }
+    }
+
+    private func route(_ head: RequestHead) {
+        let request = HTTPRequest(
+            head: head, peer: peer,
+            requestID: RequestIDs.given(in: head.fields) ?? core.configuration.makeRequestID())
+        self.request = request
+        access = AccessRecord(request: request, start: now)
+        perform(machine.admit(core.handler.bounds(for: request), now: now))
+    }
+
+    private func startHandler(_ body: [UInt8]) {
+        guard var request else { return }
+        guard core.liveHandlers < core.limits.handlers else {
+            perform(
+                machine.refuse(
+                    HTTPFailure(
+                        .overloaded, "too many requests are being served",
+                        rfc: "RFC 9110, 15.6.4", fields: ["Retry-After": "1"])))
+            return
+        }
+        request.body = body
+        self.request = nil
+        serial += 1
+        let serial = serial
+        core.liveHandlers += 1
+        // Starts on this thread at once: a handler that never suspends costs no job at all.
+        let task = Task.immediate(executorPreference: core.loop) { [self] in
+            await serve(request, serial)
+            core.liveHandlers -= 1
+        }
+        if serial == self.serial, machine.isServing { self.task = task }
+    }
+
+    private func serve(_ request: HTTPRequest, _ serial: UInt64) async {
+        let response = await core.respond(to: request)
+        // The client has left, or time ran out and 503 went out instead.
+        guard serial == self.serial, machine.phase == .handling else { return }
+        guard let write = begin(response, requestID: request.requestID) else {
+            finishResponse()
+            return
+        }
+        do {
+            try await write(HTTPBodyWriter(connection: self, serial: serial))
+            if serial == self.serial { endStream() }
+        } catch {
+            // The head is out: only a broken end tells the client that the body is not whole.
+            if serial == self.serial { perform(machine.close(reset: true)) }
+        }
+    }
+
+    /// Queues a response's head and a body that is at hand; the result writes the rest.
+    private func begin(
+        _ response: HTTPResponse, requestID: String
+    ) -> (@Sendable (HTTPBodyWriter) async throws -> Void)? {
+        let length: Int? =
+            switch response.body {
+            case .none: 0
+            case .bytes(let bytes): bytes.count
+            case .stream: nil
+            }
+        let plan = machine.respond(
+            status: response.status, length: length,
+            asksToClose: response.fields.contains("connection", token: "close"), now: now)
+        self.plan = plan
+        send(response, plan: plan, requestID: requestID)
+        guard plan.hasContent, case .stream(let write) = response.body else { return nil }
+        turn()
+        return write
+    }
+
+    private func send(_ response: HTTPResponse, plan: ResponsePlan, requestID: String) {
+        access?.status = response.status
+        queue { bytes in
+            core.encoder.encodeHead(response, plan: plan, requestID: requestID, into: &bytes)
+            if plan.hasContent, case .bytes(let body) = response.body { bytes += body }
+        }
+    }
+
+    private func endStream() {
+        if plan?.framing == .chunked { queue(ResponseEncoder.encodeLastChunk) }
+        finishResponse()
+    }
+
+    private func finishResponse() {
+        task = nil
+        core.log(&access, isComplete: true, now: now)
+        machine.responseEnded(now: now)
+        turn()
+    }
+
+    private func refuse(_ failure: HTTPFailure) {
+        abandonHandler()
+        let requestID = access?.request?.requestID ?? core.configuration.makeRequestID()
+        let response = core.configuration.renderFailure(failure, requestID)
+        var length = 0
+        if case .bytes(let bytes) = response.body { length = bytes.count }
+        if access == nil { access = AccessRecord(peer: peer, requestID: requestID, start: now) }
+        send(response, plan: machine.refusalPlan(length: length), requestID: requestID)
+        core.log(&access, isComplete: true, now: now)
+    }
+
+    private func queue(_ body: (inout [UInt8]) -> Void) {
+        let before = output.count
+        output.append(body)
+        access?.responseBytes += output.count - before
+        machine.queued(pending: output.count)
+    }
+
+    private func abandonHandler() {
+        serial += 1
+        task?.cancel()
+        task = nil
+        request = nil
+        resumeWaiters(throwing: CancellationError())
+    }
+
+    private func close(reset: Bool) {
+        guard let socket else { return }
+        self.socket = nil
+        if reset { socket.resetOnClose() }
+        core.loop.remove(socket.descriptor)
+        abandonHandler()
+        output.clear()
+        if access?.status != nil { core.log(&access, isComplete: false, now: now) }
+        core.closed(self)
+    }
+
+    // MARK: Streams
+
+    /// Queues a piece of a stream's body; resumes `waiter` when there is room for more.
+    func write(_ bytes: [UInt8], serial: UInt64, waiter: CheckedContinuation<Void, any Error>) {
+        guard appendPiece(bytes, serial: serial) else {
+            waiter.resume(throwing: CancellationError())
+            return
+        }
+        if hasRoom { waiter.resume() } else { waiters.append(waiter) }
+    }
+
+    /// Queues a piece; false when the response is over.
+    func appendPiece(_ bytes: [UInt8], serial: UInt64) -> Bool {
+        guard serial == self.serial, machine.phase == .responding, let plan else { return false }
+        queue { output in
+            if plan.framing == .chunked {
+                ResponseEncoder.encodeChunk(bytes, into: &output)
+            } else {
+                output += bytes
+            }
+        }
+        turn()
+        return socket != nil
+    }
+
+    var hasRoom: Bool { output.count < core.limits.outputBytes }
+
+    var loop: EventLoop { core.loop }
+
+    private func resumeWaiters(throwing error: (any Error)? = nil) {
+        guard !waiters.isEmpty else { return }
+        let resumed = waiters
+        waiters = []
+        for waiter in resumed {
+            if let error { waiter.resume(throwing: error) } else { waiter.resume() }
+        }
+    }
+}
+
+extension ConnectionMachine {
+    /// Whether a handler's task belongs to the connection.
+    var isServing: Bool { phase == .handling || phase == .responding }
+}

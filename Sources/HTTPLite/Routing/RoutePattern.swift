@@ -1,0 +1,23 @@
+/// A route's path such as `/v1/jobs/{id}/tenants`, taken apart.
+struct RoutePattern: Sendable, Equatable {
+    enum Segment: Sendable, Equatable {
+        case literal(String)
+        case parameter(String)
+    }
+
+    let segments: [Segment]
+
+    /// Takes a pattern apart.
+    ///
+    /// - Parameter text: begins with `/`; `{name}` stands for one segment that is not empty.
+    init(_ text: String) {
+        precondition(text.utf8.first == ASCII.slash, "a route's pattern begins with a slash")
+        segments = text.utf8.dropFirst().split(
+            separator: ASCII.slash, omittingEmptySubsequences: false
+        ).map { part in
+            let isParameter = part.first == UInt8(ascii: "{") && part.last == UInt8(ascii: "}")
+            let name = Substring(isParameter ? part.dropFirst().dropLast() : part)
+            return isParameter ? .parameter(String(name)) : .literal(String(name))
+        }
+    }
+}

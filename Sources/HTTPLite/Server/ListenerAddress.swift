@@ -1,0 +1,19 @@
+/// Where a server listens.
+public enum ListenerAddress: Sendable, Hashable, CustomStringConvertible {
+    /// A host name or address; port 0 lets the system choose one.
+    case tcp(host: String, port: UInt16)
+    /// A Unix domain socket and its permissions, for example `0o660`.
+    case unix(path: String, mode: UInt32)
+    /// A listening socket inherited from a service manager; the server closes it at shutdown.
+    case inherited(descriptor: Int32)
+
+    /// `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/x.sock` or `fd:3`.
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port):
+            host.utf8.contains(ASCII.colon) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path, _): "unix:\(path)"
+        case .inherited(let descriptor): "fd:\(descriptor)"
+        }
+    }
+}

@@ -1,0 +1,83 @@
+internal import CSystem
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// What a descriptor is ready for, or what is asked of it.
+struct Readiness: OptionSet, Sendable {
+    let rawValue: UInt8
+    static let input = Readiness(rawValue: 1)
+    static let output = Readiness(rawValue: 2)
+    /// The peer has reset or both sides have ended; reported without being asked for.
+    static let hangup = Readiness(rawValue: 4)
+}
+
+/// Waits for descriptors; level-triggered, so that whoever reads only a part is told again.
+protocol Poller: ~Copyable {
+    func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError)
+    func modify(_ descriptor: Int32, token: UInt64, interest: Readiness)
+    func remove(_ descriptor: Int32)
+    /// Calls `body` for each ready descriptor, after at most the timeout; nil waits for ever.
+    mutating func wait(timeout: Duration?, _ body: (UInt64, Readiness) -> Void)
+}
+
+/// epoll(7).
+struct EpollPoller: Poller, ~Copyable {
+    private static let capacity = 256
+
+    private let descriptor: Int32
+    private var tokens = [UInt64](repeating: 0, count: Self.capacity)
+    private var events = [UInt32](repeating: 0, count: Self.capacity)
+
+    init() throws(SocketError) {
+        descriptor = csystem_epoll_create()
+        guard descriptor >= 0 else { throw SocketError(.poll, "epoll") }
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError) {
+        guard control(EPOLL_CTL_ADD, descriptor, token, interest) == 0 else {
+            throw SocketError(.poll, "descriptor \(descriptor)")
+        }
+    }
+
+    func modify(_ descriptor: Int32, token: UInt64, interest: Readiness) {
+        _ = control(EPOLL_CTL_MOD, descriptor, token, interest)
+    }
+
+    func remove(_ descriptor: Int32) {
+        _ = control(EPOLL_CTL_DEL, descriptor, 0, [])
+    }
+
+    mutating func wait(timeout: Duration?, _ body: (UInt64, Readiness) -> Void) {
+        // A millisecond more than asked: waking early would only spin until the deadline.
+        let milliseconds = timeout.map {
+            $0 == .zero ? 0 : Int32(clamping: $0.nanoseconds / 1_000_000 + 1)
+        }
+        // EINTR ends the wait without events, which every caller takes for an early wake.
+        let count = csystem_epoll_wait(
+            descriptor, &tokens, &events, Int32(Self.capacity), milliseconds ?? -1)
+        for index in 0..<max(0, Int(count)) {
+            body(tokens[index], Self.readiness(events[index]))
+        }
+    }
+
+    private func control(
+        _ operation: Int32, _ target: Int32, _ token: UInt64, _ interest: Readiness
+    ) -> Int32 {
+        var events: UInt32 = 0
+        if interest.contains(.input) { events |= EPOLLIN.rawValue }
+        if interest.contains(.output) { events |= EPOLLOUT.rawValue }
+        return csystem_epoll_control(descriptor, operation, target, events, token)
+    }
+
+    private static func readiness(_ events: UInt32) -> Readiness {
+        var readiness: Readiness = []
+        if events & EPOLLIN.rawValue != 0 { readiness.insert(.input) }
+        if events & EPOLLOUT.rawValue != 0 { readiness.insert(.output) }
+        if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { readiness.insert(.hangup) }
+        return readiness
+    }
+}

@@ -1,0 +1,250 @@
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// What the event loop's thread owns: listeners, connections, counts.
+final class ServerCore: EventLoopClient, @unchecked Sendable {
+    // Safety: all but `configuration`, `handler`, `limits`, `loop` (constant) and `published`
+    // (guarded) is touched by the loop's thread alone, and by `HTTPServer.start` before it exists.
+    private struct Slot {
+        var connection: Connection?
+        var generation: UInt32 = 0
+    }
+
+    private static let listenerBit: UInt64 = 1 << 63
+    private static let acceptsAtOnce = 64
+    private static let resumeDelay = Duration.milliseconds(100)
+
+    let configuration: HTTPServerConfiguration
+    let handler: any HTTPHandler
+    let limits: Limits
+    let loop: EventLoop
+    let published = Mutex(HTTPServerStats())
+
+    /// Where bytes from any socket land first, so that an idle connection needs no buffer.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    private(set) var encoder: ResponseEncoder
+    var liveHandlers = 0
+
+    private let connectionLimit: Int
+    private var listeners: [Listener]
+    private var slots: [Slot] = []
+    private var freeSlots: [UInt32] = []
+    private var connectionsByAddress: [String: Int] = [:]
+    private var postponed: [Connection] = []
+    private var stats = HTTPServerStats()
+    private var dateSecond = 0
+    private var isAccepting = false
+    private var drainDeadline: Moment?
+    private var drained: [CheckedContinuation<Void, Never>] = []
+
+    init(
+        configuration: HTTPServerConfiguration, handler: any HTTPHandler, loop: EventLoop,
+        listeners: [Listener]
+    ) throws(SocketError) {
+        self.configuration = configuration
+        self.handler = handler
+        self.loop = loop
+        self.listeners = listeners
+        limits = configuration.limits
+        connectionLimit = Self.connectionLimit(configured: configuration.limits.connections)
+        encoder = ResponseEncoder(server: configuration.serverName)
+        renewDate()
+        for (index, listener) in listeners.enumerated() {
+            try loop.add(
+                listener.socket.descriptor, token: Self.listenerBit | UInt64(index),
+                interest: .input)
+        }
+        isAccepting = true
+    }
+
+    deinit { scratch.deallocate() }
+
+    func scratchPrefix(_ count: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        body(UnsafeBufferPointer(rebasing: scratch.assumingMemoryBound(to: UInt8.self)[..<count]))
+    }
+
+    // MARK: The loop's calls
+
+    var isFinished: Bool { drainDeadline != nil && stats.connections == 0 && liveHandlers == 0 }
+    var hasPendingWork: Bool { !postponed.isEmpty }
+
+    func ready(_ token: UInt64, _ readiness: Readiness) {
+        if token & Self.listenerBit != 0 {
+            accept(Int(token & ~Self.listenerBit))
+        } else {
+            connection(token)?.ready(readiness)
+        }
+    }
+
+    func expired(_ entry: TimerQueue.Entry) {
+        if entry.token & Self.listenerBit != 0 {
+            if let drainDeadline, loop.now >= drainDeadline { closeAll() }
+            setAccepting(stats.connections < connectionLimit)
+        } else {
+            connection(entry.token)?.expired(entry.moment)
+        }
+    }
+
+    func finishTurn() {
+        let resumed = postponed
+        postponed.removeAll(keepingCapacity: true)
+        for connection in resumed { connection.turn() }
+        renewDate()
+        stats.handlers = liveHandlers
+        published.withLock { $0 = stats }
+        if drainDeadline != nil, stats.connections == 0 {
+            for waiter in drained { waiter.resume() }
+            drained = []
+        }
+    }
+
+    private func renewDate() {
+        let second = time(nil)
+        guard second != dateSecond else { return }
+        dateSecond = second
+        encoder.setDate(secondsSince1970: second)
+    }
+
+    // MARK: Connections
+
+    private func accept(_ index: Int) {
+        guard isAccepting, index < listeners.count else { return }
+        for _ in 0..<Self.acceptsAtOnce {
+            switch listeners[index].accept() {
+            case .connection(let socket, let peer, let isLocal):
+                open(socket, peer: peer, isLocal: isLocal)
+                if stats.connections >= connectionLimit {
+                    setAccepting(false)
+                    return
+                }
+            case .none:
+                return
+            case .exhausted:
+                // The listener stays ready, so the loop would spin until a descriptor is free.
+                stats.exhausted += 1
+                setAccepting(false)
+                loop.timers.insert(loop.now + Self.resumeDelay, token: Self.listenerBit)
+                return
+            }
+        }
+    }
+
+    private func open(_ socket: Socket, peer: String, isLocal: Bool) {
+        if !isLocal {
+            let count = connectionsByAddress[peer, default: 0]
+            guard count < limits.connectionsPerAddress else {
+                stats.turnedAway += 1
+                return
+            }
+            connectionsByAddress[peer] = count + 1
+        }
+        socket.disableNagle()
+        let index = freeSlots.popLast() ?? UInt32(slots.count)
+        if index == slots.count { slots.append(Slot()) }
+        slots[Int(index)].generation &+= 1
+        let token = UInt64(slots[Int(index)].generation & 0x7FFF_FFFF) << 32 | UInt64(index)
+        stats.accepted += 1
+        stats.connections += 1
+        let connection = Connection(
+            socket: socket, token: token, peer: peer, isLocal: isLocal, core: self)
+        slots[Int(index)].connection = connection
+        do throws(SocketError) {
+            try loop.add(socket.descriptor, token: token, interest: .input)
+        } catch {
+            connection.closeNow()
+        }
+    }
+
+    /// The connection of a token; nil if it is closed and its slot perhaps used again.
+    private func connection(_ token: UInt64) -> Connection? {
+        let index = Int(token & 0xFFFF_FFFF)
+        guard index < slots.count, let connection = slots[index].connection,
+            connection.token == token
+        else { return nil }
+        return connection
+    }
+
+    func closed(_ connection: Connection) {
+        let index = UInt32(truncatingIfNeeded: connection.token)
+        slots[Int(index)].connection = nil
+        freeSlots.append(index)
+        stats.connections -= 1
+        if !connection.isLocal {
+            let left = connectionsByAddress[connection.peer, default: 1] - 1
+            connectionsByAddress[connection.peer] = left > 0 ? left : nil
+        }
+        // Some room first, so that a full server does not turn its listeners on and off.
+        if !isAccepting, stats.connections <= connectionLimit * 9 / 10 { setAccepting(true) }
+    }
+
+    /// Gives a connection another turn after the sockets of the others.
+    func continueLater(_ connection: Connection) {
+        postponed.append(connection)
+    }
+
+    private func setAccepting(_ accepts: Bool) {
+        guard accepts != isAccepting, drainDeadline == nil else { return }
+        isAccepting = accepts
+        for (index, listener) in listeners.enumerated() {
+            loop.modify(
+                listener.socket.descriptor, token: Self.listenerBit | UInt64(index),
+                interest: accepts ? .input : [])
+        }
+    }
+
+    /// Leaves 256 descriptors for everything else that the process opens.
+    private static func connectionLimit(configured: Int) -> Int {
+        var files = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 else {
+            return configured
+        }
+        return max(16, min(configured, Int(clamping: files.rlim_cur) - 256))
+    }
+
+    // MARK: Requests
+
+    /// The handler's response, or the one for its error.
+    func respond(to request: HTTPRequest) async -> HTTPResponse {
+        do {
+            return try await handler.handle(request)
+        } catch let failure as HTTPFailure {
+            return configuration.renderFailure(failure, request.requestID)
+        } catch {
+            configuration.onUncaught?(error, request.requestID)
+            return configuration.renderFailure(
+                HTTPFailure(.internalError, "the server failed to answer"), request.requestID)
+        }
+    }
+
+    func log(_ record: inout AccessRecord?, isComplete: Bool, now: Moment) {
+        guard let entry = record else { return }
+        record = nil
+        stats.requests += 1
+        configuration.onAccess?(entry.entry(isComplete: isComplete, now: now))
+    }
+
+    // MARK: Shutdown
+
+    /// Stops accepting, lets what runs come to its end until the deadline, then closes all.
+    func drain(deadline: Duration, _ waiter: CheckedContinuation<Void, Never>) {
+        drained.append(waiter)
+        let moment = loop.now + deadline
+        let isFirst = drainDeadline == nil
+        drainDeadline = min(moment, drainDeadline ?? .never)
+        loop.timers.insert(moment, token: Self.listenerBit)
+        guard isFirst else { return }
+        for listener in listeners {
+            loop.remove(listener.socket.descriptor)
+            listener.removeFile()
+        }
+        listeners = []
+        for slot in slots { slot.connection?.drain() }
+    }
+
+    private func closeAll() {
+        for slot in slots { slot.connection?.closeNow() }
+    }
+}

@@ -1,0 +1,97 @@
+/// Writes responses as bytes; what handlers give cannot break out of a field.
+struct ResponseEncoder: Sendable {
+    /// The fields that belong to the server; those of a handler are left out.
+    private static let reserved: [String] = [
+        "content-length", "transfer-encoding", "connection", "date", "x-request-id", "server",
+        "keep-alive",
+    ]
+
+    /// `Date: …` and, where configured, `Server: …`, each with its CRLF; renewed every second.
+    private var standing: [UInt8]
+    private let server: String?
+
+    init(server: String?) {
+        self.server = server.flatMap { $0.utf8.allSatisfy(ASCII.isFieldValue) ? $0 : nil }
+        standing = []
+    }
+
+    /// Renews the date.
+    mutating func setDate(secondsSince1970 seconds: Int) {
+        standing = Array("Date: \(HTTPDate.render(secondsSince1970: seconds))\r\n".utf8)
+        if let server { standing += Array("Server: \(server)\r\n".utf8) }
+    }
+
+    /// Appends a head with its empty line.
+    func encodeHead(
+        _ response: HTTPResponse, plan: ResponsePlan, requestID: String, into output: inout [UInt8]
+    ) {
+        appendStatusLine(response.status, to: &output)
+        for entry in response.fields.entries {
+            let name = response.fields.bytes(entry.name)
+            if Self.isReserved(name) { continue }
+            output += name
+            output += Self.separator
+            output += response.fields.bytes(entry.value)
+            output += Self.crlf
+        }
+        output += standing
+        appendFraming(plan, to: &output)
+        output.append(contentsOf: "X-Request-Id: ".utf8)
+        output.append(contentsOf: requestID.utf8)
+        output.append(contentsOf: "\r\n\r\n".utf8)
+    }
+
+    /// Appends `100 Continue`.
+    static func encodeContinue(into output: inout [UInt8]) {
+        output.append(contentsOf: "HTTP/1.1 100 Continue\r\n\r\n".utf8)
+    }
+
+    /// Appends one chunk; nothing for no bytes, because an empty chunk ends the body.
+    static func encodeChunk(_ bytes: some Collection<UInt8>, into output: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        output.append(contentsOf: String(bytes.count, radix: 16).utf8)
+        output += crlf
+        output.append(contentsOf: bytes)
+        output += crlf
+    }
+
+    /// Appends the end of a chunked body.
+    static func encodeLastChunk(into output: inout [UInt8]) {
+        output.append(contentsOf: "0\r\n\r\n".utf8)
+    }
+
+    private static let crlf: [UInt8] = [ASCII.cr, ASCII.lf]
+    private static let separator: [UInt8] = [ASCII.colon, ASCII.space]
+
+    // A 1.0 request is answered as 1.1 as well: the version is the server's (RFC 9112, 2.3).
+    private static let statusOK = Array("HTTP/1.1 200 OK\r\n".utf8)
+
+    private func appendStatusLine(_ status: HTTPStatus, to output: inout [UInt8]) {
+        if status == .ok {
+            output += Self.statusOK
+        } else {
+            output.append(contentsOf: "HTTP/1.1 \(status.code) \(status.reason)\r\n".utf8)
+        }
+    }
+
+    private func appendFraming(_ plan: ResponsePlan, to output: inout [UInt8]) {
+        switch plan.framing {
+        case .none, .untilClose: break
+        case .length(let length):
+            output.append(contentsOf: "Content-Length: ".utf8)
+            output.append(contentsOf: String(length).utf8)
+            output += Self.crlf
+        case .chunked:
+            output.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+        }
+        if !plan.keepsAlive {
+            output.append(contentsOf: "Connection: close\r\n".utf8)
+        } else if plan.isHTTP10 {
+            output.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+        }
+    }
+
+    private static func isReserved(_ name: ArraySlice<UInt8>) -> Bool {
+        reserved.contains { $0.utf8.count == name.count && ASCII.equal(name, $0.utf8) }
+    }
+}
