@@ -1,0 +1,16 @@
+/// Entity tags (RFC 9110, section 8.8.3). They are weak: a running job's rate and remaining time
+/// are worked out anew for every answer.
+struct EntityTag: Sendable, Equatable {
+    /// The opaque part, without quotes.
+    let value: String
+
+    /// The field's value.
+    var text: String { "W/\"\(value)\"" }
+
+    /// Whether an If-None-Match field names this tag (RFC 9110, section 13.1.2: weak comparison).
+    func matches(ifNoneMatch values: [String]) -> Bool {
+        values.flatMap { $0.split(separator: ",") }.map(MediaType.trimmed).contains { candidate in
+            candidate == "*" || candidate == text || candidate == "\"\(value)\""
+        }
+    }
+}

@@ -1,0 +1,20 @@
+internal import TenancyCore
+
+/// What the handlers work with; `Daemon` joins it.
+struct Services: Sendable {
+    let scheduler: JobScheduler
+    let directory: TenantDirectory
+    let library: MigrationLibrary
+    let readiness: any ReadinessProbe
+    let identity: DaemonIdentity
+    let jobDefaults: JobDefaults
+    let clock: WallClock
+}
+
+/// This daemon among those that share a control database.
+struct DaemonIdentity: Sendable {
+    let replicaID: String
+    let startedAt: Timestamp
+    /// The ids of the other replicas that live now.
+    let otherReplicas: @Sendable () async -> [String]
+}
