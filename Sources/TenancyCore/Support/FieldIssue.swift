@@ -1,0 +1,64 @@
+/// One step from a JSON value to a value inside it.
+public enum PathStep: Sendable, Hashable {
+    case key(String)
+    case index(Int)
+}
+
+/// One thing that is wrong with a member of a JSON value.
+public struct FieldIssue: Error, Sendable, Equatable {
+    /// The way from the root to the member.
+    public let path: [PathStep]
+    /// What is wrong, read after the member's name: `must be between 1 and 1000`.
+    public let detail: String
+
+    public init(path: [PathStep], detail: String) {
+        self.path = path
+        self.detail = detail
+    }
+
+    /// The path as a JSON pointer (RFC 6901); empty for the whole value.
+    public var pointer: String {
+        path.map { step in
+            switch step {
+            case .index(let index): "/\(index)"
+            case .key(let key): "/" + Self.escaped(key)
+            }
+        }.joined()
+    }
+
+    /// The path as people write it: `server.tokens[0].sha256`; empty for the whole value.
+    public var keyPath: String { path.keyPath }
+
+    /// RFC 6901 section 3: `~` is written `~0`, and `/` is `~1`.
+    private static func escaped(_ key: String) -> String {
+        key.unicodeScalars.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
+    }
+}
+
+extension FieldIssue: CustomStringConvertible {
+    public var description: String { keyPath.isEmpty ? detail : "\(keyPath) \(detail)" }
+}
+
+extension [PathStep] {
+    /// The path as people write it: `server.tokens[0].sha256`.
+    var keyPath: String {
+        reduce(into: "") { text, step in
+            switch step {
+            case .index(let index): text += "[\(index)]"
+            case .key(let key): text += text.isEmpty ? key : ".\(key)"
+            }
+        }
+    }
+}
+
+/// Everything that is wrong with a JSON value; never empty.
+public struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
+    public let issues: [FieldIssue]
+
+    public init(_ issues: [FieldIssue]) {
+        precondition(!issues.isEmpty, "an error needs an issue")
+        self.issues = issues
+    }
+
+    public var description: String { issues.map(\.description).joined(separator: "; ") }
+}

@@ -1,0 +1,95 @@
+/// A JSON number as it was written, so that nothing is lost on the way through.
+public struct JSONNumber: Sendable {
+    /// The number's text, which keeps to the grammar of RFC 8259 section 6.
+    public let text: String
+
+    /// The integer in its shortest form.
+    public init(_ value: some FixedWidthInteger) {
+        text = String(value)
+    }
+
+    /// The shortest text that reads back as the same double; nil for what JSON cannot write.
+    public init?(_ value: Double) {
+        guard value.isFinite else { return nil }
+        text = value.description
+    }
+
+    /// A text that the caller has held against the grammar.
+    init(checked text: String) {
+        self.text = text
+    }
+
+    /// The integer that this number is exactly (`1e2` and `100.0` are 100), if it fits.
+    public var intValue: Int? { Int(text) ?? Decimal(text)?.exactInteger }
+
+    /// The nearest double; an infinity where the number is too large for one.
+    public var doubleValue: Double { Double(text) ?? .nan }
+}
+
+extension JSONNumber: Equatable {
+    /// Numbers are equal when their decimal values are: `1`, `1.0` and `10e-1`.
+    public static func == (lhs: JSONNumber, rhs: JSONNumber) -> Bool {
+        if lhs.text == rhs.text { return true }
+        guard let left = Decimal(lhs.text), let right = Decimal(rhs.text) else { return false }
+        return left == right
+    }
+}
+
+/// The exact value of a number's text: the significant digits, times ten to the exponent.
+private struct Decimal: Equatable {
+    private var isNegative = false
+    private var digits: [UInt8] = []
+    private var exponent = 0
+
+    /// Exponents beyond this are not worked with; such numbers are equal only as texts.
+    private static let exponentLimit = 1_000_000_000
+
+    init?(_ text: String) {
+        let parts = text.utf8.split(whereSeparator: {
+            $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E")
+        })
+        guard let mantissa = parts.first else { return nil }
+        if parts.count > 1 {
+            guard let written = Int(String(parts[1]) ?? ""), abs(written) <= Self.exponentLimit
+            else { return nil }
+            exponent = written
+        }
+        var isFraction = false
+        for byte in mantissa {
+            switch byte {
+            case UInt8(ascii: "-"): isNegative = true
+            case UInt8(ascii: "."): isFraction = true
+            default:
+                digits.append(byte - UInt8(ascii: "0"))
+                if isFraction { exponent -= 1 }
+            }
+        }
+        normalize()
+    }
+
+    private mutating func normalize() {
+        digits = Array(digits.drop { $0 == 0 })
+        while digits.last == 0 {
+            digits.removeLast()
+            exponent += 1
+        }
+        if digits.isEmpty {
+            isNegative = false
+            exponent = 0
+        }
+    }
+
+    var exactInteger: Int? {
+        // No Int has more than 19 digits.
+        guard exponent >= 0, digits.count + exponent <= 19 else { return nil }
+        var value = 0
+        for digit in digits + Array(repeating: 0, count: exponent) {
+            let (shifted, tooLarge) = value.multipliedReportingOverflow(by: 10)
+            let part = isNegative ? -Int(digit) : Int(digit)
+            let (sum, tooFar) = shifted.addingReportingOverflow(part)
+            if tooLarge || tooFar { return nil }
+            value = sum
+        }
+        return value
+    }
+}

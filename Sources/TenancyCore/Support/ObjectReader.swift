@@ -1,0 +1,249 @@
+/// Whether a member may be left out or be null.
+public enum Presence: Sendable {
+    /// It must be there, and not be null.
+    case required
+    /// It may be left out, but not be null.
+    case optional
+    /// It may be left out or be null, which mean the same.
+    case nullable
+}
+
+/// Reads a JSON object member by member and collects everything that is wrong with it.
+///
+/// A method that finds a member missing or wrong answers nil, so the reader goes on and reports
+/// the next problem as well. Members that no method asked for are unknown, and reported last.
+public struct ObjectReader {
+    /// What is wrong so far.
+    public private(set) var issues: [FieldIssue] = []
+
+    private let object: JSONObject
+    private let path: [PathStep]
+    private var known: [String] = []
+
+    private init(_ object: JSONObject, path: [PathStep]) {
+        self.object = object
+        self.path = path
+    }
+
+    /// Reads a whole value that must be an object.
+    ///
+    /// The path says where the value stands in a larger one. The body asks for every member and
+    /// answers nil only after an issue.
+    public static func read<Value>(
+        _ value: JSONValue, path: [PathStep] = [], _ body: (inout ObjectReader) -> Value?
+    ) throws(FieldIssues) -> Value {
+        guard case .object(let object) = value else {
+            throw FieldIssues([FieldIssue(path: path, detail: "must be an object")])
+        }
+        var reader = ObjectReader(object, path: path)
+        let result = body(&reader)
+        reader.reportUnknownMembers()
+        guard reader.issues.isEmpty else { throw FieldIssues(reader.issues) }
+        guard let result else { preconditionFailure("a reader gave no value and no issue") }
+        return result
+    }
+
+    /// Adds an issue of the caller's own about a member, or about the object without a key.
+    public mutating func report(_ key: String? = nil, _ detail: String) {
+        issues.append(FieldIssue(path: path + (key.map { [.key($0)] } ?? []), detail: detail))
+    }
+
+    /// Adds an issue about an item of a member that is an array.
+    public mutating func report(_ key: String, index: Int, _ detail: String) {
+        issues.append(FieldIssue(path: path + [.key(key), .index(index)], detail: detail))
+    }
+
+    /// The member as it stands; nil when it is left out or null.
+    public mutating func value(_ key: String, _ presence: Presence = .optional) -> JSONValue? {
+        known.append(key)
+        switch (object[key], presence) {
+        case (nil, .required): report(key, "is required")
+        case (.null?, .required), (.null?, .optional): report(key, "must not be null")
+        case (nil, _), (.null?, .nullable): break
+        case (let value?, _): return value
+        }
+        return nil
+    }
+
+    /// A string whose length is given in characters (Unicode scalars).
+    public mutating func string(
+        _ key: String, _ presence: Presence = .optional, length: ClosedRange<Int> = 0...65_536
+    ) -> String? {
+        guard let value = value(key, presence) else { return nil }
+        return keep(Self.text(value, length, path + [.key(key)]))
+    }
+
+    /// An exact integer within the bounds.
+    public mutating func integer(
+        _ key: String, _ presence: Presence = .optional, in range: ClosedRange<Int>
+    ) -> Int? {
+        guard let value = value(key, presence) else { return nil }
+        guard case .number(let number) = value else {
+            report(key, "must be an integer")
+            return nil
+        }
+        if let integer = number.intValue, range.contains(integer) { return integer }
+        // A number beyond Int is out of range rather than of the wrong type.
+        let isInteger = number.doubleValue.rounded() == number.doubleValue
+        let bounds =
+            switch (range.lowerBound, range.upperBound) {
+            case (.min, .max): "must fit 64 bits"
+            case (let least, .max): "must be at least \(least)"
+            case (let least, let most): "must be between \(least) and \(most)"
+            }
+        report(key, isInteger ? bounds : "must be an integer")
+        return nil
+    }
+
+    /// `true` or `false`.
+    public mutating func bool(_ key: String, _ presence: Presence = .optional) -> Bool? {
+        guard let value = value(key, presence) else { return nil }
+        if case .bool(let flag) = value { return flag }
+        report(key, "must be true or false")
+        return nil
+    }
+
+    /// One of the words of an enumeration.
+    public mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ key: String, _ presence: Presence = .optional, of type: Choice.Type
+    ) -> Choice? {
+        guard let value = value(key, presence) else { return nil }
+        return keep(Self.choice(value, type, path + [.key(key)]))
+    }
+
+    /// An array of words of an enumeration.
+    public mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
+        _ key: String, _ presence: Presence = .optional, of type: Choice.Type,
+        count: ClosedRange<Int> = 0...100
+    ) -> [Choice]? {
+        items(key, presence, count) { Self.choice($0, type, $1) }
+    }
+
+    /// An array of strings.
+    public mutating func strings(
+        _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000,
+        length: ClosedRange<Int> = 0...65_536
+    ) -> [String]? {
+        items(key, presence, count) { Self.text($0, length, $1) }
+    }
+
+    /// An array as it stands.
+    public mutating func array(
+        _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000
+    ) -> [JSONValue]? {
+        items(key, presence, count) { value, _ in .success(value) }
+    }
+
+    /// An object read by a closure; its unknown members are reported.
+    public mutating func object<Value>(
+        _ key: String, _ presence: Presence = .optional, _ body: (inout ObjectReader) -> Value?
+    ) -> Value? {
+        guard let value = value(key, presence) else { return nil }
+        return nested(value, path + [.key(key)], body)
+    }
+
+    /// An array of objects, each read by the closure; nil when one of them is wrong.
+    public mutating func objects<Value>(
+        _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000,
+        _ body: (inout ObjectReader) -> Value?
+    ) -> [Value]? {
+        guard let values = array(key, presence, count: count) else { return nil }
+        let results = values.enumerated().map { index, value in
+            nested(value, path + [.key(key), .index(index)], body)
+        }
+        let whole = results.compactMap(\.self)
+        return whole.count == results.count ? whole : nil
+    }
+
+    /// Says that members were asked for elsewhere, or may be there without being read.
+    public mutating func ignore(_ keys: [String]) {
+        known += keys
+    }
+}
+
+extension ObjectReader {
+    private mutating func nested<Value>(
+        _ value: JSONValue, _ path: [PathStep], _ body: (inout ObjectReader) -> Value?
+    ) -> Value? {
+        do throws(FieldIssues) {
+            return try Self.read(value, path: path, body)
+        } catch {
+            issues += error.issues
+            return nil
+        }
+    }
+
+    /// The items of an array, with an issue for each that is wrong.
+    private mutating func items<Item>(
+        _ key: String, _ presence: Presence, _ count: ClosedRange<Int>,
+        _ read: (JSONValue, [PathStep]) -> Result<Item, FieldIssue>
+    ) -> [Item]? {
+        guard let value = value(key, presence) else { return nil }
+        guard case .array(let values) = value else {
+            report(key, "must be an array")
+            return nil
+        }
+        guard count.contains(values.count) else {
+            report(key, "must have \(Self.described(count)) items")
+            return nil
+        }
+        let items = values.enumerated().map { index, value in
+            keep(read(value, path + [.key(key), .index(index)]))
+        }
+        let whole = items.compactMap(\.self)
+        return whole.count == items.count ? whole : nil
+    }
+
+    /// The value, or nil with its issue noted.
+    private mutating func keep<Value>(_ result: Result<Value, FieldIssue>) -> Value? {
+        switch result {
+        case .success(let value): return value
+        case .failure(let issue):
+            issues.append(issue)
+            return nil
+        }
+    }
+
+    private static func text(
+        _ value: JSONValue, _ length: ClosedRange<Int>, _ path: [PathStep]
+    ) -> Result<String, FieldIssue> {
+        guard case .string(let text) = value else {
+            return .failure(FieldIssue(path: path, detail: "must be a string"))
+        }
+        // PostgreSQL cannot hold it, and C would end the text there.
+        guard !text.utf8.contains(0) else {
+            let detail = "must not contain the character U+0000"
+            return .failure(FieldIssue(path: path, detail: detail))
+        }
+        guard length.contains(text.unicodeScalars.count) else {
+            let detail = "must have \(described(length)) characters"
+            return .failure(FieldIssue(path: path, detail: detail))
+        }
+        return .success(text)
+    }
+
+    private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ value: JSONValue, _ type: Choice.Type, _ path: [PathStep]
+    ) -> Result<Choice, FieldIssue> {
+        if let text = value.stringValue, let choice = type.init(rawValue: text) {
+            return .success(choice)
+        }
+        let words = type.allCases.map(\.rawValue)
+        let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
+        let near = value.stringValue.map { Nearness.suffix(for: $0, among: words) } ?? ""
+        return .failure(FieldIssue(path: path, detail: "must be one of \(list)\(near)"))
+    }
+
+    private mutating func reportUnknownMembers() {
+        for member in object.members where !known.contains(member.key) {
+            report(
+                member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
+        }
+    }
+
+    private static func described(_ range: ClosedRange<Int>) -> String {
+        if range.lowerBound == range.upperBound { return "exactly \(range.lowerBound)" }
+        if range.lowerBound == 0 { return "at most \(range.upperBound)" }
+        return "\(range.lowerBound) to \(range.upperBound)"
+    }
+}
