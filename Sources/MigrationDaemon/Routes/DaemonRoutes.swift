@@ -53,8 +53,9 @@ enum DaemonRoutes {
         method: .get, path: "/openapi.json", access: .atLeast(.viewer), name: "getDescription",
         summary: "This API as an OpenAPI 3.1 document.", fields: [.ifNoneMatch],
         answers: AnswerContract.tagged("Description")
-    ) { call, _ in
-        call.json(OpenAPI.rendered, tag: OpenAPI.tag)
+    ) { call, services in
+        let body = OpenAPI.document(requiresToken: services.requiresToken).rendered()
+        return call.json(body, tag: EntityTag(value: Hash.hex(body)))
     }
 
     static let index = Endpoint(

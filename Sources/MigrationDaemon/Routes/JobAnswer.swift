@@ -19,19 +19,20 @@ enum JobAnswer {
         _ request: JobRequest, _ call: APICall, _ services: Services
     ) async throws(Problem) -> HTTPResponse {
         if request.operation == .stamp { try call.require(.admin, to: "stamp") }
+        let submission: Submission
         do throws(SubmissionError) {
-            let submission = try await services.scheduler.submit(
+            submission = try await services.scheduler.submit(
                 request, caller: call.caller, idempotency: call.idempotency)
-            return try await answer(submission, call, services)
         } catch {
             throw Problem(error, ids: request.tenants.ids ?? [])
         }
+        return await answer(submission, call, services)
     }
 
     /// `202` with the job, or `200` when the caller wants to wait and the job ends in that time.
     static func answer(
         _ submission: Submission, _ call: APICall, _ services: Services
-    ) async throws(SubmissionError) -> HTTPResponse {
+    ) async -> HTTPResponse {
         var job = submission.job
         let wait = call.preferredWait
         if let wait, wait > 0, !job.state.isFinal {

@@ -70,14 +70,14 @@ enum JobRoutes {
         refusals: [.notFound]
     ) { call, services throws(Problem) in
         let id = try call.jobID()
+        guard let wait = call.query.integer(wait), wait > 0 else {
+            let job = try await services.job(id)
+            return call.json(job.json(now: services.clock.now), tag: job.tag)
+        }
         let job: JobSnapshot?
         do throws(StatusError) {
-            if let wait = call.query.integer(wait), wait > 0 {
-                job = try await services.scheduler.wait(
-                    id, version: call.query.integer(version), timeout: .seconds(wait))
-            } else {
-                job = try await services.scheduler.snapshot(id)
-            }
+            job = try await services.scheduler.wait(
+                id, version: call.query.integer(version), timeout: .seconds(wait))
         } catch {
             throw Problem(error)
         }
@@ -95,15 +95,14 @@ enum JobRoutes {
     ) { call, services throws(Problem) in
         let id = try call.jobID()
         let states = call.query.list(tenantState)?.compactMap(TenantState.init) ?? []
+        _ = try await services.job(id)
+        if call.mediaType == .ndjson { return stream(id, states, services.scheduler) }
         let cursor = Cursor(list: "jobs/\(id)/tenants?\(call.query.filter)")
+        let after = try cursor.position(call.query)
+        let limit = call.query.limit
         do throws(StatusError) {
-            guard try await services.scheduler.snapshot(id) != nil else {
-                throw Problem(noJob: id.description)
-            }
-            if call.mediaType == .ndjson { return stream(id, states, services.scheduler) }
-            let limit = call.query.limit
             let results = try await services.scheduler.results(
-                id, states: states, limit: limit + 1, after: try cursor.position(call.query))
+                id, states: states, limit: limit + 1, after: after)
             let page = Page(results, limit: limit)
             return call.page(
                 page.rows.map(\.json), nextCursor: page.nextCursor(cursor) { $0.tenantID })
@@ -134,6 +133,20 @@ enum JobRoutes {
                 after = results.count == streamedRows ? results.last?.tenantID : nil
             } while after != nil
         }
+    }
+}
+
+extension Services {
+    /// The job of that id.
+    func job(_ id: JobID) async throws(Problem) -> JobSnapshot {
+        let job: JobSnapshot?
+        do throws(StatusError) {
+            job = try await scheduler.snapshot(id)
+        } catch {
+            throw Problem(error)
+        }
+        guard let job else { throw Problem(noJob: id.description) }
+        return job
     }
 }
 

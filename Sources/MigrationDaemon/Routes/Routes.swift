@@ -4,9 +4,14 @@ internal import TenancyCore
 
 /// The table of all calls: the router and the API's description are made from it.
 enum Routes {
-    static let endpoints =
-        JobRoutes.endpoints + SteeringRoutes.endpoints + TenantRoutes.endpoints
-        + RevisionRoutes.endpoints + DaemonRoutes.endpoints
+    static let groups: [(name: String, endpoints: [Endpoint])] = [
+        ("Jobs", JobRoutes.endpoints + SteeringRoutes.endpoints),
+        ("Tenants", TenantRoutes.endpoints),
+        ("Revisions", RevisionRoutes.endpoints),
+        ("Daemon", DaemonRoutes.endpoints),
+    ]
+
+    static let endpoints = groups.flatMap(\.endpoints)
 
     /// The largest body that a call takes.
     static let maxBodyBytes = 1 << 20

@@ -9,6 +9,8 @@ struct Services: Sendable {
     let identity: DaemonIdentity
     let jobDefaults: JobDefaults
     let clock: WallClock
+    /// Whether callers need a token; the API's description says so.
+    let requiresToken: Bool
 }
 
 /// This daemon among those that share a control database.

@@ -54,14 +54,18 @@ enum SteeringRoutes {
     ) { call, services throws(Problem) in
         try call.readEmpty()
         let id = try call.jobID()
-        try await requireRole(toRetry: id, call, services)
+        // What only an admin may start only an admin may start again.
+        if try await services.job(id).request.operation == .stamp {
+            try call.require(.admin, to: "stamp")
+        }
+        let submission: Submission
         do throws(SubmissionError) {
-            let submission = try await services.scheduler.retry(
+            submission = try await services.scheduler.retry(
                 id, caller: call.caller, idempotency: call.idempotency)
-            return try await JobAnswer.answer(submission, call, services)
         } catch {
             throw Problem(error)
         }
+        return await JobAnswer.answer(submission, call, services)
     }
 
     private static func steer(
@@ -79,18 +83,6 @@ enum SteeringRoutes {
         let id = try call.jobID()
         do throws(SteeringError) {
             return call.json(try await action(id).json(now: services.clock.now))
-        } catch {
-            throw Problem(error)
-        }
-    }
-
-    /// What only an admin may start only an admin may start again.
-    private static func requireRole(
-        toRetry id: JobID, _ call: APICall, _ services: Services
-    ) async throws(Problem) {
-        do throws(StatusError) {
-            let job = try await services.scheduler.snapshot(id)
-            if job?.request.operation == .stamp { try call.require(.admin, to: "stamp") }
         } catch {
             throw Problem(error)
         }

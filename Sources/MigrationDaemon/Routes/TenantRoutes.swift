@@ -143,13 +143,13 @@ enum TenantRoutes {
     }
 
     static func find(_ name: String, _ services: Services) async throws(Problem) -> TenantEntry {
+        let entry: TenantEntry?
         do throws(DirectoryError) {
-            guard let entry = try await services.directory.find(name) else {
-                throw Problem(noTenant: name)
-            }
-            return entry
+            entry = try await services.directory.find(name)
         } catch {
             throw Problem(error)
         }
+        guard let entry else { throw Problem(noTenant: name) }
+        return entry
     }
 }
