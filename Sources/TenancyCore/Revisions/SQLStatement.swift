@@ -1,0 +1,75 @@
+/// One SQL statement as it stands in a file.
+///
+/// The text carries no leading blanks or comments and no closing semicolon. It may end in a line
+/// comment, so a line feed belongs between it and a semicolon that is put behind it.
+public struct SQLStatement: Sendable, Equatable {
+    /// The statement, as PostgreSQL is to see it.
+    public let text: String
+    /// The line of its file on which the text begins, counted from 1.
+    public let line: Int
+
+    public init(text: String, line: Int) {
+        self.text = text
+        self.line = line
+    }
+
+    /// The line of its file on which a character of the statement stands.
+    ///
+    /// - Parameter position: the character, counted from 1 as PostgreSQL's error field `P` counts
+    ///   (Unicode scalars). A position beyond the end answers the last line.
+    public func line(ofCharacter position: Int) -> Int {
+        var line = line
+        var previous: Unicode.Scalar = " "
+        for scalar in text.unicodeScalars.prefix(max(position - 1, 0)) {
+            if scalar == "\n" && previous != "\r" || scalar == "\r" { line += 1 }
+            previous = scalar
+        }
+        return line
+    }
+}
+
+/// Why a text cannot be split into statements.
+public struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Reason: String, Sendable, CaseIterable {
+        case unclosedString = "unclosed_string"
+        case unclosedIdentifier = "unclosed_identifier"
+        case unclosedDollarQuote = "unclosed_dollar_quote"
+        case unclosedComment = "unclosed_comment"
+        case unclosedParenthesis = "unclosed_parenthesis"
+        case unclosedAtomicBody = "unclosed_atomic_body"
+        case metaCommand = "meta_command"
+        case copyFromStdin = "copy_from_stdin"
+        case nullByte = "null_byte"
+    }
+
+    public let reason: Reason
+    /// The line where the trouble begins (for something unclosed, where it was opened), from 1.
+    public let line: Int
+
+    public init(reason: Reason, line: Int) {
+        self.reason = reason
+        self.line = line
+    }
+
+    /// What is wrong and what to do about it; holds no text of the statement.
+    public var description: String { "line \(line): \(explanation)" }
+
+    var explanation: String {
+        switch reason {
+        case .unclosedString: "a string opens here and is never closed; add the closing quote"
+        case .unclosedIdentifier:
+            "a quoted identifier opens here and is never closed; add the closing double quote"
+        case .unclosedDollarQuote:
+            "a dollar quote opens here and is never closed; end it with the same tag"
+        case .unclosedComment:
+            "a comment opens here and is never closed; comments nest, so each /* needs its */"
+        case .unclosedParenthesis: "a parenthesis opens here and is never closed"
+        case .unclosedAtomicBody: "BEGIN ATOMIC opens here and is never closed; add its END"
+        case .metaCommand:
+            "a backslash outside quotes: psql commands cannot run here; write plain SQL instead"
+        case .copyFromStdin:
+            "COPY FROM STDIN needs data from a client; use INSERT, or COPY from a file on the server"
+        case .nullByte: "the text holds a null byte, which PostgreSQL does not accept; remove it"
+        }
+    }
+}
