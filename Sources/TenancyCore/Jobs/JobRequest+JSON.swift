@@ -42,7 +42,7 @@ extension JobRequest {
     public static func read(
         _ body: JSONValue, defaults: JobDefaults
     ) throws(FieldIssues) -> JobRequest {
-        try ObjectReader.read(body) { reader in
+        try ObjectReader.read(body) { reader -> JobRequest? in
             let asked = reader.choice("operation", .required, of: AskedOperation.self)
             let operation = asked.flatMap { JobOperation(rawValue: $0.rawValue) }
             if let asked, operation == nil {
@@ -64,7 +64,7 @@ extension JobRequest {
     public static func read(
         _ body: JSONValue, operation: JobOperation, tenants: TenantSelection, defaults: JobDefaults
     ) throws(FieldIssues) -> JobRequest {
-        try ObjectReader.read(body) { reader in
+        try ObjectReader.read(body) { reader -> JobRequest? in
             let target = reader.target()
             let options = reader.stepOptions(defaults)
             return JobRequest(
