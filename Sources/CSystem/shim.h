@@ -1,17 +1,25 @@
 /* What Glibc's Swift module hides: GNU names, macros and enums, as static inline functions. */
 #ifndef MIGRATIOND_CSYSTEM_SHIM_H
 #define MIGRATIOND_CSYSTEM_SHIM_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+/*
+ * Declared here, not through _GNU_SOURCE: that macro renames members of structures such as fd_set,
+ * and Swift's Glibc module, which is built without it, would then disagree about them.
+ */
+int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags);
+int mkostemp(char *pattern, int flags);
+int pipe2(int ends[2], int flags);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int lowest);
 
 /* sys/epoll.h */
 static inline int csystem_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -34,4 +42,12 @@ static inline int csystem_accept(int listener, struct sockaddr *address, socklen
 
 /* unistd.h: a pipe whose both ends close on exec. */
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+/* spawn.h: the child closes every descriptor from `lowest` on (glibc 2.34). */
+static inline int csystem_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
+}
+
+/* stdlib.h: mkstemp whose descriptor closes on exec. */
+static inline int csystem_temporary_file(char *pattern) { return mkostemp(pattern, O_CLOEXEC); }
 #endif

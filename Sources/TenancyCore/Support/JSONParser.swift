@@ -127,10 +127,7 @@ private struct JSONParser {
         while isDigit(peek()) { offset += 1 }
     }
 
-    private func isDigit(_ byte: UInt8?) -> Bool {
-        guard let byte else { return false }
-        return byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
-    }
+    private func isDigit(_ byte: UInt8?) -> Bool { byte?.isASCIIDigit ?? false }
 
     private mutating func string() throws(JSONError) -> String {
         offset += 1

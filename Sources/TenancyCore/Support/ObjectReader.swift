@@ -13,8 +13,11 @@ public enum Presence: Sendable {
 /// A method that finds a member missing or wrong answers nil, so the reader goes on and reports
 /// the next problem as well. Members that no method asked for are unknown, and reported last.
 public struct ObjectReader {
-    /// What is wrong so far.
+    /// What is wrong so far. Beyond `issueLimit` nothing is added: nobody reads that far, and a
+    /// hostile text could ask for an answer larger than itself.
     public private(set) var issues: [FieldIssue] = []
+
+    private static let issueLimit = 100
 
     private let object: JSONObject
     private let path: [PathStep]
@@ -45,12 +48,12 @@ public struct ObjectReader {
 
     /// Adds an issue of the caller's own about a member, or about the object without a key.
     public mutating func report(_ key: String? = nil, _ detail: String) {
-        issues.append(FieldIssue(path: path + (key.map { [.key($0)] } ?? []), detail: detail))
+        note(FieldIssue(path: path + (key.map { [.key($0)] } ?? []), detail: detail))
     }
 
     /// Adds an issue about an item of a member that is an array.
     public mutating func report(_ key: String, index: Int, _ detail: String) {
-        issues.append(FieldIssue(path: path + [.key(key), .index(index)], detail: detail))
+        note(FieldIssue(path: path + [.key(key), .index(index)], detail: detail))
     }
 
     /// The member as it stands; nil when it is left out or null.
@@ -64,6 +67,9 @@ public struct ObjectReader {
         }
         return nil
     }
+
+    /// Whether a member is there and null, where that means something else than its absence.
+    public func isNull(_ key: String) -> Bool { object[key]?.isNull ?? false }
 
     /// A string whose length is given in characters (Unicode scalars).
     public mutating func string(
@@ -134,6 +140,16 @@ public struct ObjectReader {
         items(key, presence, count) { value, _ in .success(value) }
     }
 
+    /// An object with members of any name, as it stands.
+    public mutating func members(
+        _ key: String, _ presence: Presence = .optional
+    ) -> JSONObject? {
+        guard let value = value(key, presence) else { return nil }
+        if case .object(let object) = value { return object }
+        report(key, "must be an object")
+        return nil
+    }
+
     /// An object read by a closure; its unknown members are reported.
     public mutating func object<Value>(
         _ key: String, _ presence: Presence = .optional, _ body: (inout ObjectReader) -> Value?
@@ -154,11 +170,6 @@ public struct ObjectReader {
         let whole = results.compactMap(\.self)
         return whole.count == results.count ? whole : nil
     }
-
-    /// Says that members were asked for elsewhere, or may be there without being read.
-    public mutating func ignore(_ keys: [String]) {
-        known += keys
-    }
 }
 
 extension ObjectReader {
@@ -168,7 +179,7 @@ extension ObjectReader {
         do throws(FieldIssues) {
             return try Self.read(value, path: path, body)
         } catch {
-            issues += error.issues
+            for issue in error.issues { note(issue) }
             return nil
         }
     }
@@ -194,12 +205,16 @@ extension ObjectReader {
         return whole.count == items.count ? whole : nil
     }
 
+    private mutating func note(_ issue: FieldIssue) {
+        if issues.count < Self.issueLimit { issues.append(issue) }
+    }
+
     /// The value, or nil with its issue noted.
     private mutating func keep<Value>(_ result: Result<Value, FieldIssue>) -> Value? {
         switch result {
         case .success(let value): return value
         case .failure(let issue):
-            issues.append(issue)
+            note(issue)
             return nil
         }
     }
@@ -236,6 +251,7 @@ extension ObjectReader {
 
     private mutating func reportUnknownMembers() {
         for member in object.members where !known.contains(member.key) {
+            if issues.count == Self.issueLimit { return }
             report(
                 member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
         }

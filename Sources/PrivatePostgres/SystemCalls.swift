@@ -1,0 +1,80 @@
+internal import CSystem
+internal import Glibc
+
+func systemMessage(_ code: Int32) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+        guard let start = buffer.baseAddress, strerror_r(code, start, buffer.count) == 0 else {
+            return "error \(code)"
+        }
+        return String(cString: start)
+    }
+}
+
+@discardableResult
+func check(_ result: Int32, _ call: String, _ path: String) throws(ClusterError) -> Int32 {
+    guard result >= 0 else { throw .system(call: call, path: path, code: errno) }
+    return result
+}
+
+/// A new folder that only its owner can enter, under `/tmp` whatever `TMPDIR` says: a socket's
+/// path must fit `sockaddr_un`, 107 bytes.
+func makeTemporaryFolder(_ name: String) throws(ClusterError) -> String {
+    var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+        throw .system(call: "mkdtemp", path: "/tmp/\(name)-XXXXXX", code: errno)
+    }
+    return template.withUnsafeBufferPointer { buffer in
+        buffer.baseAddress.map { String(cString: $0) } ?? ""
+    }
+}
+
+/// An open file without a name: what a child reads or writes, gone when it is closed.
+func makeNamelessFile() throws(ClusterError) -> Int32 {
+    let pattern = "/tmp/migrationd-XXXXXX"
+    var template = Array(pattern.utf8CString)
+    let file = try check(csystem_temporary_file(&template), "mkostemp", pattern)
+    unlink(template)
+    return file
+}
+
+/// A TCP port on 127.0.0.1 that nobody listens on now. Somebody else may take it before it is used.
+func freePort() throws(ClusterError) -> UInt16 {
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    let descriptor = try check(socket(AF_INET, type, 0), "socket", "127.0.0.1")
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
+        }
+    }
+    try check(result, "bind", "127.0.0.1")
+    return UInt16(bigEndian: address.sin_port)
+}
+
+/// Asks `condition` every 10 ms until it holds or the time is up; false when it is up.
+func poll(
+    for limit: Duration, until condition: () throws(ClusterError) -> Bool
+) async throws(ClusterError) -> Bool {
+    let end = ContinuousClock.now + limit
+    while try !condition() {
+        guard ContinuousClock.now < end else { return false }
+        do { try await Task.sleep(for: .milliseconds(10)) } catch { throw .cancelled }
+    }
+    return true
+}
+
+/// Runs `body` to its end although the caller is cancelled: cleaning up is not optional.
+func uncancelled(
+    _ body: @escaping @Sendable () async throws(ClusterError) -> Void
+) async throws(ClusterError) {
+    let task = Task { () async -> Result<Void, ClusterError> in
+        do throws(ClusterError) { return .success(try await body()) } catch {
+            return .failure(error)
+        }
+    }
+    try await task.value.get()
+}

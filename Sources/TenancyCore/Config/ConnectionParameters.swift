@@ -1,0 +1,123 @@
+/// How to reach one database: libpq's keywords and their values (PostgreSQL manual, "Parameter Key
+/// Words").
+///
+/// Equal parameters reach the same database in the same way. Nothing but `keywordValues` shows a
+/// password.
+public struct ConnectionParameters: Sendable, Hashable {
+    private let values: [String: Secret]
+
+    /// Keywords of a Python driver that the text held and that mean nothing to libpq.
+    public let ignoredKeywords: [String]
+
+    /// Values by keyword; empty ones stand for libpq's defaults and are left out.
+    init(_ values: [String: String], ignoredKeywords: [String] = []) {
+        self.values = values.filter { !$0.value.isEmpty }.mapValues { Secret($0) }
+        self.ignoredKeywords = ignoredKeywords
+    }
+
+    /// The pairs for `PQconnectStartParams`, in a fixed order, secrets included.
+    public var keywordValues: [(keyword: String, value: String)] {
+        keywords.map { ($0, text($0) ?? "") }
+    }
+
+    /// The same with another value for a keyword.
+    public func setting(_ keyword: String, to value: String) -> ConnectionParameters {
+        var texts = values.mapValues { $0.reveal() }
+        texts[keyword] = value
+        return ConnectionParameters(texts, ignoredKeywords: ignoredKeywords)
+    }
+
+    /// A keyword's value; nil when libpq's default holds, and always for a secret keyword.
+    public subscript(keyword: String) -> String? {
+        ConnectionKeyword.isSecret(keyword) ? nil : text(keyword)
+    }
+
+    /// The server as `host:port`, one way of writing for one server: what connections are counted
+    /// by. Several hosts are joined by commas; `[local]` is the default Unix socket.
+    public var serverKey: String {
+        let hosts = split(text("host") ?? text("hostaddr") ?? "")
+        let ports = split(text("port") ?? "")
+        return hosts.enumerated().map { index, host in
+            let given = ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : ""
+            let port = given.isEmpty ? "5432" : given
+            if host.isEmpty { return "[local]:\(port)" }
+            let name = host.hasPrefix("/") ? host : host.lowercased()
+            return name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
+        }.joined(separator: ",")
+    }
+
+    /// The database's name. Without one libpq takes the user's.
+    public var database: String { text("dbname") ?? text("user") ?? "" }
+
+    /// Server, database and user: what connections can be shared by.
+    public var databaseKey: String { "\(text("user") ?? "")@\(serverKey)/\(database)" }
+
+    private var keywords: [String] {
+        values.keys.sorted { ConnectionKeyword.order($0) < ConnectionKeyword.order($1) }
+    }
+
+    private func text(_ keyword: String) -> String? { values[keyword]?.reveal() }
+
+    private func split(_ list: String) -> [String] {
+        list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    public static func == (lhs: ConnectionParameters, rhs: ConnectionParameters) -> Bool {
+        lhs.values == rhs.values
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(values)
+    }
+}
+
+extension ConnectionParameters: CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
+    /// The keywords that say where the database is, without any secret.
+    public var description: String {
+        ["host", "port", "dbname", "user", "sslmode"].compactMap { keyword in
+            text(keyword).map { "\(keyword)=\($0)" }
+        }.joined(separator: " ")
+    }
+
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["": description]) }
+}
+
+/// What is known of libpq's keywords.
+enum ConnectionKeyword {
+    /// The keywords of libpq up to PostgreSQL 18 that say how to connect. Left out are those that
+    /// the daemon settles itself (`client_encoding`) or that make another kind of session
+    /// (`replication`).
+    static let known: [String] = [
+        "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service",
+        "application_name", "channel_binding", "connect_timeout", "fallback_application_name",
+        "gssdelegation", "gssencmode", "gsslib", "keepalives", "keepalives_count",
+        "keepalives_idle", "keepalives_interval", "krbsrvname", "load_balance_hosts",
+        "max_protocol_version", "min_protocol_version", "options", "require_auth", "requirepeer",
+        "ssl_max_protocol_version", "ssl_min_protocol_version", "sslcert", "sslcertmode",
+        "sslcompression", "sslcrl", "sslcrldir", "sslkey", "sslmode", "sslnegotiation",
+        "sslpassword", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout",
+    ]
+
+    /// Query keywords that SQLAlchemy hands to a Python driver and that have no meaning beyond it,
+    /// and `client_encoding`, since the daemon speaks UTF-8 whatever it says.
+    static let driversOwn: Set<String> = [
+        "async_fallback", "async_creator_fn", "autocommit", "client_encoding", "command_timeout",
+        "direct_tls", "max_cacheable_statement_size", "max_cached_statement_lifetime", "plugin",
+        "prepare_threshold", "prepared_statement_cache_size", "prepared_statement_name_func",
+        "server_settings", "statement_cache_size", "tcp_keepalive", "timeout",
+    ]
+
+    static let sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+    static func isSecret(_ keyword: String) -> Bool {
+        keyword == "password" || keyword == "sslpassword"
+    }
+
+    /// The place of a keyword in the list that libpq is given.
+    static func order(_ keyword: String) -> Int {
+        known.firstIndex(of: keyword) ?? known.count
+    }
+}

@@ -1,0 +1,87 @@
+/// Turns errors of PostgreSQL and of planning into failures of a tenant. Exhaustive, no default code.
+enum FailureDescription {
+    /// A statement in an error is cut to this many characters.
+    static let statementLimit = 500
+
+    /// A failure that no statement of a migration caused.
+    static func of(_ error: PostgresError) -> TenantFailure {
+        switch error {
+        case .connectFailed(let message, let sqlState):
+            TenantFailure(
+                code: "unreachable", message: message, sqlState: sqlState,
+                isRetryable: sqlState != nil,
+                hint: "check that the server runs, and the tenant's database URL and role")
+        case .server(let error):
+            server(error)
+        case .connectionLost(let message):
+            TenantFailure(
+                code: "connection_lost", message: "the connection was lost: \(message)",
+                isRetryable: true)
+        case .deadlinePassed:
+            TenantFailure(
+                code: "timeout", message: "the server did not answer in the time allowed",
+                isRetryable: true)
+        case .cancelled:
+            TenantFailure(code: "cancelled", message: "the job was cancelled")
+        }
+    }
+
+    /// A statement of a migration failed.
+    static func of(
+        _ error: ServerError, revision: Revision?, statement: SQLStatement, offset: Int?
+    ) -> TenantFailure {
+        var failure = server(error)
+        failure.revision = revision?.id
+        failure.statement = String(statement.text.prefix(statementLimit))
+        failure.file = revision?.file
+        failure.line = line(of: statement, offset: offset)
+        return failure
+    }
+
+    static func of(_ error: RevisionError) -> TenantFailure {
+        TenantFailure(code: error.code, message: error.message, hint: error.hint)
+    }
+
+    private static func server(_ error: ServerError) -> TenantFailure {
+        TenantFailure(
+            code: code(ofState: error.sqlState), message: error.message, sqlState: error.sqlState,
+            isRetryable: SQLState.isRetryable(error.sqlState),
+            hint: error.hint ?? hint(ofState: error.sqlState))
+    }
+
+    private static func code(ofState state: String) -> String {
+        switch state {
+        case SQLState.lockNotAvailable: "lock_timeout"
+        case SQLState.queryCanceled: "statement_timeout"
+        case SQLState.deadlockDetected: "deadlock"
+        case SQLState.serializationFailure: "serialization_failure"
+        case SQLState.insufficientPrivilege: "permission_denied"
+        case SQLState.adminShutdown, SQLState.crashShutdown, SQLState.cannotConnectNow:
+            "server_unavailable"
+        case SQLState.tooManyConnections: "too_many_connections"
+        default: "statement_failed"
+        }
+    }
+
+    private static func hint(ofState state: String) -> String? {
+        switch state {
+        case SQLState.lockNotAvailable:
+            "another session holds the table; raise lock_timeout_ms, or try again when it is done"
+        case SQLState.queryCanceled:
+            "raise statement_timeout_ms, or make the statement cheaper"
+        case SQLState.insufficientPrivilege:
+            "grant the role of the tenant's database URL what the statement needs"
+        case SQLState.duplicateTable:
+            "the target holds objects that its version rows do not account for; "
+                + "compare it with the revision and stamp it, or remove the object"
+        default: nil
+        }
+    }
+
+    /// The line in the file where the server saw the error, else the statement's first.
+    private static func line(of statement: SQLStatement, offset: Int?) -> Int {
+        guard let offset else { return statement.line }
+        let before = statement.text.unicodeScalars.prefix(offset)
+        return statement.line + before.count { $0 == "\n" }
+    }
+}

@@ -1,0 +1,107 @@
+/// One message of SQL that applies steps to a target: every part yields exactly one result, so the
+/// number of results before an error tells which part failed.
+///
+/// Whole transactions are put one behind the other into the same message. PostgreSQL stops at the
+/// first error, and what was committed before it stays, so a plan of many steps costs one round trip
+/// and still commits step by step.
+struct StepMessage: Sendable {
+    enum Part: Sendable, Equatable {
+        /// BEGIN and SET LOCAL: fails only when the connection or the role is at fault.
+        case opening
+        /// Takes the target's lock, or fails.
+        case lock
+        /// Checks what the plan was made from: the version rows, or that there is no table yet.
+        case guardRows
+        case createSchema
+        /// Statement `index` of the plan's step `step`.
+        case statement(step: Int, index: Int)
+        case versionChange
+        case commit
+    }
+
+    private(set) var parts: [Part] = []
+    private(set) var texts: [String] = []
+    /// Steps in the message.
+    private(set) var steps = 0
+    /// For each `commit` part, how many steps are durable once it has run.
+    private var stepsAtCommit: [Int] = []
+
+    var sql: String { texts.joined(separator: ";\n") }
+
+    /// How many steps are durable when `completed` parts have run.
+    func committedSteps(after completed: Int) -> Int {
+        let commits = parts.prefix(completed).count { $0 == .commit }
+        return commits == 0 ? 0 : stepsAtCommit[commits - 1]
+    }
+
+    /// Where in the part `index` the character `position` of the message lies, in Unicode scalars
+    /// from 0; `nil` when it lies elsewhere.
+    func offset(ofPosition position: Int, inPart index: Int) -> Int? {
+        let before = texts.prefix(index).reduce(0) { $0 + $1.unicodeScalars.count + 2 }
+        let offset = position - 1 - before
+        return texts[index].unicodeScalars.count > offset && offset >= 0 ? offset : nil
+    }
+
+    mutating func append(_ part: Part, _ text: String) {
+        parts.append(part)
+        texts.append(text)
+    }
+
+    /// Adds the plan's step `step`: what it runs, then how it moves the version rows.
+    mutating func append(step: Int, _ statements: [SQLStatement], _ versionChange: [String]) {
+        for (index, statement) in statements.enumerated() {
+            append(.statement(step: step, index: index), statement.text)
+        }
+        for change in versionChange {
+            append(.versionChange, change)
+        }
+        steps += 1
+    }
+
+    mutating func appendCommit() {
+        append(.commit, "COMMIT")
+        stepsAtCommit.append(steps)
+    }
+}
+
+/// How many steps share a transaction.
+public enum TransactionScope: String, Sendable, CaseIterable {
+    case step, target
+}
+
+/// Bounds and settings of a target's transactions.
+public struct SessionSettings: Sendable, Equatable {
+    /// Milliseconds; 0 waits for ever.
+    public var lockTimeoutMilliseconds: Int
+    /// Milliseconds; 0 sets no bound.
+    public var statementTimeoutMilliseconds: Int
+    /// Schemas searched after the tenant's own.
+    public var extraSearchPath: [SchemaName]
+
+    public init(
+        lockTimeoutMilliseconds: Int, statementTimeoutMilliseconds: Int,
+        extraSearchPath: [SchemaName] = []
+    ) {
+        self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
+        self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
+        self.extraSearchPath = extraSearchPath
+    }
+
+    /// The statements that set up a transaction. SET LOCAL only: a session's settings would leak to
+    /// the next client of a transaction pooler.
+    func statements(schema: SchemaName?, serverVersion: Int) -> [String] {
+        var statements = [
+            "SET LOCAL lock_timeout = \(lockTimeoutMilliseconds)",
+            "SET LOCAL statement_timeout = \(statementTimeoutMilliseconds)",
+        ]
+        if let schema {
+            let path = ([schema] + extraSearchPath).map(\.quoted).joined(separator: ", ")
+            statements.append("SET LOCAL search_path TO \(path)")
+        }
+        if serverVersion >= 140_000 {
+            // A statement whose client has died ends within this time instead of committing later.
+            statements.append("SET LOCAL client_connection_check_interval = 2000")
+        }
+        return statements
+    }
+}

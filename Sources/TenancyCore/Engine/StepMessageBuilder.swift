@@ -1,0 +1,68 @@
+/// Builds the messages that apply a plan to one target.
+struct StepMessageBuilder: Sendable {
+    /// A message stays below this, so that neither side buffers without bound.
+    static let maxBytes = 1 << 20
+
+    let graph: RevisionGraph
+    let target: Target
+    let settings: SessionSettings
+    let scope: TransactionScope
+    let serverVersion: Int
+    /// False for a stamp, which writes the version rows only.
+    let runsScripts: Bool
+
+    /// The next message of `progress`. `state` is what was last known of the target; the message
+    /// fails at a guard when it is no longer so.
+    func message(for progress: TargetProgress, state: VersionState) -> StepMessage {
+        let table = VersionTable(schema: target.schema)
+        var message = StepMessage()
+        var bytes = 0
+        var rows = progress.expectedRows
+        for (index, step) in progress.plan.steps.enumerated().dropFirst(progress.position) {
+            let isFirst = message.steps == 0
+            if isFirst || scope == .step {
+                if bytes > StepMessageBuilder.maxBytes { break }
+                open(&message)
+                guardState(&message, state: isFirst ? state : .rows(rows), table: table)
+            }
+            let statements = script(of: step)?.statements ?? []
+            message.append(step: index, statements, table.change(step))
+            bytes += statements.reduce(0) { $0 + $1.text.utf8.count }
+            rows = progress.states[index + 1].sorted()
+            if scope == .step { message.appendCommit() }
+        }
+        if scope == .target { message.appendCommit() }
+        return message
+    }
+
+    /// What a step runs; a stamp runs nothing.
+    func script(of step: PlannedStep) -> StepScript? {
+        guard runsScripts, let revision = graph[step.revision] else { return nil }
+        return step.direction == .up ? revision.upgrade : revision.downgrade
+    }
+
+    private func open(_ message: inout StepMessage) {
+        // Stated in full: the guards rely on READ COMMITTED, whatever the role's defaults are.
+        message.append(.opening, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        let statements = settings.statements(
+            schema: target.schema, serverVersion: serverVersion)
+        for statement in statements { message.append(.opening, statement) }
+        message.append(.lock, TargetLock.takeOrFail(target.lockKey))
+    }
+
+    private func guardState(
+        _ message: inout StepMessage, state: VersionState, table: VersionTable
+    ) {
+        switch state {
+        case .rows(let rows):
+            message.append(.guardRows, table.guardRows(rows))
+        case .noTable:
+            message.append(.guardRows, table.create)
+        case .missingSchema:
+            if let schema = target.schema {
+                message.append(.createSchema, "CREATE SCHEMA \(schema.quoted)")
+            }
+            message.append(.guardRows, table.create)
+        }
+    }
+}

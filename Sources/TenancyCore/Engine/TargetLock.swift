@@ -1,0 +1,32 @@
+/// The advisory lock of one target: a transaction lock, so that it is right behind a transaction
+/// pooler too, and always tried, never waited for, so that no session queues on it.
+enum TargetLock {
+    /// A statement that takes the lock for the transaction, or fails with division_by_zero.
+    static func takeOrFail(_ key: Int64) -> String {
+        "SELECT 1 / pg_try_advisory_xact_lock(\(key))::int"
+    }
+
+    /// Waits until the lock was free at one moment, asking again after a growing, jittered pause.
+    ///
+    /// Outside a transaction the try gives the lock back at once, so nothing is held when this
+    /// returns; whoever goes on takes it in the transaction that needs it.
+    ///
+    /// - Returns: false when the deadline passed first.
+    static func waitUntilFree(
+        _ key: Int64, on connection: PostgresConnection, deadline: Deadline
+    ) async throws(PostgresError) -> Bool {
+        var pause = Duration.milliseconds(10)
+        while true {
+            let rows = try await connection.query("SELECT pg_try_advisory_xact_lock(\(key))")
+            if rows.first?.first == "t" { return true }
+            if deadline.hasPassed { return false }
+            let jitter = Double.random(in: 0.5...1)
+            do {
+                try await Task.sleep(for: pause * jitter)
+            } catch {
+                throw .cancelled(completedStatements: 0)
+            }
+            pause = min(pause * 2, .milliseconds(250))
+        }
+    }
+}

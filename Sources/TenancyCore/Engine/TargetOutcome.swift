@@ -1,0 +1,30 @@
+/// How one attempt on a target ended.
+public struct TargetOutcome: Sendable, Equatable {
+    /// `succeeded`, `skipped`, `failed` or `cancelled`.
+    public var state: TenantState
+    /// The version rows before the job touched the target; `nil` while unknown.
+    public var fromRevisions: [String]?
+    /// The version rows now; `nil` while unknown.
+    public var toRevisions: [String]?
+    /// Steps applied.
+    public var steps: Int
+    /// What a dry run would apply.
+    public var plannedRevisions: [String]?
+    public var failure: TenantFailure?
+
+    public init(
+        state: TenantState, fromRevisions: [String]? = nil, toRevisions: [String]? = nil,
+        steps: Int = 0, failure: TenantFailure? = nil
+    ) {
+        self.state = state
+        self.fromRevisions = fromRevisions
+        self.toRevisions = toRevisions
+        self.steps = steps
+        self.failure = failure
+    }
+
+    /// Failed before anything was touched, with the rows that were read.
+    static func failed(_ failure: TenantFailure, rows: [String]? = nil) -> TargetOutcome {
+        TargetOutcome(state: .failed, fromRevisions: rows, toRevisions: rows, failure: failure)
+    }
+}

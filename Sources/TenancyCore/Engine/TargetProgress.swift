@@ -1,0 +1,55 @@
+/// How far one target has come on its plan.
+///
+/// The plan is made once from the rows that the target had, and kept over attempts: a relative
+/// target such as `-1` means one step from where the job found the tenant, not one more with each
+/// attempt.
+struct TargetProgress: Sendable {
+    /// The rows that the plan starts from.
+    let from: [String]
+    let plan: RevisionPlan
+    /// The rows before each step, and after the last.
+    let states: [Set<String>]
+    /// Steps that are known to be committed.
+    private(set) var position = 0
+
+    init(plan: RevisionPlan, from rows: [String]) {
+        self.plan = plan
+        self.from = rows
+        var current = rows
+        var states = [Set(rows)]
+        for step in plan.steps {
+            current = step.applied(to: current)
+            states.append(Set(current))
+        }
+        self.states = states
+    }
+
+    var isComplete: Bool { position == plan.steps.count }
+
+    /// The rows that the target must have now.
+    var expectedRows: [String] { states[position].sorted() }
+
+    mutating func advance(by steps: Int) {
+        position += steps
+    }
+
+    /// What rows read again mean for the plan.
+    enum Finding: Equatable {
+        /// The target stands somewhere on the plan, at or past the known position.
+        case onPlan
+        /// Nothing of the plan was done, and the rows are others: plan anew.
+        case moved
+        /// Part of the plan was done, and then somebody else moved the rows.
+        case diverged
+    }
+
+    /// Compares the plan with rows that were read after the known position was reached.
+    mutating func reconcile(with rows: [String]) -> Finding {
+        let rows = Set(rows)
+        if let index = states.indices.dropFirst(position).first(where: { states[$0] == rows }) {
+            position = index
+            return .onPlan
+        }
+        return position == 0 ? .moved : .diverged
+    }
+}

@@ -1,0 +1,116 @@
+internal import Synchronization
+
+/// What a job wants of each target: an operation and where it leads.
+///
+/// Plans are computed once for each set of rows that is met and shared by all targets that stand
+/// there, so that a fleet of thousands costs a handful of walks of the graph.
+public final class TargetTask: Sendable {
+    public let operation: JobOperation
+    public let target: String
+    public let graph: RevisionGraph
+    public let dryRun: DryRun
+    public let createMissingSchemas: Bool
+    private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
+
+    /// A fleet rarely has more states than this; beyond it plans are computed each time.
+    private static let cachedPlans = 256
+
+    public init(
+        operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
+        createMissingSchemas: Bool = false
+    ) {
+        self.operation = operation
+        self.target = target
+        self.graph = graph
+        self.dryRun = dryRun
+        self.createMissingSchemas = createMissingSchemas
+    }
+
+    /// The steps from `rows`, given in the order in which they were read.
+    public func plan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
+        if let known = plans.withLock({ $0[rows] }) { return try known.get() }
+        let made: Result<RevisionPlan, RevisionError>
+        do throws(RevisionError) {
+            made = .success(try makePlan(from: rows))
+        } catch {
+            made = .failure(error)
+        }
+        plans.withLock { plans in
+            if plans.count < TargetTask.cachedPlans { plans[rows] = made }
+        }
+        return try made.get()
+    }
+
+    private func makePlan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
+        switch operation {
+        case .upgrade: return try graph.upgrade(to: target, from: rows)
+        case .downgrade: return try graph.downgrade(to: target, from: rows)
+        case .stamp: return try graph.stamp([target], from: rows, purge: false)
+        case .check:
+            // Planning a whole upgrade is how rows that the graph does not have are found.
+            _ = try graph.upgrade(to: "heads", from: rows)
+            return RevisionPlan(steps: [], result: rows)
+        }
+    }
+
+    /// How a target ends that needs no work: it is there already, it is only looked at, or it cannot
+    /// be done. `nil` when there are steps to apply.
+    public func settle(_ state: VersionState) -> TargetOutcome? {
+        if state == .missingSchema && !createMissingSchemas {
+            return .failed(TargetTask.missingSchema)
+        }
+        let rows = state.revisions
+        let plan: RevisionPlan
+        do throws(RevisionError) {
+            plan = try self.plan(from: rows)
+        } catch {
+            return .failed(FailureDescription.of(error), rows: rows)
+        }
+        if let objection = objection(to: plan) { return .failed(objection, rows: rows) }
+        var outcome = TargetOutcome(state: .skipped, fromRevisions: rows, toRevisions: rows)
+        if operation == .check {
+            outcome.state = .succeeded
+        } else if dryRun == .plan {
+            outcome.state = plan.steps.isEmpty ? .skipped : .succeeded
+            outcome.plannedRevisions = plan.steps.map(\.revision)
+            outcome.steps = plan.steps.count
+        } else if !plan.steps.isEmpty {
+            return nil
+        }
+        return outcome
+    }
+
+    private static let missingSchema = TenantFailure(
+        code: "schema_missing", message: "the tenant's schema does not exist in its database",
+        sqlState: SQLState.invalidSchemaName,
+        hint: "create it, or set tenancy.create_missing_schemas")
+
+    /// Why `plan` cannot be carried out by the SQL engine, before anything is touched.
+    private func objection(to plan: RevisionPlan) -> TenantFailure? {
+        if operation == .stamp { return nil }
+        for step in plan.steps {
+            guard let revision = graph[step.revision] else { continue }
+            let script = step.direction == .up ? revision.upgrade : revision.downgrade
+            guard let script else { return noScript(revision, step.direction) }
+            if !script.isTransactional { return nonTransactional(revision) }
+        }
+        return nil
+    }
+
+    private func noScript(_ revision: Revision, _ direction: Direction) -> TenantFailure {
+        let name = direction == .up ? "upgrade" : "downgrade"
+        return TenantFailure(
+            code: "no_\(name)", message: "revision \(revision.id) has no \(name) section",
+            revision: revision.id, file: revision.file,
+            hint: "write its \(name) section, or choose a target that does not pass it")
+    }
+
+    private func nonTransactional(_ revision: Revision) -> TenantFailure {
+        TenantFailure(
+            code: "non_transactional_step",
+            message: "revision \(revision.id) holds a statement that PostgreSQL refuses in a "
+                + "transaction, which this version of migrationd does not run",
+            revision: revision.id, file: revision.file,
+            hint: "apply it by hand and stamp the tenant, or leave out CONCURRENTLY")
+    }
+}

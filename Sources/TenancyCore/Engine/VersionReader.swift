@@ -1,0 +1,55 @@
+/// Reads the revisions of many targets of one database in two round trips.
+///
+/// The first looks up which schemas and version tables exist, the second reads all tables as one
+/// message of single selects. A UNION ALL over the tables would plan in quadratic time.
+struct VersionReader {
+    /// Tables read in one message. Each holds two locks until the message ends, and PostgreSQL's lock
+    /// table has room for 6,400 by default.
+    static let chunk = 200
+
+    let settings: SessionSettings
+
+    /// The state of each of `schemas`, in their order; `nil` stands for the connection's own default.
+    func read(
+        _ schemas: [SchemaName?], on connection: PostgresConnection
+    ) async throws(PostgresError) -> [VersionState] {
+        var states: [VersionState] = []
+        var rest = schemas[...]
+        while !rest.isEmpty {
+            states += try await readChunk(Array(rest.prefix(VersionReader.chunk)), on: connection)
+            rest = rest.dropFirst(VersionReader.chunk)
+        }
+        return states
+    }
+
+    private func readChunk(
+        _ schemas: [SchemaName?], on connection: PostgresConnection
+    ) async throws(PostgresError) -> [VersionState] {
+        let found = try await connection.query(
+            """
+            SELECT name IS NULL OR to_regnamespace(quote_ident(name)) IS NOT NULL,
+                to_regclass(coalesce(quote_ident(name) || '.', '') || $2) IS NOT NULL
+            FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, position) ORDER BY position
+            """,
+            [SQLText.arrayParameter(schemas.map { $0?.text }), VersionTable.name])
+        let present = zip(schemas, found).filter { $0.1[1] == "t" }.map(\.0)
+        var rows = try await readRows(of: present, on: connection)[...]
+        return found.map { answer in
+            if answer[1] == "t" { return .rows(rows.popFirst() ?? []) }
+            return answer[0] == "t" ? .noTable : .missingSchema
+        }
+    }
+
+    private func readRows(
+        of schemas: [SchemaName?], on connection: PostgresConnection
+    ) async throws(PostgresError) -> [[String]] {
+        if schemas.isEmpty { return [] }
+        let opening = [
+            "SET LOCAL lock_timeout = \(settings.lockTimeoutMilliseconds)",
+            "SET LOCAL statement_timeout = \(settings.statementTimeoutMilliseconds)",
+        ]
+        let reads = schemas.map { VersionTable(schema: $0).read }
+        let results = try await connection.execute((opening + reads).joined(separator: ";\n"))
+        return results.dropFirst(opening.count).map { $0.rows.compactMap { $0[0] } }
+    }
+}

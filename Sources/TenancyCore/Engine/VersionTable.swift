@@ -1,0 +1,88 @@
+/// What a target says of its own revision.
+public enum VersionState: Sendable, Equatable {
+    /// The schema that the tenant is placed in does not exist.
+    case missingSchema
+    /// The schema is there and holds no version table: the target was never migrated.
+    case noTable
+    /// The rows of the version table, in the order in which they were read.
+    case rows([String])
+
+    /// The version rows; empty where there are none.
+    public var revisions: [String] {
+        switch self {
+        case .missingSchema, .noTable: []
+        case .rows(let rows): rows
+        }
+    }
+}
+
+/// The SQL that reads and moves the version rows of one target, as Alembic keeps them
+/// (`alembic.runtime.migration.HeadMaintainer`).
+struct VersionTable: Sendable {
+    static let name = "alembic_version"
+
+    /// The table's name in SQL: qualified, so that no other schema's table is ever read for it.
+    let qualifiedName: String
+
+    init(schema: SchemaName?) {
+        qualifiedName = (schema.map { $0.quoted + "." } ?? "") + VersionTable.name
+    }
+
+    /// As Alembic creates it (`MigrationContext._version`).
+    var create: String {
+        """
+        CREATE TABLE \(qualifiedName) (version_num VARCHAR(32) NOT NULL, \
+        CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))
+        """
+    }
+
+    var read: String { "SELECT version_num FROM \(qualifiedName)" }
+
+    /// Fails with division_by_zero unless the rows are exactly `rows`. Run after the target's lock is
+    /// taken, in a statement of its own: at READ COMMITTED each statement sees what was committed
+    /// before it began.
+    func guardRows(_ rows: [String]) -> String {
+        // Sorted by bytes here and by the "C" collation there: the same order.
+        let expected = rows.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return """
+            SELECT 1 / (ARRAY(SELECT version_num::text COLLATE "C" FROM \(qualifiedName) \
+            ORDER BY 1) = \(SQLText.textArray(expected)))::int
+            """
+    }
+
+    /// The statements that move the rows for one step, each of which fails unless it changed
+    /// exactly one row.
+    func change(_ step: PlannedStep) -> [String] {
+        var statements = step.deleteVersions.map { version in
+            insistOnOneRow(
+                "DELETE FROM \(qualifiedName) WHERE version_num = \(SQLText.literal(version))")
+        }
+        statements += step.insertVersions.map { version in
+            "INSERT INTO \(qualifiedName) (version_num) VALUES (\(SQLText.literal(version)))"
+        }
+        if let update = step.updateVersion {
+            statements.append(
+                insistOnOneRow(
+                    """
+                    UPDATE \(qualifiedName) SET version_num = \(SQLText.literal(update.to)) \
+                    WHERE version_num = \(SQLText.literal(update.from))
+                    """))
+        }
+        return statements
+    }
+
+    private func insistOnOneRow(_ change: String) -> String {
+        "WITH changed AS (\(change) RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
+    }
+}
+
+extension PlannedStep {
+    /// The version rows after this step, from the rows before it.
+    func applied(to rows: [String]) -> [String] {
+        var rows = rows.filter { !deleteVersions.contains($0) } + insertVersions
+        if let updateVersion {
+            rows = rows.map { $0 == updateVersion.from ? updateVersion.to : $0 }
+        }
+        return rows
+    }
+}

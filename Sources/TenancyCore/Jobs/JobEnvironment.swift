@@ -1,0 +1,88 @@
+internal import Logging
+
+/// What every job of a daemon works with.
+public struct JobEnvironment: Sendable {
+    /// Settings of `scheduler` that are not part of a request.
+    public struct Settings: Sendable {
+        public var maxRunningJobs: Int
+        /// Jobs that may wait for a place.
+        public var maxQueuedJobs: Int
+        public var scope: TransactionScope
+        public var targetLockTimeout: Duration
+        public var connectTimeout: Duration
+        public var createMissingSchemas: Bool
+        public var extraSearchPath: [SchemaName]
+
+        public init(
+            maxRunningJobs: Int, maxQueuedJobs: Int = 1_000, scope: TransactionScope,
+            targetLockTimeout: Duration, connectTimeout: Duration, createMissingSchemas: Bool,
+            extraSearchPath: [SchemaName]
+        ) {
+            self.maxRunningJobs = maxRunningJobs
+            self.maxQueuedJobs = maxQueuedJobs
+            self.scope = scope
+            self.targetLockTimeout = targetLockTimeout
+            self.connectTimeout = connectTimeout
+            self.createMissingSchemas = createMissingSchemas
+            self.extraSearchPath = extraSearchPath
+        }
+    }
+
+    public let registry: any TenantRegistry
+    public let resolver: PlacementResolver
+    public let store: StatusStore
+    public let slots: ServerSlots
+    public let migrations: MigrationLibrary
+    public let settings: Settings
+    public let clock: WallClock
+    public let logger: Logger
+
+    public init(
+        registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
+        slots: ServerSlots, migrations: MigrationLibrary, settings: Settings,
+        clock: WallClock = .system, logger: Logger
+    ) {
+        self.registry = registry
+        self.resolver = resolver
+        self.store = store
+        self.slots = slots
+        self.migrations = migrations
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+    }
+
+    func session(for request: JobRequest) -> SessionSettings {
+        SessionSettings(
+            lockTimeoutMilliseconds: request.lockTimeoutMilliseconds,
+            statementTimeoutMilliseconds: request.statementTimeoutMilliseconds,
+            extraSearchPath: settings.extraSearchPath)
+    }
+
+    func task(for request: JobRequest) -> TargetTask {
+        TargetTask(
+            operation: request.operation, target: request.target,
+            graph: migrations.loaded.set.graph, dryRun: request.dryRun,
+            createMissingSchemas: settings.createMissingSchemas)
+    }
+
+    /// A worker's connection; what servers say beside their results goes to the log.
+    func makeConnection(on thread: ConnectionThread = ConnectionThread()) -> WorkerConnection {
+        WorkerConnection(
+            thread: thread, slots: slots, connectTimeout: settings.connectTimeout,
+            onNotice: logNotice)
+    }
+
+    /// Writes a server's notice to the log: warnings as such, the rest for those who look closely.
+    public var logNotice: @Sendable (PostgresNotice) -> Void {
+        { [logger] notice in
+            logger.log(
+                level: notice.severity == "WARNING" ? .warning : .debug,
+                "PostgreSQL sent a notice",
+                metadata: [
+                    "severity": "\(notice.severity)", "sqlstate": "\(notice.sqlState)",
+                    "message": "\(notice.message)",
+                ])
+        }
+    }
+}

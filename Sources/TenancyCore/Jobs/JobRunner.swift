@@ -1,0 +1,111 @@
+/// Runs one job: a pager that brings targets, as many workers as the request allows, and a recorder
+/// that carries results to the tables.
+struct JobRunner: Sendable {
+    /// A worker without work keeps its connection this long.
+    private static let connectionPatience = Duration.seconds(2)
+
+    let run: JobRun
+    let environment: JobEnvironment
+    let retryOf: JobID?
+
+    /// Works until every tenant has ended, or none may be started any more.
+    func callAsFunction() async {
+        let task = environment.task(for: run.request)
+        let engine = SQLEngine(
+            task: task,
+            options: SQLEngine.Options(
+                session: environment.session(for: run.request), scope: environment.settings.scope,
+                targetLockTimeout: environment.settings.targetLockTimeout))
+        // Not a child: an immediate cancel stops the workers and not the pager, which still has to
+        // record the tenants that were never reached.
+        let workers = Task { await employ(engine) }
+        run.onInterrupt { workers.cancel() }
+        await page(task)
+        await workers.value
+    }
+
+    private func page(_ task: TargetTask) async {
+        let pager = TenantPager(run: run, environment: environment, task: task, retryOf: retryOf)
+        do throws(JobFailure) {
+            try await pager.page()
+        } catch {
+            if !run.isDraining {
+                environment.logger.error(
+                    "A job cannot read its tenants to the end",
+                    metadata: ["job": "\(run.id)", "reason": "\(error)"])
+                run.fail(reason: error.reason)
+            }
+        }
+        run.pagingIsDone()
+    }
+
+    /// Starts workers as targets come, each on a thread of its own.
+    private func employ(_ engine: SQLEngine) async {
+        await withDiscardingTaskGroup { group in
+            while true {
+                let generation = run.work.generation
+                while run.wantsWorker(limit: run.request.concurrency) {
+                    let thread = ConnectionThread()
+                    group.addTask(executorPreference: thread) { await work(engine, on: thread) }
+                }
+                if run.isWorkDone || Task.isCancelled { return }
+                await run.work.wait(after: generation)
+            }
+        }
+    }
+
+    /// One worker: takes targets until there are none left.
+    private func work(_ engine: SQLEngine, on thread: ConnectionThread) async {
+        let connection = environment.makeConnection(on: thread)
+        let retries = RetryPolicy(maxAttempts: run.request.maxAttempts)
+        loop: while true {
+            switch run.next(preferring: connection.databaseKey) {
+            case .end: break loop
+            case .wait(let generation, let until):
+                await wait(after: generation, until: until, holding: connection)
+            case .work(var work):
+                let outcome = await engine.migrate(&work, by: connection)
+                settle(work, outcome, retries)
+            }
+        }
+        await connection.close()
+    }
+
+    private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
+        if outcome.state == .cancelled && run.isDraining {
+            run.leave(work)
+            return
+        }
+        if let failure = outcome.failure, outcome.state == .failed {
+            let pause = retries.pause(
+                after: work.attempts, failure: failure, jitter: Double.random(in: 0...1))
+            if let pause, !run.isStopping {
+                run.setAside(work, for: pause)
+                return
+            }
+            log(failure, of: work)
+        }
+        run.end(work, outcome)
+    }
+
+    private func log(_ failure: TenantFailure, of work: TargetWork) {
+        environment.logger.warning(
+            "Tenant migration failed",
+            metadata: [
+                "job": "\(run.id)", "tenant": "\(work.tenants.first?.id ?? "")",
+                "code": "\(failure.code)", "sqlstate": "\(failure.sqlState ?? "")",
+                "revision": "\(failure.revision ?? "")", "attempts": "\(work.attempts)",
+            ])
+    }
+
+    private func wait(
+        after generation: Int, until deadline: Deadline, holding connection: WorkerConnection
+    ) async {
+        if connection.databaseKey == nil {
+            return await run.waitForWork(after: generation, until: deadline)
+        }
+        let patience = Deadline.after(JobRunner.connectionPatience)
+        await run.waitForWork(after: generation, until: patience.earlier(of: deadline))
+        if run.work.generation == generation && !deadline.hasPassed { await connection.close() }
+    }
+}

@@ -1,0 +1,34 @@
+/// The results of a job that runs: the table's rows, with the tenants being worked on from memory.
+struct LiveResults {
+    let run: JobRun
+    let store: StatusStore
+
+    func page(
+        states: [TenantState], limit: Int, after tenantID: String?
+    ) async throws(StatusError) -> [TenantResult] {
+        let running = run.runningTenants
+        if states == [.running] {
+            let ids = running.keys.filter { id in tenantID.map { LiveResults.precedes($0, id) } ?? true }
+            return ids.sorted(by: LiveResults.precedes).prefix(limit).compactMap { running[$0] }
+        }
+        // In the table a running tenant is still pending.
+        let recorded = states.isEmpty || !states.contains(.running) ? states : states + [.pending]
+        var results: [TenantResult] = []
+        var cursor = tenantID
+        while results.count < limit {
+            let rows = try await store.results(
+                of: run.id, states: recorded, limit: limit, after: cursor)
+            results += rows.map { $0.state == .pending ? running[$0.tenantID] ?? $0 : $0 }.filter {
+                states.isEmpty || states.contains($0.state)
+            }
+            guard rows.count == limit else { break }
+            cursor = rows.last?.tenantID
+        }
+        return Array(results.prefix(limit))
+    }
+
+    /// The order of the table's "C" collation.
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+}

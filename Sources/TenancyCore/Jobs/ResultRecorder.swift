@@ -1,0 +1,45 @@
+/// Carries a job's results to the control database, a batch at most every 200 ms.
+///
+/// While the database is away the results wait in memory, up to a bound at which no further tenant
+/// starts; when it is back they are recorded. What is lost with the daemon is read again from the
+/// tenants.
+struct ResultRecorder: Sendable {
+    private static let interval = Duration.milliseconds(200)
+    private static let batch = 1_000
+    private static let longestPause = Duration.seconds(5)
+
+    let run: JobRun
+    let environment: JobEnvironment
+
+    /// Records until the task is cancelled, which is done once everything is recorded.
+    func callAsFunction() async {
+        var pause = ResultRecorder.interval
+        while !Task.isCancelled {
+            let generation = run.results.generation
+            let results = run.unrecorded(limit: ResultRecorder.batch)
+            if results.isEmpty {
+                await run.results.wait(after: generation)
+                continue
+            }
+            do throws(StatusError) {
+                try await environment.store.record(results, job: run.id, lease: run.lease)
+                try await environment.store.update(run.snapshot, lease: run.lease)
+                run.didRecord(results.count)
+                pause = ResultRecorder.interval
+            } catch {
+                pause = min(pause * 2, ResultRecorder.longestPause)
+                environment.logger.warning(
+                    "Results wait for the control database",
+                    metadata: ["job": "\(run.id)", "reason": "\(error)"])
+            }
+            await rest(pause)
+        }
+    }
+
+    /// Pauses, but not while somebody waits for what is not recorded yet.
+    private func rest(_ pause: Duration) async {
+        let generation = run.flushes.generation
+        if run.takeFlushWish() && pause == ResultRecorder.interval { return }
+        await run.flushes.wait(after: generation, until: .after(pause))
+    }
+}

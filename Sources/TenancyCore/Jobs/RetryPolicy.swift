@@ -1,0 +1,17 @@
+/// Whether a failed target is tried again, and when.
+struct RetryPolicy: Sendable {
+    /// Attempts in all, at least 1.
+    let maxAttempts: Int
+
+    private static let first = Duration.milliseconds(500)
+    private static let longest = Duration.seconds(30)
+
+    /// How long to leave a target alone after `attempt` (from 1) failed; `nil` when that was the last.
+    ///
+    /// - Parameter jitter: 0 to 1; spreads targets that failed together.
+    func pause(after attempt: Int, failure: TenantFailure, jitter: Double) -> Duration? {
+        guard failure.isRetryable, attempt < maxAttempts else { return nil }
+        let doubled = RetryPolicy.first * (1 << min(attempt - 1, 16))
+        return min(doubled, RetryPolicy.longest) * (0.5 + jitter / 2)
+    }
+}

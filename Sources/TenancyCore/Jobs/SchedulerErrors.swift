@@ -1,0 +1,41 @@
+/// Why a job is not taken.
+public enum SubmissionError: Error, Sendable {
+    case queueFull(limit: Int)
+    /// The target can be known to be wrong without looking at any tenant.
+    case target(RevisionError)
+    /// Ids or identifiers that the registry does not have.
+    case unknownTenants([String])
+    /// The idempotency key came with another body before.
+    case idempotencyMismatch
+    case noTenantsToRetry(JobID)
+    /// The job is not finished yet, so it cannot be retried.
+    case conflict(state: JobState)
+    case jobNotFound(JobID)
+    /// The daemon is shutting down.
+    case draining
+    case registry(RegistryError)
+    case store(StatusError)
+}
+
+/// Why a job is not steered.
+public enum SteeringError: Error, Sendable {
+    case jobNotFound(JobID)
+    case conflict(action: String, state: JobState)
+    /// Another daemon runs the job.
+    case elsewhere
+    case store(StatusError)
+}
+
+/// How a job is stopped.
+public enum CancelMode: String, Sendable, CaseIterable {
+    /// Tenants that run are finished.
+    case graceful
+    /// Tenants that run are cancelled and rolled back.
+    case immediate
+}
+
+/// A job that was taken, or that had been taken before under the same key.
+public struct Submission: Sendable {
+    public let job: JobSnapshot
+    public let isReplay: Bool
+}

@@ -1,0 +1,79 @@
+/// Where the tenants of a job come from, page by page.
+struct TenantSource: Sendable {
+    let registry: any TenantRegistry
+    let store: StatusStore
+    let selection: TenantSelection
+    /// The job whose failed and cancelled tenants are meant, instead of the registry's.
+    let retryOf: JobID?
+
+    private static let retried: [TenantState] = [.failed, .cancelled]
+
+    var filter: RegistryFilter {
+        RegistryFilter(
+            ids: selection.ids, match: selection.match, status: selection.status,
+            metadata: selection.metadata)
+    }
+
+    /// A page of tenants in order, and the cursor of the next; without one it was the last.
+    struct Page: Sendable {
+        var tenants: [Tenant]
+        var next: String?
+    }
+
+    func page(after cursor: String?, limit: Int) async throws(JobFailure) -> Page {
+        guard let retryOf else {
+            let tenants = try await fromRegistry(after: cursor, limit: limit, filter: filter)
+            return Page(tenants: tenants, next: tenants.count < limit ? nil : tenants.last?.id)
+        }
+        do throws(StatusError) {
+            let ids = try await store.tenantIDs(
+                of: retryOf, states: TenantSource.retried, limit: limit, after: cursor)
+            if ids.isEmpty { return Page(tenants: [], next: nil) }
+            var filter = self.filter
+            filter.ids = ids
+            let tenants: [Tenant]
+            do throws(JobFailure) {
+                tenants = try await fromRegistry(after: nil, limit: limit, filter: filter)
+            } catch {
+                throw error
+            }
+            return Page(tenants: tenants, next: ids.count < limit ? nil : ids.last)
+        } catch let error as StatusError {
+            throw JobFailure.status(error)
+        }
+    }
+
+    /// How many tenants there are now; pages that are read later may bring more or fewer.
+    func count() async throws(JobFailure) -> Int {
+        if let retryOf {
+            do throws(StatusError) {
+                guard let job = try await store.job(retryOf) else { return 0 }
+                return job.counts.failed + job.counts.cancelled
+            } catch {
+                throw .status(error)
+            }
+        }
+        do throws(RegistryError) {
+            let count = try await registry.count(filter)
+            return min(count, selection.limit ?? .max)
+        } catch {
+            throw .registry(error)
+        }
+    }
+
+    private func fromRegistry(
+        after cursor: String?, limit: Int, filter: RegistryFilter
+    ) async throws(JobFailure) -> [Tenant] {
+        do throws(RegistryError) {
+            return try await registry.page(after: cursor, limit: limit, filter: filter)
+        } catch {
+            throw .registry(error)
+        }
+    }
+}
+
+/// What keeps a whole job from going on.
+enum JobFailure: Error {
+    case registry(RegistryError)
+    case status(StatusError)
+}

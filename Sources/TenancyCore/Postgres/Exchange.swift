@@ -1,0 +1,141 @@
+internal import CLibPQ
+internal import Glibc
+
+/// How a wait for a socket ended.
+enum WaitOutcome {
+    case ready, interrupted, timedOut
+}
+
+/// Waits until `socket` shows one of `events`, `interrupt` becomes readable, or the deadline passes.
+/// A negative `interrupt` is not looked at.
+func waitFor(
+    _ socket: Int32, _ events: Int32, interrupt: Int32, deadline: Deadline
+) -> WaitOutcome {
+    var polled = [
+        pollfd(fd: socket, events: Int16(events), revents: 0),
+        pollfd(fd: interrupt, events: Int16(POLLIN), revents: 0),
+    ]
+    while true {
+        let count = poll(&polled, 2, deadline.pollMilliseconds)
+        if count < 0 && errno == EINTR { continue }
+        if polled[0].revents != 0 { return .ready }
+        if polled[1].revents != 0 { return .interrupted }
+        if count <= 0 { return .timedOut }
+    }
+}
+
+/// One message and its answers: flushes, waits, collects results, and cancels when told to.
+struct Exchange: ~Copyable {
+    private let handle: ConnectionHandle
+    private let interrupt: Interrupt
+    private var deadline: Deadline
+    private var results: [StatementResult] = []
+    private var error: PostgresError?
+    /// Why the statement was cancelled, once it was; decides what is thrown in the end.
+    private var stopped: PostgresError?
+    private var isDrained = false
+
+    /// Whether the connection can carry another message. Not after a cancel request, which may
+    /// arrive late and would then hit the next statement.
+    var isReusable: Bool { isDrained && stopped == nil && PQstatus(handle.raw) == CONNECTION_OK }
+
+    init(handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline) {
+        self.handle = handle
+        self.interrupt = interrupt
+        self.deadline = deadline
+    }
+
+    mutating func run() -> Result<[StatementResult], PostgresError> {
+        guard flush() else { return outcome() }
+        while awaitResult() {
+            guard let raw = PQgetResult(handle.raw) else {
+                isDrained = true
+                break
+            }
+            take(ResultHandle(owning: raw))
+        }
+        return outcome()
+    }
+
+    private func outcome() -> Result<[StatementResult], PostgresError> {
+        if PQstatus(handle.raw) != CONNECTION_OK {
+            return .failure(stopped ?? .connectionLost(message: handle.errorMessage))
+        }
+        if case .server(let server)? = error, server.sqlState == SQLState.queryCanceled, let stopped {
+            if stopped == .deadlinePassed { return .failure(stopped) }
+            return .failure(.cancelled(completedStatements: server.completedStatements))
+        }
+        if let error { return .failure(error) }
+        // A cancellation that came too late changed nothing: the work is done and counts.
+        if !isDrained { return .failure(stopped ?? .connectionLost(message: handle.errorMessage)) }
+        return .success(results)
+    }
+
+    private mutating func flush() -> Bool {
+        while true {
+            switch PQflush(handle.raw) {
+            case 0: return true
+            case 1:
+                guard wait(for: POLLIN | POLLOUT) else { return false }
+                guard PQconsumeInput(handle.raw) == 1 else { return false }
+            default: return false
+            }
+        }
+    }
+
+    /// Waits until PQgetResult will not block.
+    private mutating func awaitResult() -> Bool {
+        while PQisBusy(handle.raw) == 1 {
+            guard wait(for: POLLIN) else { return false }
+            guard PQconsumeInput(handle.raw) == 1 else { return false }
+        }
+        return true
+    }
+
+    /// Waits for the socket; an interruption or the deadline turns into one cancel request, after
+    /// which the server has `cancelPatience` to answer.
+    private mutating func wait(for events: Int32) -> Bool {
+        while true {
+            let watched = stopped == nil ? interrupt.descriptor : -1
+            switch waitFor(
+                PQsocket(handle.raw), events, interrupt: watched, deadline: deadline)
+            {
+            case .ready: return true
+            case .interrupted: stop(because: .cancelled(completedStatements: nil))
+            case .timedOut:
+                if stopped != nil { return false }
+                stop(because: .deadlinePassed)
+            }
+        }
+    }
+
+    private mutating func stop(because reason: PostgresError) {
+        stopped = reason
+        deadline = .after(PostgresConnection.cancelPatience)
+        CancelRequest.send(for: handle)
+    }
+
+    private mutating func take(_ result: consuming ResultHandle) {
+        switch result.status {
+        case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
+            results.append(StatementResult(tag: result.commandTag, rows: []))
+        case PGRES_TUPLES_OK:
+            results.append(StatementResult(tag: result.commandTag, rows: result.rows()))
+        case PGRES_COPY_IN:
+            // There is no data to give; the server then fails the statement with this text.
+            PQputCopyEnd(handle.raw, "COPY FROM STDIN cannot run in a migration")
+        case PGRES_COPY_OUT:
+            discardCopyData()
+        default:
+            error = error ?? .server(result.serverError(after: results.count))
+        }
+    }
+
+    /// Reads what COPY TO STDOUT sends; a migration has no use for it.
+    private func discardCopyData() {
+        var buffer: UnsafeMutablePointer<CChar>?
+        while PQgetCopyData(handle.raw, &buffer, 0) > 0 {
+            PQfreemem(buffer)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+internal import CLibPQ
+internal import CSystem
+internal import Glibc
+internal import Synchronization
+
+/// Stops a statement from another thread: wakes the connection's poll and asks the server to cancel.
+final class Interrupt: Sendable {
+    private struct State {
+        var isRequested = false
+    }
+
+    /// Readable while an interruption is asked for.
+    let descriptor: Int32
+    private let state = Mutex(State())
+
+    init() {
+        descriptor = csystem_eventfd()
+        precondition(descriptor >= 0, "the system refuses an eventfd (errno \(errno))")
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    var isRequested: Bool { state.withLock { $0.isRequested } }
+
+    func request() {
+        state.withLock { $0.isRequested = true }
+        var one: UInt64 = 1
+        // A full counter is already readable, so the result does not matter.
+        _ = write(descriptor, &one, 8)
+    }
+
+    func reset() {
+        state.withLock { $0.isRequested = false }
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, 8)
+    }
+}
+
+/// A cancel request in flight, on a thread of its own: PQcancel opens a connection and has no bound.
+struct CancelRequest {
+    /// Asks the server behind `connection` to cancel what it runs.
+    static func send(for connection: borrowing ConnectionHandle) {
+        guard let cancel = PQgetCancel(connection.raw) else { return }
+        let pointer = SendablePointer(cancel)
+        runOnOwnThread {
+            // PQcancel writes its error, which nobody waits for, into 256 bytes at most.
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+                _ = PQcancel(pointer.raw, buffer.baseAddress, 256)
+            }
+            PQfreeCancel(pointer.raw)
+        }
+    }
+
+    // Safety: the pointer is handed to exactly one thread, which frees it.
+    private struct SendablePointer: @unchecked Sendable {
+        let raw: OpaquePointer
+        init(_ raw: OpaquePointer) { self.raw = raw }
+    }
+}

@@ -1,0 +1,236 @@
+internal import CLibPQ
+internal import Glibc
+
+/// What one statement answered.
+public struct StatementResult: Sendable, Equatable {
+    /// The command tag, such as `CREATE TABLE` or `UPDATE 1`.
+    public let tag: String
+    /// Rows as text; SQL NULL is `nil`.
+    public let rows: [[String?]]
+}
+
+/// One connection to a PostgreSQL server, driven through libpq's asynchronous calls on a thread of
+/// its own, so that every wait has a deadline and can be interrupted.
+///
+/// A method suspends its caller, blocks only the connection's thread, and ends at the deadline or
+/// when the calling task is cancelled. In both cases the server is asked to cancel the statement,
+/// has `cancelPatience` to answer, and the connection is closed, which rolls back what was open.
+public actor PostgresConnection {
+    /// How long a server may take to confirm a cancellation before its connection is given up.
+    static let cancelPatience = Duration.seconds(5)
+
+    private nonisolated let thread: ConnectionThread
+    private nonisolated let interrupt = Interrupt()
+    private var handle: ConnectionHandle?
+
+    /// The server's version as libpq counts it, such as 150018 for 15.18.
+    public nonisolated let serverVersion: Int
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        thread.asUnownedSerialExecutor()
+    }
+
+    private init(thread: ConnectionThread, handle: sending ConnectionHandle) {
+        self.thread = thread
+        self.serverVersion = Int(PQserverVersion(handle.raw))
+        self.handle = handle
+    }
+
+    /// Connects by the given libpq keywords, on `thread`.
+    ///
+    /// - Throws: `connectFailed`, `deadlinePassed`, or `cancelled`.
+    public static func connect(
+        _ parameters: ConnectionParameters, on thread: ConnectionThread = ConnectionThread(),
+        deadline: Deadline = .after(.seconds(10)),
+        onNotice: @escaping @Sendable (PostgresNotice) -> Void = { _ in }
+    ) async throws(PostgresError) -> PostgresConnection {
+        let connector = Connector(thread: thread)
+        let result: Result<PostgresConnection, PostgresError> =
+            await withTaskCancellationHandler {
+                await connector.connect(parameters, deadline: deadline, onNotice: onNotice)
+            } onCancel: {
+                connector.interrupt.request()
+            }
+        return try result.get()
+    }
+
+    /// Whether the connection can still be used.
+    public var isOpen: Bool {
+        handle.map { PQstatus($0.raw) == CONNECTION_OK } ?? false
+    }
+
+    /// Whether a transaction block is open, failed ones included.
+    public var isInTransaction: Bool {
+        handle.map { PQtransactionStatus($0.raw) != PQTRANS_IDLE } ?? false
+    }
+
+    /// Sends one message of any number of statements (the simple query protocol), and returns the
+    /// result of each.
+    ///
+    /// A `ServerError` says in `completedStatements` which statement failed.
+    public func execute(
+        _ sql: String, deadline: Deadline = .never
+    ) async throws(PostgresError) -> [StatementResult] {
+        try await interruptibly { connection in
+            connection.roundTrip(deadline: deadline) { PQsendQuery($0, sql) }
+        }
+    }
+
+    /// Sends one statement with parameters as text (the extended query protocol).
+    public func query(
+        _ sql: String, _ parameters: [String?] = [], deadline: Deadline = .never
+    ) async throws(PostgresError) -> [[String?]] {
+        let results = try await interruptibly { connection in
+            connection.roundTrip(deadline: deadline) { raw in
+                withCStrings(parameters) { values in
+                    PQsendQueryParams(
+                        raw, sql, Int32(parameters.count), nil, values, nil, nil, 0)
+                }
+            }
+        }
+        return results.last?.rows ?? []
+    }
+
+    /// Closes the connection; what runs on the server is told to end.
+    public func close() {
+        handle = nil
+    }
+
+    // MARK: - One round trip
+
+    private func interruptibly(
+        _ body: @Sendable (isolated PostgresConnection) -> Result<[StatementResult], PostgresError>
+    ) async throws(PostgresError) -> [StatementResult] {
+        interrupt.reset()
+        let result = await withTaskCancellationHandler {
+            body(self)
+        } onCancel: {
+            interrupt.request()
+        }
+        return try result.get()
+    }
+
+    private func roundTrip(
+        deadline: Deadline, send: (OpaquePointer) -> Int32
+    ) -> Result<[StatementResult], PostgresError> {
+        guard let handle else {
+            return .failure(.connectionLost(message: "the connection is closed"))
+        }
+        guard send(handle.raw) == 1 else { return .failure(lost(handle)) }
+        var exchange = Exchange(handle: handle, interrupt: interrupt, deadline: deadline)
+        let result = exchange.run()
+        if !exchange.isReusable { self.handle = nil }
+        return result
+    }
+
+    private func lost(_ handle: ConnectionHandle) -> PostgresError {
+        let message = handle.errorMessage
+        self.handle = nil
+        return .connectionLost(message: message)
+    }
+}
+
+/// Passes `strings` as an array of C strings that lives for the length of `body`.
+private func withCStrings<R>(
+    _ strings: [String?], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> R
+) -> R {
+    let copies = strings.map { $0.map { strdup($0) } ?? nil }
+    defer { copies.forEach { free($0) } }
+    return copies.map { UnsafePointer($0) }.withUnsafeBufferPointer { body($0.baseAddress) }
+}
+
+/// Makes a connection on its thread before there is an actor for it.
+private actor Connector {
+    private nonisolated let thread: ConnectionThread
+    nonisolated let interrupt = Interrupt()
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(thread: ConnectionThread) {
+        self.thread = thread
+    }
+
+    func connect(
+        _ parameters: ConnectionParameters, deadline: Deadline,
+        onNotice: @escaping @Sendable (PostgresNotice) -> Void
+    ) -> Result<PostgresConnection, PostgresError> {
+        PostgresConnection.open(
+            parameters, thread: thread, interrupt: interrupt, deadline: deadline,
+            onNotice: onNotice)
+    }
+}
+
+extension PostgresConnection {
+    /// What every session is opened with unless the URL says otherwise. A dead peer is noticed
+    /// within half a minute; `tcp_user_timeout` alone does not do that while a reply is awaited.
+    private static let defaults = [
+        ("application_name", "migrationd"), ("client_encoding", "UTF8"), ("keepalives", "1"),
+        ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+        ("tcp_user_timeout", "30000"),
+    ]
+
+    fileprivate static func open(
+        _ parameters: ConnectionParameters, thread: ConnectionThread, interrupt: Interrupt,
+        deadline: Deadline, onNotice: @escaping @Sendable (PostgresNotice) -> Void
+    ) -> Result<PostgresConnection, PostgresError> {
+        let given = parameters.keywords
+        let keywords = defaults.filter { name, _ in !given.contains { $0.0 == name } } + given
+        let started = withCStrings(keywords.map { $0.0 } + [nil]) { names in
+            withCStrings(keywords.map { $0.1 } + [nil]) { values in
+                PQconnectStartParams(names, values, 0)
+            }
+        }
+        guard let started else {
+            return .failure(.connectFailed(message: "libpq is out of memory", sqlState: nil))
+        }
+        let handle = ConnectionHandle(owning: started)
+        handle.setNoticeReceiver(onNotice)
+        if let error = finishConnecting(handle, interrupt: interrupt, deadline: deadline) {
+            return .failure(error)
+        }
+        return .success(PostgresConnection(thread: thread, handle: handle))
+    }
+
+    private static func finishConnecting(
+        _ handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline
+    ) -> PostgresError? {
+        var state = PGRES_POLLING_WRITING
+        while PQstatus(handle.raw) != CONNECTION_BAD {
+            switch state {
+            case PGRES_POLLING_OK: return nil
+            case PGRES_POLLING_FAILED: return connectFailure(handle)
+            default: break
+            }
+            let events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT
+            switch waitFor(
+                PQsocket(handle.raw), events, interrupt: interrupt.descriptor, deadline: deadline)
+            {
+            case .ready: state = PQconnectPoll(handle.raw)
+            case .interrupted: return .cancelled(completedStatements: 0)
+            case .timedOut:
+                return .connectFailed(
+                    message: "no connection came about in the time allowed",
+                    sqlState: SQLState.cannotConnect)
+            }
+        }
+        return connectFailure(handle)
+    }
+
+    /// libpq keeps no SQLSTATE of a failed start-up, so the few that decide whether to try again are
+    /// told by the server's text. Without an answer of a server (its FATAL) it is 08001: nobody there.
+    private static func connectFailure(_ handle: ConnectionHandle) -> PostgresError {
+        let message = handle.errorMessage
+        let known = [
+            ("the database system is starting up", SQLState.cannotConnectNow),
+            ("the database system is shutting down", SQLState.cannotConnectNow),
+            ("the database system is in recovery mode", SQLState.cannotConnectNow),
+            ("not yet accepting connections", SQLState.cannotConnectNow),
+            ("too many clients already", SQLState.tooManyConnections),
+            ("remaining connection slots are reserved", SQLState.tooManyConnections),
+            ("too many connections for", SQLState.tooManyConnections),
+        ]
+        let answered = message.contains("FATAL:") ? nil : SQLState.cannotConnect
+        let state = known.first { message.contains($0.0) }?.1 ?? answered
+        return .connectFailed(message: message, sqlState: state)
+    }
+}

@@ -1,0 +1,70 @@
+/// Bounds how many connections this process holds to each database server, over all jobs.
+///
+/// A waiter gets its place in the order of asking. Waiting ends with the waiter's task.
+public actor ServerSlots {
+    private struct Waiter {
+        let id: Int
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    private struct Server {
+        var used = 0
+        var waiters: [Waiter] = []
+    }
+
+    private let limit: Int
+    private var servers: [String: Server] = [:]
+    private var nextID = 0
+
+    /// - Parameter limit: connections to one server, at least 1.
+    public init(limit: Int) {
+        precondition(limit >= 1, "a server needs at least one slot, or nothing would ever run")
+        self.limit = limit
+    }
+
+    /// Waits for a place at `server` (`host:port`); every success needs one `release`.
+    public func acquire(_ server: String) async throws(CancellationError) {
+        if servers[server, default: Server()].used < limit {
+            servers[server, default: Server()].used += 1
+            return
+        }
+        nextID += 1
+        let id = nextID
+        let isGranted = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                // Cancelled already: the handler ran before there was anything to find.
+                if Task.isCancelled { return continuation.resume(returning: false) }
+                servers[server]?.waiters.append(Waiter(id: id, continuation: continuation))
+            }
+        } onCancel: {
+            Task { await self.abandon(id, at: server) }
+        }
+        if !isGranted { throw CancellationError() }
+    }
+
+    /// Gives a place back, to the first who waits for one.
+    public func release(_ server: String) {
+        guard var entry = servers[server] else { return }
+        if entry.waiters.isEmpty {
+            entry.used -= 1
+        } else {
+            entry.waiters.removeFirst().continuation.resume(returning: true)
+        }
+        servers[server] = entry.used == 0 ? nil : entry
+    }
+
+    /// Whether somebody waits for a place at `server`.
+    public func isContended(_ server: String) -> Bool {
+        servers[server].map { !$0.waiters.isEmpty } ?? false
+    }
+
+    /// Places taken at `server`.
+    public func used(at server: String) -> Int {
+        servers[server]?.used ?? 0
+    }
+
+    private func abandon(_ id: Int, at server: String) {
+        guard let index = servers[server]?.waiters.firstIndex(where: { $0.id == id }) else { return }
+        servers[server]?.waiters.remove(at: index).continuation.resume(returning: false)
+    }
+}

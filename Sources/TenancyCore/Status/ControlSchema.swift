@@ -1,0 +1,136 @@
+/// The tables of the control database, as a list of steps that only ever grows.
+///
+/// A step changes the tables so that the release before it can still work with them: daemons of two
+/// releases share one control database while a rolling update runs.
+enum ControlSchema {
+    /// One step a release; `$schema` stands for the quoted schema.
+    static let steps = [
+        """
+        CREATE TABLE $schema.jobs (
+            id uuid PRIMARY KEY,
+            operation text NOT NULL,
+            target text NOT NULL,
+            request jsonb NOT NULL,
+            resolved_target text[],
+            state text NOT NULL,
+            state_reason text,
+            created_by text NOT NULL,
+            created_at timestamptz NOT NULL,
+            started_at timestamptz,
+            finished_at timestamptz,
+            retry_of uuid,
+            pending integer NOT NULL,
+            running integer NOT NULL,
+            succeeded integer NOT NULL,
+            skipped integer NOT NULL,
+            failed integer NOT NULL,
+            cancelled integer NOT NULL,
+            first_errors jsonb NOT NULL,
+            version bigint NOT NULL,
+            lease_replica uuid,
+            lease_epoch bigint NOT NULL,
+            lease_until timestamptz NOT NULL
+        );
+        COMMENT ON TABLE $schema.jobs IS 'one row a job; the numbers are copies, job_tenants has the tenants';
+        CREATE INDEX jobs_unfinished ON $schema.jobs (lease_until)
+            WHERE state IN ('queued', 'running', 'paused', 'cancelling');
+        CREATE TABLE $schema.job_tenants (
+            job_id uuid NOT NULL REFERENCES $schema.jobs ON DELETE CASCADE,
+            tenant_id text COLLATE "C" NOT NULL,
+            identifier text NOT NULL,
+            target_key bigint,
+            state text NOT NULL,
+            from_revisions text[],
+            to_revisions text[],
+            steps integer NOT NULL,
+            planned text[],
+            attempts integer NOT NULL,
+            started_at timestamptz,
+            finished_at timestamptz,
+            duration_ms bigint,
+            failure jsonb,
+            epoch bigint NOT NULL,
+            PRIMARY KEY (job_id, tenant_id)
+        );
+        COMMENT ON TABLE $schema.job_tenants IS 'one row a tenant and job; epoch is the lease of the job under which it was claimed';
+        CREATE INDEX job_tenants_history ON $schema.job_tenants (tenant_id, job_id DESC);
+        CREATE TABLE $schema.tenant_status (
+            tenant_id text COLLATE "C" PRIMARY KEY,
+            identifier text NOT NULL,
+            revisions text[],
+            read_at timestamptz,
+            last_job uuid,
+            last_state text,
+            last_error text,
+            last_finished_at timestamptz
+        );
+        COMMENT ON TABLE $schema.tenant_status IS 'the last known revision of each tenant; the truth is in the tenant';
+        CREATE TABLE $schema.idempotency_keys (
+            key text PRIMARY KEY,
+            body_hash text NOT NULL,
+            job_id uuid NOT NULL REFERENCES $schema.jobs ON DELETE CASCADE,
+            created_at timestamptz NOT NULL
+        );
+        CREATE TABLE $schema.audit (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            at timestamptz NOT NULL,
+            actor text NOT NULL,
+            action text NOT NULL,
+            job_id uuid,
+            request_id text NOT NULL,
+            peer text NOT NULL
+        );
+        """
+    ]
+
+    /// Serialises daemons that start at the same moment.
+    static let lockKey: Int64 = 0x6D69_6772_6174_6564
+
+    /// Creates or upgrades the tables. Tables of a later release are left as they are.
+    ///
+    /// - Returns: how many steps were applied.
+    static func prepare(
+        _ schema: SchemaName, on connection: PostgresConnection
+    ) async throws(PostgresError) -> Int {
+        do throws(PostgresError) {
+            return try await upgrade(schema, on: connection)
+        } catch {
+            // The caller gives the connection back; an open transaction must not go with it.
+            await connection.close()
+            throw error
+        }
+    }
+
+    private static func upgrade(
+        _ schema: SchemaName, on connection: PostgresConnection
+    ) async throws(PostgresError) -> Int {
+        let name = schema.quoted
+        // CREATE SCHEMA asks for the right to create even if the schema is there; so look first.
+        let found = try await connection.execute(
+            """
+            BEGIN;
+            SELECT pg_advisory_xact_lock(\(lockKey));
+            SELECT to_regnamespace(\(SQLText.literal(name))) IS NOT NULL,
+                to_regclass(\(SQLText.literal(name + ".schema_version"))) IS NOT NULL
+            """)
+        let exists = found[2].rows[0]
+        if exists[0] == "f" { _ = try await connection.execute("CREATE SCHEMA \(name)") }
+        if exists[1] == "f" {
+            _ = try await connection.execute(
+                "CREATE TABLE \(name).schema_version (version integer NOT NULL); "
+                    + "INSERT INTO \(name).schema_version VALUES (0)")
+        }
+        let version = try await connection.query("SELECT version FROM \(name).schema_version")
+        let current = version.first?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
+        let missing = steps.dropFirst(current)
+        for step in missing {
+            _ = try await connection.execute(step.replacing("$schema", with: name))
+        }
+        if !missing.isEmpty {
+            _ = try await connection.execute(
+                "UPDATE \(name).schema_version SET version = \(steps.count)")
+        }
+        _ = try await connection.execute("COMMIT")
+        return missing.count
+    }
+}

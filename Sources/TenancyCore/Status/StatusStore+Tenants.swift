@@ -1,0 +1,263 @@
+/// What is known of a tenant outside any one job.
+public struct TenantStatusRecord: Sendable, Equatable {
+    public let tenantID: String
+    /// The version rows when they were last read; `nil` when they never were, empty at base.
+    public let revisions: [String]?
+    public let readAt: Timestamp?
+    public let lastJob: JobID?
+    public let lastState: TenantState?
+    public let lastError: String?
+    public let lastFinishedAt: Timestamp?
+}
+
+/// One of a tenant's results, with the job that it belongs to.
+public struct HistoryEntry: Sendable, Equatable {
+    public let job: JobID
+    public let operation: JobOperation
+    public let target: String
+    public let result: TenantResult
+}
+
+/// A tenant of a job as it is recorded when its page is read.
+struct TenantClaim: Sendable {
+    var result: TenantResult
+    let targetKey: Int64?
+}
+
+/// A claimed tenant as the table has it now.
+struct ClaimedTenant: Sendable, Equatable {
+    /// A tenant found at its target is `succeeded` when an earlier lease of the same job moved it
+    /// there and died before it could say so.
+    let state: TenantState
+    /// The version rows that the job first found; what a relative target counts from.
+    let fromRevisions: [String]?
+}
+
+extension StatusStore {
+    private static let tenantRecord = """
+        tenant_id text, identifier text, target_key bigint, state text, from_revisions text[], \
+        to_revisions text[], steps integer, planned text[], attempts integer, \
+        started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json
+        """
+
+    /// Records tenants of a job before anything is done to them, some of them ended already, and the
+    /// revisions that are known of them.
+    ///
+    /// - Returns: by id, the tenants that are this lease's to work on. One that was recorded before
+    ///   under the same lease, or that has ended, is not among them.
+    func claim(
+        _ claims: [TenantClaim], job: JobID, lease: JobLease
+    ) async throws(StatusError) -> [String: ClaimedTenant] {
+        if claims.isEmpty { return [:] }
+        let rows = try await run(
+            """
+            WITH given AS (
+                SELECT * FROM json_to_recordset($1) AS r (\(StatusStore.tenantRecord))
+            ), claimed AS (
+                INSERT INTO \(table("job_tenants")) AS t (job_id, tenant_id, identifier, target_key,
+                    state, from_revisions, to_revisions, steps, planned, attempts, started_at,
+                    finished_at, duration_ms, failure, epoch)
+                SELECT $2::uuid, tenant_id, identifier, target_key, state, from_revisions,
+                    to_revisions, steps, planned, attempts, started_at, finished_at, duration_ms,
+                    failure, $3::bigint FROM given
+                ON CONFLICT (job_id, tenant_id) DO UPDATE SET epoch = excluded.epoch,
+                    state = CASE WHEN excluded.state = 'skipped'
+                        AND t.from_revisions <> excluded.from_revisions
+                        THEN 'succeeded' ELSE excluded.state END,
+                    to_revisions = excluded.to_revisions, failure = excluded.failure,
+                    finished_at = excluded.finished_at,
+                    from_revisions = coalesce(t.from_revisions, excluded.from_revisions)
+                WHERE t.state IN ('pending', 'running') AND t.epoch < excluded.epoch
+                RETURNING tenant_id, state, from_revisions
+            ), known AS (
+                \(upsertStatus)
+                WHERE tenant_id IN (SELECT tenant_id FROM claimed)
+                    AND state NOT IN ('pending', 'running')
+                \(onKnownTenant)
+            )
+            SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
+            """, [render(claims), job.description, String(lease.epoch)])
+        var claimed: [String: ClaimedTenant] = [:]
+        for row in rows {
+            guard let id = row[0], let state = row[1].flatMap(TenantState.init) else { continue }
+            claimed[id] = ClaimedTenant(
+                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings))
+        }
+        return claimed
+    }
+
+    /// Records how tenants ended, and what is now known of them.
+    func record(
+        _ results: [TenantResult], job: JobID, lease: JobLease
+    ) async throws(StatusError) {
+        if results.isEmpty { return }
+        _ = try await run(
+            """
+            WITH given AS (
+                SELECT * FROM json_to_recordset($1) AS r (\(StatusStore.tenantRecord))
+            ), ended AS (
+                UPDATE \(table("job_tenants")) AS t SET (state, from_revisions, to_revisions, steps,
+                    planned, attempts, started_at, finished_at, duration_ms, failure) =
+                    (g.state, g.from_revisions, g.to_revisions, g.steps, g.planned, g.attempts,
+                    g.started_at, g.finished_at, g.duration_ms, g.failure)
+                FROM given AS g WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
+                    AND t.epoch = $3::bigint
+            )
+            \(upsertStatus)
+            WHERE true
+            \(onKnownTenant)
+            """,
+            [
+                render(results.map { TenantClaim(result: $0, targetKey: nil) }), job.description,
+                String(lease.epoch),
+            ])
+    }
+
+    private func render(_ claims: [TenantClaim]) -> String {
+        JSONValue.array(
+            claims.map { TenantResultRow.json($0.result, targetKey: $0.targetKey) }
+        ).renderedString()
+    }
+
+    private var upsertStatus: String {
+        """
+        INSERT INTO \(table("tenant_status")) AS s (tenant_id, identifier, revisions, read_at,
+            last_job, last_state, last_error, last_finished_at)
+        SELECT tenant_id, identifier, to_revisions,
+            CASE WHEN to_revisions IS NOT NULL THEN finished_at END, $2::uuid, state,
+            failure ->> 'message', finished_at
+        FROM given
+        """
+    }
+
+    /// A reading is kept when the job learned none: the last known revision is better than nothing,
+    /// and its time says how old it is.
+    private var onKnownTenant: String {
+        """
+        ON CONFLICT (tenant_id) DO UPDATE SET identifier = excluded.identifier,
+            revisions = coalesce(excluded.revisions, s.revisions),
+            read_at = coalesce(excluded.read_at, s.read_at), last_job = excluded.last_job,
+            last_state = excluded.last_state, last_error = excluded.last_error,
+            last_finished_at = excluded.last_finished_at
+        """
+    }
+
+    /// Notes what was just read of a tenant outside a job.
+    func recordReading(
+        of tenant: TenantName, revisions: [String], at moment: Timestamp
+    ) async throws(StatusError) {
+        _ = try await run(
+            """
+            INSERT INTO \(table("tenant_status")) (tenant_id, identifier, revisions, read_at)
+            VALUES ($1, $2, $3::text[], $4::timestamptz)
+            ON CONFLICT (tenant_id) DO UPDATE SET identifier = excluded.identifier,
+                revisions = excluded.revisions, read_at = excluded.read_at
+            """,
+            [
+                tenant.id, tenant.identifier, SQLText.arrayParameter(revisions),
+                moment.description,
+            ])
+    }
+
+    /// Results in the order of tenant ids, after `tenantID` where it is given.
+    func results(
+        of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
+    ) async throws(StatusError) -> [TenantResult] {
+        let rows = try await run(
+            """
+            SELECT \(TenantResultRow.columns) FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND ($2::text IS NULL OR tenant_id > $2)
+                AND ($3::text[] = '{}' OR state = ANY($3::text[]))
+            ORDER BY tenant_id LIMIT \(limit)
+            """,
+            [
+                job.description, tenantID, SQLText.arrayParameter(states.map(\.rawValue)),
+            ])
+        return rows.compactMap(TenantResultRow.read)
+    }
+
+    /// Which of `ids` the job has not recorded yet.
+    func unseen(_ ids: [String], job: JobID) async throws(StatusError) -> Set<String> {
+        let rows = try await run(
+            """
+            SELECT id FROM unnest($1::text[]) AS given(id) WHERE NOT EXISTS (
+                SELECT FROM \(table("job_tenants")) WHERE job_id = $2::uuid AND tenant_id = id)
+            """, [SQLText.arrayParameter(ids), job.description])
+        return Set(rows.compactMap { $0[0] })
+    }
+
+    /// The result of a tenant of the job whose target has this key and that has ended.
+    func ended(onTarget key: Int64, job: JobID) async throws(StatusError) -> TenantResult? {
+        let rows = try await run(
+            """
+            SELECT \(TenantResultRow.columns) FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND target_key = $2::bigint
+                AND state NOT IN ('pending', 'running') LIMIT 1
+            """, [job.description, String(key)])
+        return rows.first.flatMap(TenantResultRow.read)
+    }
+
+    /// The keys of the targets that have tenants that have ended, and the numbers of those by state.
+    func endedTargets(of job: JobID) async throws(StatusError) -> (keys: [Int64], counts: JobCounts)
+    {
+        let rows = try await run(
+            """
+            SELECT target_key, state FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND state NOT IN ('pending', 'running')
+            """, [job.description])
+        var counts = JobCounts()
+        for row in rows {
+            if let state = row[1].flatMap(TenantState.init) { counts.add(1, to: state) }
+        }
+        return (rows.compactMap { $0[0].flatMap { Int64($0) } }, counts)
+    }
+
+    /// Ids of a job's tenants in any of `states`, in order, after `tenantID`.
+    func tenantIDs(
+        of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
+    ) async throws(StatusError) -> [String] {
+        try await results(of: job, states: states, limit: limit, after: tenantID).map(\.tenantID)
+    }
+
+    // MARK: - Tenants outside a job
+
+    func statuses(_ tenantIDs: [String]) async throws(StatusError) -> [String: TenantStatusRecord] {
+        let rows = try await run(
+            """
+            SELECT tenant_id, array_to_json(revisions), \(JobRow.milliseconds("read_at")), last_job,
+                last_state, last_error, \(JobRow.milliseconds("last_finished_at"))
+            FROM \(table("tenant_status")) WHERE tenant_id = ANY($1::text[])
+            """, [SQLText.arrayParameter(tenantIDs)])
+        var records: [String: TenantStatusRecord] = [:]
+        for row in rows {
+            guard let id = row[0] else { continue }
+            records[id] = TenantStatusRecord(
+                tenantID: id, revisions: row[1].flatMap(JobRow.readStrings),
+                readAt: JobRow.timestamp(row[2]), lastJob: row[3].flatMap(JobID.init),
+                lastState: row[4].flatMap(TenantState.init), lastError: row[5],
+                lastFinishedAt: JobRow.timestamp(row[6]))
+        }
+        return records
+    }
+
+    /// A tenant's results over all jobs, newest job first.
+    func history(
+        of tenantID: String, limit: Int, before job: JobID?
+    ) async throws(StatusError) -> [HistoryEntry] {
+        let rows = try await run(
+            """
+            SELECT \(TenantResultRow.columns), job_id,
+                (SELECT operation FROM \(table("jobs")) WHERE id = job_id),
+                (SELECT target FROM \(table("jobs")) WHERE id = job_id)
+            FROM \(table("job_tenants"))
+            WHERE tenant_id = $1 AND ($2::uuid IS NULL OR job_id < $2::uuid)
+            ORDER BY job_id DESC LIMIT \(limit)
+            """, [tenantID, job?.description])
+        return rows.compactMap { row in
+            guard let result = TenantResultRow.read(row), let job = row[12].flatMap(JobID.init),
+                let operation = row[13].flatMap(JobOperation.init), let target = row[14]
+            else { return nil }
+            return HistoryEntry(job: job, operation: operation, target: target, result: result)
+        }
+    }
+}

@@ -1,0 +1,262 @@
+/// The control database cannot be used.
+public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What went wrong, for people; never credentials.
+    public let description: String
+    /// Whether asking again later may help.
+    public let isTemporary: Bool
+    let sqlState: String?
+
+    init(_ error: PostgresError) {
+        sqlState = error.sqlState
+        switch error {
+        case .server(let server):
+            description = "the control database refused a statement: \(server.message)"
+            isTemporary = SQLState.isRetryable(server.sqlState)
+        case .connectFailed, .connectionLost, .deadlinePassed, .cancelled:
+            description = "the control database cannot be reached: \(error)"
+            isTemporary = true
+        }
+    }
+}
+
+/// Who asked for something, as the audit table records it.
+public struct Caller: Sendable, Equatable {
+    public let name: String
+    public let requestID: String
+    /// The address that the request came from.
+    public let peer: String
+
+    public init(name: String, requestID: String, peer: String) {
+        self.name = name
+        self.requestID = requestID
+        self.peer = peer
+    }
+}
+
+/// A caller's own name for a request, so that sending it twice starts one job.
+public struct IdempotencyKey: Sendable, Equatable {
+    public let key: String
+    /// A digest of the request's meaning: the same key with another one is refused.
+    public let bodyHash: String
+
+    public init(key: String, bodyHash: String) {
+        self.key = key
+        self.bodyHash = bodyHash
+    }
+}
+
+/// Which jobs a list holds; an empty member demands nothing.
+public struct JobFilter: Sendable, Equatable {
+    public var states: [JobState]
+    public var operations: [JobOperation]
+
+    public init(states: [JobState] = [], operations: [JobOperation] = []) {
+        self.states = states
+        self.operations = operations
+    }
+}
+
+/// Reads and writes the control database. Every write may be repeated without harm.
+///
+/// The tables are copies: a tenant's revision is what its own rows say.
+public struct StatusStore: Sendable {
+    /// A control database that does not answer in this time counts as unreachable.
+    private static let patience = Duration.seconds(30)
+    /// How long an idempotency key is remembered.
+    private static let keyLifetime = "48 hours"
+
+    let pool: ConnectionPool
+    let schema: SchemaName
+    private let clock: WallClock
+
+    public init(pool: ConnectionPool, schema: SchemaName, clock: WallClock = .system) {
+        self.pool = pool
+        self.schema = schema
+        self.clock = clock
+    }
+
+    /// Creates the tables or brings them up to this release.
+    ///
+    /// - Returns: how many steps were applied.
+    public func prepare() async throws(StatusError) -> Int {
+        try await translated {
+            try await pool.withConnection { connection throws(PostgresError) in
+                try await ControlSchema.prepare(schema, on: connection)
+            }
+        }
+    }
+
+    /// Throws unless the database answers and its tables are there.
+    public func ping() async throws(StatusError) {
+        _ = try await run("SELECT version FROM \(table("schema_version"))")
+    }
+
+    // MARK: - Jobs
+
+    /// What came of `insert`.
+    enum Insertion: Equatable {
+        case inserted
+        /// The key was used before, for this job and with the same body.
+        case replay(JobID)
+        case mismatch
+    }
+
+    /// Records a new job, its key and who asked for it, in one transaction.
+    func insert(
+        _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
+    ) async throws(StatusError) -> Insertion {
+        let sql = """
+            WITH gone AS (
+                DELETE FROM \(table("idempotency_keys"))
+                WHERE created_at < now() - interval '\(StatusStore.keyLifetime)'
+            ), used AS (
+                SELECT job_id, body_hash FROM \(table("idempotency_keys"))
+                WHERE key = $1 AND created_at >= now() - interval '\(StatusStore.keyLifetime)'
+            ), job AS (
+                INSERT INTO \(table("jobs")) SELECT r.* FROM
+                    jsonb_populate_record(NULL::\(table("jobs")), $3::jsonb
+                        || jsonb_build_object('lease_until', now() + $8::interval)) AS r
+                WHERE NOT EXISTS (SELECT FROM used) ON CONFLICT (id) DO NOTHING
+            ), key AS (
+                INSERT INTO \(table("idempotency_keys")) (key, body_hash, job_id, created_at)
+                SELECT $1, $2, $4::uuid, now() WHERE $1 IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM used)
+            ), audit AS (
+                INSERT INTO \(table("audit")) (at, actor, action, job_id, request_id, peer)
+                SELECT now(), $5, 'job.create', $4::uuid, $6, $7
+                WHERE NOT EXISTS (SELECT FROM used)
+            )
+            SELECT job_id, body_hash = $2 FROM used
+            """
+        let parameters = [
+            key?.key, key?.bodyHash ?? "", JobRow(job, lease: lease).json.renderedString(),
+            job.id.description, caller.name, caller.requestID, caller.peer,
+            "\(JobLease.term.milliseconds) ms",
+        ]
+        do throws(StatusError) {
+            let rows = try await run(sql, parameters)
+            guard let used = rows.first else { return .inserted }
+            guard used[1] == "t", let id = used[0].flatMap(JobID.init) else { return .mismatch }
+            return .replay(id)
+        } catch {
+            // Two requests with one key at the same moment: the second finds the first's row.
+            if error.sqlState == SQLState.uniqueViolation, key != nil {
+                return try await insert(job, key: key, caller: caller, lease: lease)
+            }
+            throw error
+        }
+    }
+
+    /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's.
+    func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) {
+        _ = try await run(
+            """
+            UPDATE \(table("jobs")) AS j SET (state, state_reason, started_at, finished_at, pending,
+                running, succeeded, skipped, failed, cancelled, first_errors, version) =
+                (r.state, r.state_reason, r.started_at, r.finished_at, r.pending, r.running,
+                r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.version)
+            FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
+            WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch
+            """, [JobRow(job, lease: lease).json.renderedString()])
+    }
+
+    /// Notes who steered a job.
+    func audit(_ action: String, job: JobID, caller: Caller) async throws(StatusError) {
+        _ = try await run(
+            """
+            INSERT INTO \(table("audit")) (at, actor, action, job_id, request_id, peer)
+            VALUES (now(), $1, $2, $3::uuid, $4, $5)
+            """, [caller.name, action, job.description, caller.requestID, caller.peer])
+    }
+
+    func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
+        let rows = try await run(
+            "SELECT \(JobRow.columns) FROM \(table("jobs")) WHERE id = $1::uuid", [id.description])
+        return rows.first.flatMap(JobRow.read)
+    }
+
+    /// Newest first, before `id` where it is given.
+    func jobs(
+        _ filter: JobFilter, limit: Int, before id: JobID?
+    ) async throws(StatusError) -> [JobSnapshot] {
+        let rows = try await run(
+            """
+            SELECT \(JobRow.columns) FROM \(table("jobs"))
+            WHERE ($1::uuid IS NULL OR id < $1::uuid)
+                AND ($2::text[] = '{}' OR state = ANY($2::text[]))
+                AND ($3::text[] = '{}' OR operation = ANY($3::text[]))
+            ORDER BY id DESC LIMIT \(limit)
+            """,
+            [
+                id?.description, SQLText.arrayParameter(filter.states.map(\.rawValue)),
+                SQLText.arrayParameter(filter.operations.map(\.rawValue)),
+            ])
+        return rows.compactMap(JobRow.read)
+    }
+
+    // MARK: - Leases
+
+    /// Takes over unfinished jobs whose lease has run out.
+    func leaseAbandonedJobs(
+        replica: String, term: Duration
+    ) async throws(StatusError) -> [(JobSnapshot, JobLease)] {
+        let rows = try await run(
+            """
+            UPDATE \(table("jobs")) SET lease_replica = $1::uuid, lease_epoch = lease_epoch + 1,
+                lease_until = now() + $2::interval
+            WHERE id IN (SELECT id FROM \(table("jobs")) WHERE lease_until < now()
+                AND state IN ('queued', 'running', 'paused', 'cancelling')
+                ORDER BY id FOR UPDATE SKIP LOCKED)
+            RETURNING \(JobRow.columns), lease_epoch
+            """, [replica, "\(term.milliseconds) ms"])
+        return rows.compactMap { row in
+            guard let job = JobRow.read(row), let epoch = row.last?.flatMap({ Int64($0) }) else {
+                return nil
+            }
+            return (job, JobLease(replica: replica, epoch: epoch))
+        }
+    }
+
+    /// Prolongs the leases of `jobs`.
+    ///
+    /// - Returns: those that are still ours.
+    func renewLeases(
+        _ jobs: [JobID], replica: String, term: Duration
+    ) async throws(StatusError) -> Set<JobID> {
+        let rows = try await run(
+            """
+            UPDATE \(table("jobs")) SET lease_until = now() + $3::interval
+            WHERE id = ANY($1::uuid[]) AND lease_replica = $2::uuid RETURNING id
+            """,
+            [
+                SQLText.arrayParameter(jobs.map(\.description)), replica,
+                "\(term.milliseconds) ms",
+            ])
+        return Set(rows.compactMap { $0[0].flatMap(JobID.init) })
+    }
+
+    // MARK: - Support
+
+    func table(_ name: String) -> String { "\(schema.quoted).\(name)" }
+
+    func run(
+        _ sql: String, _ parameters: [String?] = []
+    ) async throws(StatusError) -> [[String?]] {
+        try await translated {
+            try await pool.withConnection { connection throws(PostgresError) in
+                try await connection.query(
+                    sql, parameters, deadline: .after(StatusStore.patience))
+            }
+        }
+    }
+
+    private func translated<R>(
+        _ body: () async throws(PostgresError) -> R
+    ) async throws(StatusError) -> R {
+        do throws(PostgresError) {
+            return try await body()
+        } catch {
+            throw StatusError(error)
+        }
+    }
+}

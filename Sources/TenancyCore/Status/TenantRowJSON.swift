@@ -1,0 +1,86 @@
+extension TenantFailure {
+    /// As the status tables keep it, and as the API shows it.
+    public var json: JSONValue {
+        [
+            "code": .string(code), "sqlstate": JSONValue(sqlState), "revision": JSONValue(revision),
+            "statement": JSONValue(statement), "file": JSONValue(file), "line": JSONValue(line),
+            "retryable": .bool(isRetryable), "hint": JSONValue(hint),
+            "blocked_by": .array(blockedBy.map(\.json)),
+        ]
+    }
+
+    init(message: String, stored: JSONValue) {
+        self.init(
+            code: stored["code"]?.stringValue ?? "statement_failed", message: message,
+            sqlState: stored["sqlstate"]?.stringValue, revision: stored["revision"]?.stringValue,
+            statement: stored["statement"]?.stringValue, file: stored["file"]?.stringValue,
+            line: stored["line"]?.intValue, isRetryable: stored["retryable"]?.boolValue ?? false,
+            hint: stored["hint"]?.stringValue,
+            blockedBy: (stored["blocked_by"]?.arrayValue ?? []).compactMap(BlockingSession.init))
+    }
+}
+
+extension BlockingSession {
+    var json: JSONValue {
+        [
+            "pid": JSONValue(pid), "query": .string(query), "state": JSONValue(state),
+            "application_name": JSONValue(applicationName), "age_ms": JSONValue(ageMilliseconds),
+        ]
+    }
+
+    init?(stored: JSONValue) {
+        guard let pid = stored["pid"]?.intValue, let query = stored["query"]?.stringValue else {
+            return nil
+        }
+        self.init(
+            pid: pid, query: query, state: stored["state"]?.stringValue,
+            applicationName: stored["application_name"]?.stringValue,
+            ageMilliseconds: stored["age_ms"]?.intValue.map(Int64.init))
+    }
+}
+
+/// A tenant's result as a row of `job_tenants`, both ways.
+enum TenantResultRow {
+    static func json(_ result: TenantResult, targetKey: Int64? = nil) -> JSONValue {
+        [
+            "tenant_id": .string(result.tenantID), "identifier": .string(result.identifier),
+            "target_key": JSONValue(targetKey), "state": .string(result.state.rawValue),
+            "from_revisions": result.fromRevisions.map { JSONValue($0) } ?? .null,
+            "to_revisions": result.toRevisions.map { JSONValue($0) } ?? .null,
+            "steps": JSONValue(result.steps),
+            "planned": result.plannedRevisions.map { JSONValue($0) } ?? .null,
+            "attempts": JSONValue(result.attempts),
+            "started_at": JSONValue(result.startedAt?.description),
+            "finished_at": JSONValue(result.finishedAt?.description),
+            "duration_ms": JSONValue(result.durationMilliseconds),
+            "failure": result.failure.map {
+                ["message": .string($0.message), "detail": $0.json]
+            } ?? .null,
+        ]
+    }
+
+    static let columns = """
+        tenant_id, identifier, state, array_to_json(from_revisions), array_to_json(to_revisions), \
+        steps, array_to_json(planned), attempts, \(JobRow.milliseconds("started_at")), \
+        \(JobRow.milliseconds("finished_at")), duration_ms, failure
+        """
+
+    static func read(_ row: [String?]) -> TenantResult? {
+        guard let id = row[0], let identifier = row[1], let state = row[2].flatMap(TenantState.init)
+        else { return nil }
+        var result = TenantResult(tenantID: id, identifier: identifier, state: state)
+        result.fromRevisions = row[3].flatMap(JobRow.readStrings)
+        result.toRevisions = row[4].flatMap(JobRow.readStrings)
+        result.steps = row[5].flatMap { Int($0) } ?? 0
+        result.plannedRevisions = row[6].flatMap(JobRow.readStrings)
+        result.attempts = row[7].flatMap { Int($0) } ?? 0
+        result.startedAt = JobRow.timestamp(row[8])
+        result.finishedAt = JobRow.timestamp(row[9])
+        result.durationMilliseconds = row[10].flatMap { Int64($0) }
+        if let stored = row[11].flatMap(JobRow.parse) {
+            result.failure = TenantFailure(
+                message: stored["message"]?.stringValue ?? "", stored: stored["detail"] ?? .null)
+        }
+        return result
+    }
+}

@@ -1,0 +1,47 @@
+internal import Glibc
+
+/// A file that could not be read.
+public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The file's path as it was asked for.
+    public let path: String
+    /// What the system said.
+    public let reason: String
+
+    public init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    public var description: String { "cannot read \(path): \(reason)" }
+}
+
+/// How the file system is reached: a file's path to its bytes.
+public typealias FileReader = (_ path: String) throws(FileError) -> [UInt8]
+
+/// The files of this machine.
+public enum Files {
+    /// Reads a whole file, or fails when it is larger than the limit.
+    public static func read(_ path: String, limit: Int = 64 << 20) throws(FileError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw failure(path) }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count == 0 { return bytes }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                throw failure(path)
+            }
+            bytes += chunk[..<count]
+            guard bytes.count <= limit else {
+                throw FileError(path: path, reason: "it is larger than \(limit) bytes")
+            }
+        }
+    }
+
+    private static func failure(_ path: String) -> FileError {
+        FileError(path: path, reason: String(cString: strerror(errno)))
+    }
+}

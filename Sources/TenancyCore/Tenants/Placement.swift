@@ -1,0 +1,110 @@
+/// Where migrations are applied: a database, and in schema isolation a schema in it. Tenants with
+/// the same target are migrated once.
+public struct Target: Sendable, Hashable {
+    public let connection: ConnectionParameters
+    /// The tenant's schema; nil where the database's default schema holds its tables.
+    public let schema: SchemaName?
+
+    public init(connection: ConnectionParameters, schema: SchemaName?) {
+        self.connection = connection
+        self.schema = schema
+    }
+
+    /// The advisory lock that whoever migrates this target holds.
+    ///
+    /// It is made of the schema alone: PostgreSQL keeps advisory locks by database, so servers
+    /// with two names still exclude each other. The text has a version, since daemons of two
+    /// releases must agree or be told apart.
+    public var lockKey: Int64 {
+        let name = schema?.text ?? "public"
+        let digest = Digest.sha256(Array("migrationd target 1\n\(name)".utf8))
+        return digest[..<8].reduce(0) { $0 << 8 | Int64($1) }
+    }
+
+    /// Server, database and schema, for people.
+    public var label: String {
+        let database = "\(connection.serverKey)/\(connection.database)"
+        return schema.map { "\(database)/\($0.text)" } ?? database
+    }
+}
+
+/// What a tenant's row and the configuration make of it.
+public struct Placement: Sendable, Hashable {
+    public let isolation: Isolation
+    public let target: Target
+
+    public init(isolation: Isolation, target: Target) {
+        self.isolation = isolation
+        self.target = target
+    }
+}
+
+/// A tenant that cannot be placed.
+public struct PlacementError: Error, Sendable, Equatable {
+    public enum Reason: Sendable, Equatable {
+        /// A name cannot be derived from the identifier.
+        case invalidIdentifier
+        /// The row's or the derived schema name cannot be used.
+        case invalidSchema(SchemaNameError)
+        /// The derived database name is longer than PostgreSQL keeps.
+        case databaseNameTooLong
+        /// The row names a strategy that does not exist.
+        case unknownIsolation(String)
+        /// The id cannot stand in a URL, and the template wants it there.
+        case unsafeID
+        /// The row's URL is encrypted, and the daemon has no key.
+        case encryptionKeyMissing
+        case undecryptableURL
+        /// The row's or the filled template's URL cannot be used.
+        case badDatabaseURL(ConnectionStringError)
+    }
+
+    public let tenantID: String
+    public let identifier: String
+    public let reason: Reason
+
+    /// A stable word for programs.
+    public var code: String {
+        switch reason {
+        case .invalidIdentifier: "invalid_identifier"
+        case .invalidSchema: "invalid_schema_name"
+        case .databaseNameTooLong: "database_name_too_long"
+        case .unknownIsolation: "unknown_isolation_strategy"
+        case .unsafeID: "unsafe_tenant_id"
+        case .encryptionKeyMissing: "encryption_key_missing"
+        case .undecryptableURL: "undecryptable_database_url"
+        case .badDatabaseURL(.notPostgres): "not_postgres"
+        case .badDatabaseURL: "invalid_database_url"
+        }
+    }
+}
+
+extension PlacementError: CustomStringConvertible {
+    public var description: String { "tenant \(identifier) (\(tenantID)): \(problem)" }
+
+    private var problem: String {
+        switch reason {
+        case .invalidIdentifier:
+            "no name can be derived from its identifier, which must be 3 to 63 lower-case"
+                + " letters, digits and hyphens, a letter first and no hyphen last;"
+                + " correct it, or set schema_name or database_url in its row"
+        case .invalidSchema(let error):
+            "its schema name \(error); correct schema_name in its row"
+        case .databaseNameTooLong:
+            "the database name derived from its identifier has more than 63 bytes;"
+                + " set database_url in its row"
+        case .unknownIsolation(let text):
+            "its isolation_strategy \"\(text.prefix(40))\" is none of"
+                + " schema, database, rls, hybrid; correct its row"
+        case .unsafeID:
+            "its id has characters that mean something in a URL, so it cannot stand for"
+                + " {tenant_id} in tenancy.database_url_template; set database_url in its row"
+        case .encryptionKeyMissing:
+            "its database_url is encrypted; set tenancy.encryption_key"
+        case .undecryptableURL:
+            "its database_url \(FieldCipherError.invalidToken); check tenancy.encryption_key"
+        case .badDatabaseURL(let error):
+            "its database_url \(error)"
+        }
+    }
+}

@@ -1,0 +1,127 @@
+/// Works out where a tenant lives, as fastapi-tenancy does from the same row and configuration.
+///
+/// It differs where the library would be wrong in silence: a row's own strategy counts, and names
+/// that PostgreSQL would cut or a URL would take for something else are refused.
+public struct PlacementResolver: Sendable {
+    private let rule: IsolationRule
+    private let shared: ConnectionParameters
+    private let template: DatabaseURLTemplate?
+    private let schemaPrefix: String
+    private let cipher: FieldCipher?
+
+    /// Prepares for a fleet; fails when the shared database's URL cannot be read.
+    public init(_ tenancy: DaemonConfig.Tenancy) throws(ConnectionStringError) {
+        rule = tenancy.isolationRule
+        shared = try ConnectionString.parse(Self.withoutTrailingSlash(tenancy.databaseURL))
+        do throws(TemplateError) {
+            template = try tenancy.databaseURLTemplate.map { url throws(TemplateError) in
+                try DatabaseURLTemplate(url)
+            }
+        } catch {
+            throw .badValue(keyword: "template", expected: "\(error)")
+        }
+        schemaPrefix = tenancy.schemaPrefix
+        cipher = tenancy.encryptionKey.map { FieldCipher(key: $0) }
+    }
+
+    /// Where the tenant lives.
+    public func place(_ tenant: Tenant) throws(PlacementError) -> Placement {
+        let isolation = try isolation(of: tenant)
+        return switch isolation {
+        case .schema:
+            Placement(
+                isolation: isolation,
+                target: Target(connection: shared, schema: try schema(of: tenant)))
+        case .rls:
+            Placement(isolation: isolation, target: Target(connection: shared, schema: nil))
+        case .database:
+            Placement(
+                isolation: isolation,
+                target: Target(connection: try database(of: tenant), schema: nil))
+        }
+    }
+
+    /// The tenant's isolation alone.
+    public func isolation(of tenant: Tenant) throws(PlacementError) -> Isolation {
+        if let isolation = rule.isolation(of: tenant) { return isolation }
+        throw failure(tenant, .unknownIsolation(tenant.isolationStrategy ?? ""))
+    }
+
+    private func schema(of tenant: Tenant) throws(PlacementError) -> SchemaName {
+        let name: String
+        if let own = tenant.schemaName, !own.isEmpty {
+            name = own
+        } else if TenantIdentifier.isValid(tenant.identifier) {
+            name = TenantIdentifier.schemaName(tenant.identifier, prefix: schemaPrefix)
+        } else {
+            throw failure(tenant, .invalidIdentifier)
+        }
+        do throws(SchemaNameError) {
+            return try SchemaName(name)
+        } catch {
+            throw failure(tenant, .invalidSchema(error))
+        }
+    }
+
+    private func database(of tenant: Tenant) throws(PlacementError) -> ConnectionParameters {
+        let url: Secret
+        if let own = tenant.databaseURL, !own.reveal().isEmpty {
+            url = try opened(own, of: tenant)
+        } else if let template {
+            url = try filled(template, for: tenant)
+        } else {
+            // fastapi-tenancy's answer for hybrid tenants without a template.
+            return shared
+        }
+        do throws(ConnectionStringError) {
+            return try ConnectionString.parse(url)
+        } catch {
+            throw failure(tenant, .badDatabaseURL(error))
+        }
+    }
+
+    private func opened(_ url: Secret, of tenant: Tenant) throws(PlacementError) -> Secret {
+        guard FieldCipher.isEncrypted(url) else { return url }
+        guard let cipher else { throw failure(tenant, .encryptionKeyMissing) }
+        do throws(FieldCipherError) {
+            return try cipher.open(url)
+        } catch {
+            throw failure(tenant, .undecryptableURL)
+        }
+    }
+
+    private func filled(
+        _ template: DatabaseURLTemplate, for tenant: Tenant
+    ) throws(PlacementError) -> Secret {
+        // The library checks the identifier even where only the id is used.
+        guard TenantIdentifier.isValid(tenant.identifier) else {
+            throw failure(tenant, .invalidIdentifier)
+        }
+        let name = TenantIdentifier.databaseName(tenant.identifier)
+        guard !template.usesDatabaseName || name.utf8.count <= SchemaName.byteLimit else {
+            throw failure(tenant, .databaseNameTooLong)
+        }
+        guard !template.usesTenantID || Self.isUnreserved(tenant.id) else {
+            throw failure(tenant, .unsafeID)
+        }
+        return template.filled(tenantID: tenant.id, databaseName: name)
+    }
+
+    /// RFC 3986 section 2.3: characters that mean only themselves anywhere in a URL.
+    private static func isUnreserved(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy {
+                $0.isASCIILetter || $0.isASCIIDigit || "-._~".utf8.contains($0)
+            }
+    }
+
+    private static func withoutTrailingSlash(_ url: Secret) -> Secret {
+        let text = url.reveal()
+        let end = text.lastIndex { $0 != "/" }.map { text.index(after: $0) } ?? text.startIndex
+        return Secret(String(text[..<end]))
+    }
+
+    private func failure(_ tenant: Tenant, _ reason: PlacementError.Reason) -> PlacementError {
+        PlacementError(tenantID: tenant.id, identifier: tenant.identifier, reason: reason)
+    }
+}

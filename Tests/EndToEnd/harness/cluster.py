@@ -1,0 +1,165 @@
+"""A private PostgreSQL server that dies with this process."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+# A crash of the server loses nothing with these; one of the machine does.
+THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}
+
+
+def postgres_programs():
+    """The folder with initdb, postgres and psql: of PATH, else the newest installed version's."""
+    installed = [p for p in pathlib.Path("/usr/lib/postgresql").glob("*/bin")]
+    installed.sort(key=lambda p: [int(part) for part in p.parent.name.split(".")], reverse=True)
+    for folder in [pathlib.Path(p) for p in os.get_exec_path()] + installed:
+        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres", "psql")):
+            return folder
+    raise RuntimeError("no PostgreSQL here: apt-get install postgresql")
+
+
+def _server_user():
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("no user postgres or nobody to run PostgreSQL as")
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """Starts a server in a temporary folder; `stop` removes the folder again.
+
+    With a password, TCP connections need it. The Unix socket never does: only the server's user
+    and root can enter its folder.
+    """
+
+    def __init__(self, settings=None, password=None):
+        self.programs = postgres_programs()
+        self.user = _server_user()
+        self.password = password
+        self.settings = dict(settings or {})
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="migrationd-e2e-", dir="/tmp"))
+        self.port = _free_port()
+        self._process = None
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self._initialize()
+        self.start()
+
+    def _command(self, *words):
+        # The server must not outlive this process, not even after SIGKILL. The signal comes when
+        # the starting thread ends, which is the main thread here.
+        prefix = ["setpriv", "--pdeathsig=QUIT"]
+        if self.user:
+            prefix += [f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}"]
+            prefix += ["--clear-groups"]
+        return prefix + ["--"] + [str(word) for word in words]
+
+    def _initialize(self):
+        words = ["-D", self.folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        words += ["--no-sync", "--auth-local=trust"]
+        if self.password is None:
+            words += ["--auth-host=trust"]
+        else:
+            file = self.folder / "password"
+            file.write_text(self.password)
+            file.chmod(0o600)
+            if self.user:
+                os.chown(file, self.user.pw_uid, self.user.pw_gid)
+            words += ["--auth-host=scram-sha-256", f"--pwfile={file}"]
+        command = self._command(self.programs / "initdb", *words)
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def start(self):
+        """Starts the server and waits until it accepts connections."""
+        options = ["-D", self.folder / "data", "-k", self.folder, "-p", self.port]
+        options += ["-c", "listen_addresses=127.0.0.1"]
+        for name, value in self.settings.items():
+            options += ["-c", f"{name}={value}"]
+        with open(self.folder / "server.log", "ab") as log:
+            self._process = subprocess.Popen(
+                self._command(self.programs / "postgres", *options),
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 60
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{self.log()[-2000:]}")
+            time.sleep(0.02)
+
+    def _is_ready(self):
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return False
+        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def end(self, mode="fast"):
+        """Shuts the server down, `fast` or `immediate` (like a crash), and keeps the data."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
+            self._process.wait(timeout=60)
+
+    def restart(self, mode="fast"):
+        self.end(mode)
+        self.start()
+
+    def stop(self):
+        self.end("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self):
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def url(self, database, scheme="postgresql", user="postgres", password=None):
+        """A URL over TCP; `scheme` may name a SQLAlchemy driver."""
+        password = self.password if password is None else password
+        secret = "" if password is None else ":" + urllib.parse.quote(password, safe="")
+        return f"{scheme}://{user}{secret}@127.0.0.1:{self.port}/{database}"
+
+    def socket_conninfo(self, database):
+        return f"host={self.folder} port={self.port} user=postgres dbname={database}"
+
+    def psql(self, sql, database="postgres"):
+        """Runs SQL and returns its rows as text: a line a row, columns separated by `|`."""
+        command = [self.programs / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+        command += ["-d", self.socket_conninfo(database), "-f", "-"]
+        done = subprocess.run(
+            [str(word) for word in command], input=sql, capture_output=True, text=True,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"psql: {done.stderr.strip()}")
+        return done.stdout.rstrip("\n")
+
+    def create_database(self, name, template=None):
+        clause = f' TEMPLATE "{template}"' if template else ""
+        self.psql(f'CREATE DATABASE "{name}"{clause}')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
