@@ -13,6 +13,9 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Prints the API's JSON.")
     var json = false
 
+    /// The environment variables that are the client's and not settings of the daemon.
+    static let variables: Set<String> = ["MIGRATIOND_URL", "MIGRATIOND_TOKEN"]
+
     func client() throws(CommandFailure) -> APIClient {
         let environment = ProcessInfo.processInfo.environment
         let address = url ?? environment["MIGRATIOND_URL"] ?? "http://127.0.0.1:8080"

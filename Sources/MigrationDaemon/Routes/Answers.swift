@@ -25,7 +25,8 @@ extension APICall {
         if let tag, tag.matches(ifNoneMatch: known) {
             response = HTTPResponse(status: .notModified)
         } else {
-            response = HTTPResponse(status: status, contentType: MediaType.json.text, body: body)
+            response = HTTPResponse(
+                status: status, fields: ["Content-Type": MediaType.json.text], body: .bytes(body))
         }
         // With a tag a copy may be kept but must be asked about (RFC 9111, section 5.2.2).
         response.fields["Cache-Control"] = tag == nil ? "no-store" : "no-cache"

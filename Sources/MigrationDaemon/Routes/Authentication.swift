@@ -13,15 +13,16 @@ struct Principal: Sendable, Equatable {
 /// Decides who may call: by bearer token (RFC 6750), or, on a daemon without tokens, by where the
 /// request says it was sent to and comes from.
 struct Authenticator: Sendable {
-    /// A token by its digest; the token itself is nowhere in the daemon.
-    struct Token: Sendable {
-        let principal: Principal
-        /// The SHA-256 of the token, 32 bytes.
-        let digest: [UInt8]
+    private let tokens: [DaemonConfig.Server.Token]
+    private let hosts: HostPolicy
+
+    init(_ server: DaemonConfig.Server) {
+        tokens = server.tokens
+        hosts = HostPolicy(configuredHost: server.host)
     }
 
-    let tokens: [Token]
-    let hosts: HostPolicy
+    /// Whether callers need a token.
+    var requiresToken: Bool { !tokens.isEmpty }
 
     /// The caller of a request that may be made with this access.
     func admit(_ request: HTTPRequest, _ access: Access) throws(Problem) -> Principal {
@@ -48,7 +49,7 @@ struct Authenticator: Sendable {
                     : "The Authorization field must stand once and say \"Bearer TOKEN\".",
                 isTokenInvalid: !values.isEmpty)
         }
-        guard let principal = principal(of: SHA256.digest(Array(token.utf8))) else {
+        guard let principal = principal(of: Digest.sha256(Array(token.utf8))) else {
             throw .unauthorized("The token is not known.", isTokenInvalid: true)
         }
         return principal
@@ -57,9 +58,8 @@ struct Authenticator: Sendable {
     /// Looks at every token and every byte, so that the time taken tells nothing.
     private func principal(of digest: [UInt8]) -> Principal? {
         var found: Principal?
-        for token in tokens {
-            let difference = zip(token.digest, digest).reduce(0) { $0 | ($1.0 ^ $1.1) }
-            if difference == 0, token.digest.count == digest.count { found = token.principal }
+        for token in tokens where Digest.equalInConstantTime(token.sha256, digest) {
+            found = Principal(name: token.name, role: token.role)
         }
         return found
     }

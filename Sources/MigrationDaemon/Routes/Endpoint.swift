@@ -1,25 +1,7 @@
 internal import HTTPLite
 internal import TenancyCore
 
-/// What a caller may do. Each role may do what those before it may.
-enum Role: String, CaseIterable, Comparable, Sendable {
-    /// Reads.
-    case viewer
-    /// Starts and steers jobs.
-    case `operator`
-    /// Stamps as well.
-    case admin
-
-    static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }
-
-    private var rank: Int {
-        switch self {
-        case .viewer: 0
-        case .operator: 1
-        case .admin: 2
-        }
-    }
-}
+typealias Role = DaemonConfig.Server.Role
 
 /// Who may make a call.
 enum Access: Sendable, Equatable {
@@ -94,6 +76,8 @@ struct Endpoint: Sendable {
     let answers: [AnswerContract]
     /// Problems of this call's own, besides those that any call can meet.
     var refusals: [ProblemCode] = []
+    /// Whether the answer may be held back for as long as the caller is ready to wait.
+    var mayWait = false
     let handle: Handler
 
     /// The media types of its good answers, the usual one first.

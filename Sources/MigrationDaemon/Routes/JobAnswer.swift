@@ -64,7 +64,7 @@ extension APICall {
     var idempotency: IdempotencyKey? {
         idempotencyKey.map { key in
             let content = "\(http.method.name) \(http.path)\n\(body.canonical.renderedString())"
-            return IdempotencyKey(key: key, bodyHash: SHA256.hex(Array(content.utf8)))
+            return IdempotencyKey(key: key, bodyHash: Hex.encode(Digest.sha256(Array(content.utf8))))
         }
     }
 }

@@ -24,7 +24,8 @@ enum JobRoutes {
         method: .post, path: "/v1/jobs", access: .atLeast(.operator), name: "createJob",
         summary: "Starts a job over many tenants. `stamp` needs the role admin.",
         fields: [.idempotencyKey, .prefer], body: .required(schema: "JobRequest"),
-        answers: JobAnswer.contracts, refusals: [.idempotencyMismatch, .tooManyRequests]
+        answers: JobAnswer.contracts, refusals: [.idempotencyMismatch, .tooManyRequests],
+        mayWait: true
     ) { call, services throws(Problem) in
         let request: JobRequest
         do throws(FieldIssues) {
@@ -67,7 +68,7 @@ enum JobRoutes {
         method: .get, path: "/v1/jobs/{id}", access: .atLeast(.viewer), name: "getJob",
         summary: "One job; with `wait` the answer comes as soon as it has changed.",
         query: [wait, version], fields: [.ifNoneMatch], answers: AnswerContract.tagged("Job"),
-        refusals: [.notFound]
+        refusals: [.notFound], mayWait: true
     ) { call, services throws(Problem) in
         let id = try call.jobID()
         guard let wait = call.query.integer(wait), wait > 0 else {
@@ -119,7 +120,7 @@ enum JobRoutes {
     private static func stream(
         _ id: JobID, _ states: [TenantState], _ scheduler: JobScheduler
     ) -> HTTPResponse {
-        HTTPResponse(status: .ok, contentType: MediaType.ndjson.text) { writer in
+        let body = HTTPBody.stream { writer in
             var after: String?
             repeat {
                 let results = try await scheduler.results(
@@ -133,6 +134,8 @@ enum JobRoutes {
                 after = results.count == streamedRows ? results.last?.tenantID : nil
             } while after != nil
         }
+        return HTTPResponse(
+            status: .ok, fields: ["Content-Type": MediaType.ndjson.text], body: body)
     }
 }
 

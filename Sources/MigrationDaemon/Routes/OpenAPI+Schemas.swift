@@ -25,7 +25,7 @@ extension OpenAPI {
             "TenantSelection",
             Schema.request(optional: [
                 "ids": Schema.list(Schema.text(JobBounds.nameLength), JobBounds.idCount),
-                "match": Schema.text(JobBounds.nameLength),
+                "match": Schema.glob,
                 "status": Schema.list(Schema.text(JobBounds.nameLength), JobBounds.statusCount),
                 "isolation": Schema.words(Isolation.self), "metadata": Schema.anyObject,
                 "behind_only": Schema.flag, "limit": Schema.integer(JobBounds.tenantLimit),
@@ -64,7 +64,7 @@ extension OpenAPI {
         Schema.request(
             required: start,
             optional: [
-                "operation": Schema.words(PlanQuestion.Operation.self),
+                "operation": Schema.words(RevisionOperation.self),
                 "target": Schema.text(JobBounds.targetLength),
             ])
     }
@@ -201,7 +201,7 @@ extension OpenAPI {
                 "depends_on": Schema.list(Schema.text),
                 "branch_labels": Schema.list(Schema.text), "message": Schema.orNull(Schema.text),
                 "is_head": Schema.flag, "is_base": Schema.flag, "transactional": Schema.flag,
-                "engine": Schema.words(Engine.self), "checksum": Schema.text,
+                "engine": Schema.words(Revision.Engine.self), "checksum": Schema.text,
             ])
         ),
         ("RevisionPage", Schema.page(of: "Revision")),
@@ -227,7 +227,7 @@ extension OpenAPI {
         (
             "Plan",
             Schema.answer([
-                "operation": Schema.words(PlanQuestion.Operation.self), "target": Schema.text,
+                "operation": Schema.words(RevisionOperation.self), "target": Schema.text,
                 "tenant_id": Schema.orNull(Schema.text), "identifier": Schema.orNull(Schema.text),
                 "current": Schema.list(Schema.text),
                 "steps": Schema.list(
@@ -239,7 +239,7 @@ extension OpenAPI {
                         "message": Schema.orNull(Schema.text), "file": Schema.orNull(Schema.text),
                         "script": script,
                     ])),
-                "result": Schema.list(Schema.text),
+                "result": Schema.list(Schema.text), "warnings": Schema.list(Schema.text),
             ])
         ),
     ]

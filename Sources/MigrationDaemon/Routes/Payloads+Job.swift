@@ -76,23 +76,3 @@ extension TenantResult {
         ]
     }
 }
-
-extension TenantFailure {
-    fileprivate var json: JSONValue {
-        [
-            "code": .string(code), "sqlstate": JSONValue(sqlState),
-            "revision": JSONValue(revision), "statement": JSONValue(statement),
-            "file": JSONValue(file), "line": JSONValue(line), "retryable": .bool(isRetryable),
-            "hint": JSONValue(hint), "blocked_by": .array(blockedBy.map(\.json)),
-        ]
-    }
-}
-
-extension BlockingSession {
-    fileprivate var json: JSONValue {
-        [
-            "pid": JSONValue(pid), "query": .string(query), "state": JSONValue(state),
-            "application_name": JSONValue(applicationName), "age_ms": JSONValue(ageMilliseconds),
-        ]
-    }
-}

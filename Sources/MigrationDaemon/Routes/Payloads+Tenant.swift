@@ -8,7 +8,7 @@ extension TenantEntry {
             "name": JSONValue(tenant.name), "status": .string(tenant.status.rawValue),
             "placement": placementJSON, "placement_error": placementError,
             "revisions": status?.revisions.map { JSONValue($0) } ?? nil,
-            "behind": JSONValue(status?.revisions.map { !graph.isAtHead($0) }),
+            "behind": JSONValue(status?.revisions.map { graph.isBehind($0) }),
             "read_at": JSONValue(status?.readAt?.description),
             "last_result": status.flatMap(\.lastResultJSON) ?? nil,
         ]
@@ -21,13 +21,24 @@ extension TenantEntry {
             "isolation": .string(placement.isolation.rawValue),
             "server": .string(target.connection.serverKey),
             "database": .string(target.connection.database),
-            "schema": JSONValue(target.schema?.description),
+            "schema": JSONValue(target.schema?.text),
         ]
     }
 
     private var placementError: JSONValue {
         guard case .failure(let error) = placement else { return nil }
         return .string("\(error)")
+    }
+}
+
+extension RevisionGraph {
+    /// Rows that the graph does not have are not at its heads.
+    fileprivate func isBehind(_ rows: [String]) -> Bool {
+        do throws(RevisionError) {
+            return try !isAtHead(rows: rows)
+        } catch {
+            return true
+        }
     }
 }
 

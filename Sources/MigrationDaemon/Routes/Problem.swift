@@ -37,12 +37,13 @@ struct Problem: Error, Sendable, Equatable {
         fields["Retry-After"] = String(retryAfter)
     }
 
-    /// The document. `instance` is the path of the request, without its query.
-    func json(instance: String, requestID: String) -> JSONValue {
+    /// The document. `instance` is the path of the request, without its query; nil when there was
+    /// no request that could be read.
+    func json(instance: String?, requestID: String) -> JSONValue {
         var document: JSONObject = [
             "type": .string("/problems/\(code.rawValue)"), "title": .string(code.title),
             "status": JSONValue(code.status), "detail": .string(detail),
-            "instance": .string(instance), "code": .string(code.rawValue),
+            "instance": JSONValue(instance), "code": .string(code.rawValue),
             "request_id": .string(requestID),
         ]
         if !items.isEmpty {
@@ -53,10 +54,11 @@ struct Problem: Error, Sendable, Equatable {
         return .object(document)
     }
 
-    func response(instance: String, requestID: String) -> HTTPResponse {
+    func response(instance: String?, requestID: String) -> HTTPResponse {
         let body = json(instance: instance, requestID: requestID).rendered()
         var response = HTTPResponse(
-            status: HTTPStatus(code: code.status), contentType: MediaType.problem.text, body: body)
+            status: HTTPStatus(code.status), fields: ["Content-Type": MediaType.problem.text],
+            body: .bytes(body))
         for (name, value) in fields { response.fields[name] = value }
         return response
     }

@@ -1,5 +1,3 @@
-internal import HTTPLite
-
 /// The codes of problem documents. A code stands for one status; clients decide on it, never on text.
 enum ProblemCode: String, CaseIterable, Sendable {
     case badRequest = "bad_request"
@@ -13,7 +11,6 @@ enum ProblemCode: String, CaseIterable, Sendable {
     case requestTimeout = "request_timeout"
     case conflict
     case idempotencyMismatch = "idempotency_mismatch"
-    case lengthRequired = "length_required"
     case payloadTooLarge = "payload_too_large"
     case uriTooLong = "uri_too_long"
     case unsupportedMediaType = "unsupported_media_type"
@@ -41,7 +38,6 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .notAcceptable: (406, "No representation fits the Accept field")
         case .requestTimeout: (408, "The request did not arrive in time")
         case .conflict: (409, "The present state does not allow it")
-        case .lengthRequired: (411, "The body needs a length")
         case .payloadTooLarge: (413, "The body is too large")
         case .uriTooLong: (414, "The address is too long")
         case .unsupportedMediaType: (415, "The body has the wrong media type")
@@ -55,17 +51,5 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .unavailable: (503, "A needed service cannot be reached now")
         case .versionNotSupported: (505, "The HTTP version is not supported")
         }
-    }
-
-    /// The code that stands for what the HTTP layer refuses with this status.
-    init(refusalStatus status: Int) {
-        let codes: [Int: ProblemCode] = [
-            404: .notFound, 405: .methodNotAllowed, 406: .notAcceptable, 408: .requestTimeout,
-            411: .lengthRequired, 413: .payloadTooLarge, 414: .uriTooLong,
-            415: .unsupportedMediaType, 417: .expectationFailed, 429: .tooManyRequests,
-            431: .headerFieldsTooLarge, 501: .notImplemented, 503: .unavailable,
-            505: .versionNotSupported,
-        ]
-        self = codes[status] ?? (status < 500 ? .badRequest : .internal)
     }
 }

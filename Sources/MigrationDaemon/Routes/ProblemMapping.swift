@@ -25,18 +25,19 @@ extension Problem {
             self.init(
                 .idempotencyMismatch,
                 "This Idempotency-Key came with another request before; use a new key.")
-        case .noTenantsToRetry(let id, let state):
+        case .noTenantsToRetry(let id):
+            self.init(.conflict, "Job \(id) has no failed or cancelled tenant to try again.")
+        case .conflict(let state):
             self.init(
-                .conflict,
-                "Job \(id) is \(state.rawValue) and has no failed or cancelled tenant to try again.")
+                .conflict, "A job that is \(state.rawValue) cannot be retried before it has ended.")
             extensions["state"] = .string(state.rawValue)
         case .jobNotFound(let id):
             self.init(noJob: id.description)
-        case .migrationsNotLoaded(let reason):
-            self.init(unavailable: "The migrations are not loaded: \(reason)", retryAfter: 30)
         case .draining:
             self.init(
                 unavailable: "The daemon is shutting down and takes no new job.", retryAfter: 10)
+        case .registry(let error):
+            self.init(error)
         case .store(let error):
             self.init(error)
         }
@@ -49,6 +50,10 @@ extension Problem {
         case .conflict(let action, let state):
             self.init(.conflict, "A job that is \(state.rawValue) cannot be asked to \(action).")
             extensions["state"] = .string(state.rawValue)
+        case .elsewhere:
+            self.init(
+                unavailable: "Another daemon runs this job; ask again, or ask that one.",
+                retryAfter: 5)
         case .store(let error):
             self.init(error)
         }
@@ -57,7 +62,7 @@ extension Problem {
     init(_ error: DirectoryError) {
         switch error {
         case .registry(let error):
-            self.init(unavailable: "The tenant registry: \(error)", retryAfter: 5)
+            self.init(error)
         case .status(let error):
             self.init(error)
         case .unreachable(let failure):
@@ -70,7 +75,12 @@ extension Problem {
     }
 
     init(_ error: StatusError) {
-        self.init(unavailable: "The control database: \(error.message)", retryAfter: 5)
+        self.init(unavailable: Self.sentence(error.description), retryAfter: 5)
+    }
+
+    init(_ error: RegistryError) {
+        self.init(
+            unavailable: Self.sentence(error.description), retryAfter: error.isTemporary ? 5 : 60)
     }
 
     init(_ error: FieldIssues) {
@@ -89,14 +99,23 @@ extension Problem {
     init(_ error: FolderError) {
         self.init(
             invalid: error.problems.map { problem in
-                let place = problem.line.map { "\(problem.file):\($0)" } ?? problem.file
-                return Item(pointer: place, detail: problem.message)
+                let place = [problem.file, problem.line.map(String.init)].compactMap(\.self)
+                return Item(pointer: place.joined(separator: ":"), detail: problem.message)
             })
     }
 
     init(_ failure: HTTPFailure) {
-        self.init(ProblemCode(refusalStatus: failure.status.code), failure.detail)
-        for (name, value) in failure.fields { fields[name] = value }
+        self.init(ProblemCode(failure.reason), Self.sentence(failure.detail))
+        for (name, value) in failure.fields.all { fields[name] = value }
+        if code == .unavailable || code == .tooManyRequests, fields["Retry-After"] == nil {
+            fields["Retry-After"] = "1"
+        }
+    }
+
+    /// A phrase as a sentence of its own.
+    private static func sentence(_ phrase: String) -> String {
+        let text = phrase.prefix(1).uppercased() + phrase.dropFirst()
+        return text.hasSuffix(".") ? text : text + "."
     }
 
     init(noJob id: String) {
@@ -105,5 +124,29 @@ extension Problem {
 
     init(noTenant name: String) {
         self.init(.notFound, "There is no tenant with the id or identifier \"\(name)\".")
+    }
+}
+
+extension ProblemCode {
+    /// The code for what the HTTP layer refuses by itself.
+    init(_ reason: HTTPFailure.Reason) {
+        switch reason {
+        case .malformedRequest, .malformedTarget, .malformedField, .malformedHost,
+            .ambiguousFraming, .malformedChunk, .incompleteBody, .plainOnTLS:
+            self = .badRequest
+        case .notFound: self = .notFound
+        case .methodNotAllowed: self = .methodNotAllowed
+        case .notAcceptable: self = .notAcceptable
+        case .requestTimeout: self = .requestTimeout
+        case .bodyTooLarge: self = .payloadTooLarge
+        case .targetTooLong: self = .uriTooLong
+        case .unknownExpectation: self = .expectationFailed
+        case .tooManyRequests: self = .tooManyRequests
+        case .fieldsTooLarge: self = .headerFieldsTooLarge
+        case .internalError: self = .internal
+        case .unknownMethod, .unknownCoding: self = .notImplemented
+        case .overloaded, .handlerTimeout: self = .unavailable
+        case .unsupportedVersion: self = .versionNotSupported
+        }
     }
 }

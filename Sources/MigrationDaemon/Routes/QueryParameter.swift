@@ -14,6 +14,8 @@ struct QueryParameter: Sendable {
         case words([String])
         /// Texts separated by commas.
         case texts
+        /// A pattern for identifiers.
+        case glob
     }
 
     let name: String
@@ -49,6 +51,13 @@ struct QueryParameter: Sendable {
             return Self.parts(value).allSatisfy { (1...255).contains($0.unicodeScalars.count) }
                 && !value.utf8.contains(0)
                 ? nil : "must be a comma-separated list of words of 1 to 255 characters"
+        case .glob:
+            do throws(GlobError) {
+                _ = try Glob(value)
+                return nil
+            } catch {
+                return error.description
+            }
         }
     }
 
@@ -73,7 +82,8 @@ struct QueryValues: Sendable {
     /// is unknown, repeated or wrong.
     init(_ query: HTTPQuery, _ declared: [QueryParameter], issues: inout [Problem.Item]) {
         var seen: [String] = []
-        for (name, value) in query.pairs {
+        for pair in query.pairs {
+            let (name, value) = (pair.name, pair.value)
             let complaint: String?
             if let parameter = declared.first(where: { $0.name == name }) {
                 complaint =
@@ -97,6 +107,17 @@ struct QueryValues: Sendable {
 
     func list(_ parameter: QueryParameter) -> [String]? {
         values[parameter.name].map(QueryParameter.parts)
+    }
+
+    func glob(_ parameter: QueryParameter) -> Glob? {
+        values[parameter.name].flatMap { text in
+            do throws(GlobError) {
+                return try Glob(text)
+            } catch {
+                // It has been held against the same rules.
+                return nil
+            }
+        }
     }
 
     /// Items of a page.

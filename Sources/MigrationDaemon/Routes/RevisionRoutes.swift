@@ -93,20 +93,7 @@ struct PlanQuestion: Sendable {
         case rows([String])
     }
 
-    /// The operations that have a plan.
-    enum Operation: String, CaseIterable, Sendable {
-        case upgrade, downgrade, stamp
-
-        var defaultTarget: String {
-            switch self {
-            case .upgrade: JobOperation.upgrade.defaultTarget
-            case .downgrade: JobOperation.downgrade.defaultTarget
-            case .stamp: JobOperation.stamp.defaultTarget
-            }
-        }
-    }
-
-    let operation: Operation
+    let operation: RevisionOperation
     let target: String
     let start: Start
 
@@ -114,14 +101,14 @@ struct PlanQuestion: Sendable {
         self = try call.read(Self.read)
     }
 
-    init(operation: Operation, target: String?, start: Start) {
+    init(operation: RevisionOperation, target: String?, start: Start) {
         self.operation = operation
-        self.target = target ?? operation.defaultTarget
+        self.target = target ?? Self.defaultTarget(operation)
         self.start = start
     }
 
     static func read(_ reader: inout ObjectReader) -> PlanQuestion? {
-        let operation = reader.choice("operation", .nullable, of: Operation.self) ?? .upgrade
+        let operation = reader.choice("operation", .nullable, of: RevisionOperation.self) ?? .upgrade
         let target = reader.string("target", .nullable, length: JobBounds.targetLength)
         let tenant = reader.string("tenant", .nullable, length: JobBounds.nameLength)
         let rows = reader.strings(
@@ -139,14 +126,11 @@ struct PlanQuestion: Sendable {
         }
     }
 
-    /// The plan over a graph, from the rows given.
-    func plan(
-        _ graph: RevisionGraph, current: [String]
-    ) throws(RevisionError) -> RevisionPlan {
+    static func defaultTarget(_ operation: RevisionOperation) -> String {
         switch operation {
-        case .upgrade: try graph.upgrade(to: target, from: current)
-        case .downgrade: try graph.downgrade(to: target, from: current)
-        case .stamp: try graph.stamp([target], from: current, purge: false)
+        case .upgrade: JobOperation.upgrade.defaultTarget
+        case .downgrade: JobOperation.downgrade.defaultTarget
+        case .stamp: JobOperation.stamp.defaultTarget
         }
     }
 
@@ -155,7 +139,8 @@ struct PlanQuestion: Sendable {
     ) throws(Problem) -> JSONValue {
         let plan: RevisionPlan
         do throws(RevisionError) {
-            plan = try self.plan(graph, current: current)
+            plan = try graph.plan(operation, to: target, from: current)
+            if operation != .stamp { try graph.checkScripts(of: plan) }
         } catch {
             throw Problem(error, pointer: "/target")
         }
@@ -166,6 +151,7 @@ struct PlanQuestion: Sendable {
         ]
         let planned = plan.json(in: graph, runsScripts: operation != .stamp)
         for member in planned.members { members[member.key] = member.value }
+        members["warnings"] = JSONValue(plan.warnings)
         return .object(members)
     }
 }

@@ -1,5 +1,4 @@
 internal import HTTPLite
-internal import Logging
 internal import TenancyCore
 
 /// The table of all calls: the router and the API's description are made from it.
@@ -13,16 +12,17 @@ enum Routes {
 
     static let endpoints = groups.flatMap(\.endpoints)
 
-    /// The largest body that a call takes.
-    static let maxBodyBytes = 1 << 20
+    /// How long a handler may take beyond what its caller is ready to wait.
+    private static let waitTimeout = Duration.seconds(Preference.longestWait + 30)
 
-    /// A router whose handlers check the request against its contract first, and answer with a
-    /// problem document when something is wrong.
-    static func router(_ services: Services, _ authenticator: Authenticator) -> Router {
+    /// All calls behind one handler. Each request is checked against its contract first, and what
+    /// is wrong is answered with a problem document.
+    static func handler(_ services: Services, _ authenticator: Authenticator) -> any HTTPHandler {
         var router = Router()
         for endpoint in endpoints {
-            let maxBodyBytes = endpoint.body == .none ? 0 : maxBodyBytes
-            router.add(endpoint.method, endpoint.path, maxBodyBytes: maxBodyBytes) { request in
+            router.add(
+                endpoint.method, endpoint.path, timeout: endpoint.mayWait ? waitTimeout : nil
+            ) { request in
                 do throws(Problem) {
                     let call = try APICall(request, endpoint, authenticator)
                     return try await endpoint.handle(call, services)
@@ -31,12 +31,24 @@ enum Routes {
                 }
             }
         }
-        return router
+        return router.wrapped(in: [RefusalPage()])
     }
 
-    /// The problem document for what the HTTP layer itself refuses.
+    /// The problem document for a request that could not be read.
     static func response(to failure: HTTPFailure, requestID: String) -> HTTPResponse {
-        Problem(failure).response(instance: failure.path, requestID: requestID)
+        Problem(failure).response(instance: nil, requestID: requestID)
+    }
+}
+
+/// Answers what the router refuses, since it is here that the path is known.
+private struct RefusalPage: HTTPMiddleware {
+    func handle(_ request: HTTPRequest, next: any HTTPHandler) async throws -> HTTPResponse {
+        do {
+            return try await next.handle(request)
+        } catch let failure as HTTPFailure {
+            return Problem(failure).response(
+                instance: request.path, requestID: request.requestID)
+        }
     }
 }
 

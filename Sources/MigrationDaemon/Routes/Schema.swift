@@ -18,6 +18,12 @@ enum Schema {
         ]
     }
 
+    /// A pattern for identifiers: no `[`, no `\` at the end, no U+0000.
+    static let glob: JSONValue = [
+        "type": "string", "minLength": 1, "maxLength": 255,
+        "pattern": "^([^\\[\\\\\\u0000]|\\\\[^\\u0000])+$",
+    ]
+
     static func integer(_ range: ClosedRange<Int>) -> JSONValue {
         [
             "type": "integer", "minimum": JSONValue(range.lowerBound),
@@ -94,6 +100,7 @@ enum Schema {
         case .flag: flag
         case .word(let choices): words(choices)
         case .words(let choices): list(words(choices), 1...100)
+        case .glob: glob
         case .texts:
             list(
                 ["type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,\\u0000]+$"],

@@ -50,7 +50,7 @@ enum SteeringRoutes {
         summary: "A new job over this job's failed and cancelled tenants, with the same options.",
         fields: [.idempotencyKey, .prefer], body: .optional(schema: "Empty"),
         answers: JobAnswer.contracts,
-        refusals: [.notFound, .conflict, .idempotencyMismatch, .tooManyRequests]
+        refusals: [.notFound, .conflict, .idempotencyMismatch, .tooManyRequests], mayWait: true
     ) { call, services throws(Problem) in
         try call.readEmpty()
         let id = try call.jobID()

@@ -12,11 +12,11 @@ enum TenantRoutes {
         name: "isolation", kind: .word(Isolation.allCases.map(\.rawValue)),
         summary: "Only tenants placed so.")
     static let match = QueryParameter(
-        name: "match", kind: .text(length: 1...255),
+        name: "match", kind: .glob,
         summary: "A glob on the identifier: `*` any run of characters, `?` one.")
     static let atRevision = QueryParameter(
         name: "revision", kind: .text(length: 1...255),
-        summary: "Only tenants whose last known revision is this one.")
+        summary: "Only tenants whose last known revisions hold this one; `base` for none at all.")
     static let behind = QueryParameter(
         name: "behind", kind: .flag,
         summary: "Only tenants whose last known revision is not the newest, or is.")
@@ -27,11 +27,7 @@ enum TenantRoutes {
         query: [status, isolation, match, atRevision, behind, .limit, .cursor],
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("TenantPage")
     ) { call, services throws(Problem) in
-        let query = TenantQuery(
-            status: call.query.list(status),
-            isolation: call.query.text(isolation).flatMap(Isolation.init),
-            match: call.query.text(match), revision: call.query.text(atRevision),
-            behind: call.query.flag(behind))
+        let query = tenantQuery(call.query)
         let cursor = Cursor(list: "tenants?\(call.query.filter)")
         let after = try cursor.position(call.query)
         let limit = call.query.limit
@@ -45,6 +41,17 @@ enum TenantRoutes {
         } catch {
             throw Problem(error)
         }
+    }
+
+    private static func tenantQuery(_ query: QueryValues) -> TenantQuery {
+        let statuses = query.list(status)?.map(TenantStatus.init(rawValue:))
+        let isolation = query.text(isolation).flatMap(Isolation.init)
+        let revision = query.text(atRevision)
+        return TenantQuery(
+            filter: RegistryFilter(
+                match: query.glob(match), statuses: statuses.map(Set.init),
+                isolations: isolation.map { [$0] }),
+            revision: revision == "base" ? "" : revision, behind: query.flag(behind))
     }
 
     static let show = Endpoint(
@@ -122,7 +129,7 @@ enum TenantRoutes {
             summary: "\(summary) The answer is that of POST /v1/jobs.",
             fields: [.idempotencyKey, .prefer], body: .optional(schema: "TenantJobRequest"),
             answers: JobAnswer.contracts,
-            refusals: [.notFound, .idempotencyMismatch, .tooManyRequests]
+            refusals: [.notFound, .idempotencyMismatch, .tooManyRequests], mayWait: true
         ) { call, services throws(Problem) in
             let tenant = try await find(call, services).tenant
             let selection = TenantSelection(ids: [tenant.id], status: [tenant.status.rawValue])

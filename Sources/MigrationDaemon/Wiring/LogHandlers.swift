@@ -2,13 +2,9 @@ internal import Logging
 internal import Synchronization
 internal import TenancyCore
 
-/// How a log event is written: both as one line.
-enum LogFormat: String, CaseIterable, Sendable {
-    /// For people: time, level, message, then the data as `key=value`.
-    case text
-    /// For collectors: one object with the data beside the message.
-    case json
-
+/// How a log event is written: as text for people, with the data as `key=value`, or as a JSON
+/// object for collectors, with the data beside the message.
+extension DaemonConfig.Log.Format {
     /// The line of an event, with its line feed.
     func line(_ event: LogEvent, metadata: Logger.Metadata, label: String, at time: Timestamp)
         -> [UInt8]
@@ -66,12 +62,12 @@ struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     private let label: String
-    private let format: LogFormat
+    private let format: DaemonConfig.Log.Format
     private let clock: WallClock
     private let write: @Sendable ([UInt8]) -> Void
 
     init(
-        label: String, level: Logger.Level, format: LogFormat, clock: WallClock = .system,
+        label: String, level: Logger.Level, format: DaemonConfig.Log.Format, clock: WallClock = .system,
         write: @escaping @Sendable ([UInt8]) -> Void = LineLogHandler.writeToStandardError
     ) {
         self.label = label

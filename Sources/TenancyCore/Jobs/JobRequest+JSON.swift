@@ -85,6 +85,15 @@ extension JobRequest {
         ]
     }
 
+    /// A request out of the control database; nil when something else wrote it.
+    init?(stored: JSONValue) {
+        do throws(FieldIssues) {
+            self = try JobRequest.read(stored, defaults: JobDefaults())
+        } catch {
+            return nil
+        }
+    }
+
     /// The words of the API's contract, of which `JobOperation` has those of this version.
     private enum AskedOperation: String, CaseIterable {
         case upgrade, downgrade, stamp, check, fingerprint, adopt
@@ -114,7 +123,7 @@ extension TenantSelection {
         var selection = TenantSelection()
         let names = JobBounds.nameLength
         selection.ids = reader.strings("ids", .nullable, count: JobBounds.idCount, length: names)
-        selection.match = reader.string("match", .nullable, length: names)
+        selection.match = reader.glob("match")
         if let status = reader.strings(
             "status", .nullable, count: JobBounds.statusCount, length: names)
         {
@@ -132,7 +141,7 @@ extension TenantSelection {
 
     fileprivate var json: JSONValue {
         [
-            "ids": ids.map { JSONValue($0) } ?? nil, "match": JSONValue(match),
+            "ids": ids.map { JSONValue($0) } ?? nil, "match": JSONValue(match?.description),
             "status": JSONValue(status), "isolation": JSONValue(isolation?.rawValue),
             "metadata": metadata.map { .object($0) } ?? nil, "behind_only": .bool(behindOnly),
             "limit": JSONValue(limit),
@@ -145,6 +154,16 @@ private let notOffered = "is not offered by this version"
 extension ObjectReader {
     private enum AskedDryRun: String, CaseIterable {
         case none, plan, rehearse
+    }
+
+    fileprivate mutating func glob(_ key: String) -> Glob? {
+        guard let text = string(key, .nullable) else { return nil }
+        do throws(GlobError) {
+            return try Glob(text)
+        } catch {
+            report(key, error.description)
+            return nil
+        }
     }
 
     fileprivate mutating func target() -> String? {
