@@ -34,12 +34,16 @@ enum FailureDescription {
         failure.revision = revision?.id
         failure.statement = String(statement.text.prefix(statementLimit))
         failure.file = revision?.file
-        failure.line = line(of: statement, offset: offset)
+        failure.line = offset.map { statement.line(ofCharacter: $0 + 1) } ?? statement.line
         return failure
     }
 
     static func of(_ error: RevisionError) -> TenantFailure {
-        TenantFailure(code: error.code, message: error.message, hint: error.hint)
+        TenantFailure(code: error.code, message: error.message)
+    }
+
+    static func of(_ error: PlacementError) -> TenantFailure {
+        TenantFailure(code: error.code, message: "\(error)")
     }
 
     private static func server(_ error: ServerError) -> TenantFailure {
@@ -76,12 +80,5 @@ enum FailureDescription {
                 + "compare it with the revision and stamp it, or remove the object"
         default: nil
         }
-    }
-
-    /// The line in the file where the server saw the error, else the statement's first.
-    private static func line(of statement: SQLStatement, offset: Int?) -> Int {
-        guard let offset else { return statement.line }
-        let before = statement.text.unicodeScalars.prefix(offset)
-        return statement.line + before.count { $0 == "\n" }
     }
 }

@@ -217,7 +217,8 @@ public struct SQLEngine: Sendable {
         }
 
         private func failure(
-            _ error: ServerError, step: Int, statement: Int, builder: StepMessageBuilder, offset: Int?
+            _ error: ServerError, step: Int, statement: Int, builder: StepMessageBuilder,
+            offset: Int?
         ) -> TenantFailure {
             guard let planned = progress?.plan.steps[step],
                 let script = builder.script(of: planned)

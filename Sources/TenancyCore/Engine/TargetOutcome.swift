@@ -14,12 +14,13 @@ public struct TargetOutcome: Sendable, Equatable {
 
     public init(
         state: TenantState, fromRevisions: [String]? = nil, toRevisions: [String]? = nil,
-        steps: Int = 0, failure: TenantFailure? = nil
+        steps: Int = 0, plannedRevisions: [String]? = nil, failure: TenantFailure? = nil
     ) {
         self.state = state
         self.fromRevisions = fromRevisions
         self.toRevisions = toRevisions
         self.steps = steps
+        self.plannedRevisions = plannedRevisions
         self.failure = failure
     }
 

@@ -80,7 +80,7 @@ public final class TargetTask: Sendable {
         return outcome
     }
 
-    private static let missingSchema = TenantFailure(
+    static let missingSchema = TenantFailure(
         code: "schema_missing", message: "the tenant's schema does not exist in its database",
         sqlState: SQLState.invalidSchemaName,
         hint: "create it, or set tenancy.create_missing_schemas")

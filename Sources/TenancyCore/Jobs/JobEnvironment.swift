@@ -1,4 +1,4 @@
-internal import Logging
+public import Logging
 
 /// What every job of a daemon works with.
 public struct JobEnvironment: Sendable {

@@ -25,7 +25,9 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
         let high = UInt64(bitPattern: now.milliseconds) << 16 | 0x7000 | random.next() & 0x0FFF
         let low = 0x8000_0000_0000_0000 | random.next() >> 2
         let digits = Array((hex(high) + hex(low)).utf8)
-        let groups = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20...]]
+        let groups = [
+            digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20...],
+        ]
         return JobID(unchecked: groups.map { String(decoding: $0, as: UTF8.self) })
     }
 

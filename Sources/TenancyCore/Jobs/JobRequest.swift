@@ -6,6 +6,15 @@ public enum JobOperation: String, Sendable, CaseIterable {
     /// Reads every tenant's revision and changes nothing.
     case check
 
+    /// What the operation asks of the graph; `check` compares with what an upgrade would do.
+    var revisionOperation: RevisionOperation {
+        switch self {
+        case .upgrade, .check: .upgrade
+        case .downgrade: .downgrade
+        case .stamp: .stamp
+        }
+    }
+
     /// The target when the caller names none; `check` compares with the heads.
     public var defaultTarget: String {
         switch self {
@@ -28,7 +37,7 @@ public struct TenantSelection: Sendable, Equatable {
     /// Tenant ids or identifiers.
     public var ids: [String]?
     /// A glob on the identifier: `*` any run of characters, `?` one.
-    public var match: String?
+    public var match: Glob?
     /// Lifecycle statuses; by default the active tenants only.
     public var status: [String]
     /// An isolation (`schema`, `database`, `rls`) that the tenant's placement resolves to.
@@ -41,7 +50,7 @@ public struct TenantSelection: Sendable, Equatable {
     public var limit: Int?
 
     public init(
-        ids: [String]? = nil, match: String? = nil, status: [String] = ["active"],
+        ids: [String]? = nil, match: Glob? = nil, status: [String] = ["active"],
         isolation: Isolation? = nil, metadata: JSONObject? = nil, behindOnly: Bool = false,
         limit: Int? = nil
     ) {

@@ -1,3 +1,5 @@
+internal import Logging
+
 /// Runs one job: a pager that brings targets, as many workers as the request allows, and a recorder
 /// that carries results to the tables.
 struct JobRunner: Sendable {

@@ -67,7 +67,7 @@ public actor JobScheduler {
     private func resolve(_ request: JobRequest) throws(SubmissionError) -> [String]? {
         do throws(RevisionError) {
             return try environment.migrations.loaded.set.graph.resolvedTarget(
-                request.target, for: request.operation)
+                request.operation.revisionOperation, request.target)
         } catch {
             throw .target(error)
         }
@@ -75,18 +75,15 @@ public actor JobScheduler {
 
     private func requireKnown(_ ids: [String]?) async throws(SubmissionError) {
         guard let ids, !ids.isEmpty else { return }
+        let found: [Tenant]
         do throws(RegistryError) {
-            let found = try await environment.registry.find(ids)
-            let known = Set(found.map(\.id) + found.map(\.identifier))
-            let unknown = ids.filter { !known.contains($0) }
-            if !unknown.isEmpty { throw SubmissionError.unknownTenants(unknown) }
-        } catch let error as RegistryError {
-            throw .registry(error)
-        } catch let error as SubmissionError {
-            throw error
+            found = try await environment.registry.find(ids)
         } catch {
-            throw .draining
+            throw .registry(error)
         }
+        let known = Set(found.map(\.id) + found.map(\.identifier))
+        let unknown = ids.filter { !known.contains($0) }
+        if !unknown.isEmpty { throw .unknownTenants(unknown) }
     }
 
     private func take(
@@ -103,25 +100,28 @@ public actor JobScheduler {
             id: .make(now: now, random: &random), request: request, resolvedTarget: resolved,
             state: .queued, createdBy: caller.name, createdAt: now, retryOf: retryOf)
         let lease = JobLease(replica: replica, epoch: 1)
+        let insertion: StatusStore.Insertion
+        let earlier: JobSnapshot?
         do throws(StatusError) {
-            let insertion = try await environment.store.insert(
+            insertion = try await environment.store.insert(
                 job, key: key, caller: caller, lease: lease)
-            switch insertion {
-            case .mismatch: throw SubmissionError.idempotencyMismatch
-            case .replay(let id):
-                guard let earlier = try await snapshot(id) else { throw SubmissionError.jobNotFound(id) }
-                return Submission(job: earlier, isReplay: true)
-            case .inserted: break
+            if case .replay(let id) = insertion {
+                earlier = try await snapshot(id)
+            } else {
+                earlier = nil
             }
-        } catch let error as StatusError {
-            throw .store(error)
-        } catch let error as SubmissionError {
-            throw error
         } catch {
-            throw .draining
+            throw .store(error)
         }
-        enqueue(JobRun(job, lease: lease, clock: environment.clock), retryOf: retryOf)
-        return Submission(job: live[job.id]?.run.snapshot ?? job, isReplay: false)
+        switch insertion {
+        case .mismatch: throw .idempotencyMismatch
+        case .replay(let id):
+            guard let earlier else { throw .jobNotFound(id) }
+            return Submission(job: earlier, isReplay: true)
+        case .inserted:
+            enqueue(JobRun(job, lease: lease, clock: environment.clock), retryOf: retryOf)
+            return Submission(job: live[job.id]?.run.snapshot ?? job, isReplay: false)
+        }
     }
 
     // MARK: - Running jobs
@@ -283,27 +283,30 @@ public actor JobScheduler {
     private func steer(
         _ id: JobID, _ event: JobMachine.Event, action: String, caller: Caller
     ) async throws(SteeringError) -> JobSnapshot {
+        guard let run = live[id]?.run else { throw await whyNotHere(id, action: action) }
         do throws(StatusError) {
-            guard let run = live[id]?.run else {
-                guard let job = try await environment.store.job(id) else {
-                    throw SteeringError.jobNotFound(id)
-                }
-                throw job.state.isFinal
-                    ? SteeringError.conflict(action: action, state: job.state) : .elsewhere
-            }
             // Noted before it is done: nothing is steered that the audit does not know of.
             try await environment.store.audit("job.\(action)", job: id, caller: caller)
-            if run.handle(event) == .refuse {
-                throw SteeringError.conflict(action: action, state: run.snapshot.state)
-            }
-            try await environment.store.update(run.snapshot, lease: run.lease)
-            return run.snapshot
-        } catch let error as StatusError {
-            throw .store(error)
-        } catch let error as SteeringError {
-            throw error
         } catch {
-            throw .elsewhere
+            throw .store(error)
+        }
+        if run.snapshot.state.isFinal || run.handle(event) == .refuse {
+            throw .conflict(action: action, state: run.snapshot.state)
+        }
+        do throws(StatusError) {
+            try await environment.store.update(run.snapshot, lease: run.lease)
+        } catch {
+            throw .store(error)
+        }
+        return run.snapshot
+    }
+
+    private func whyNotHere(_ id: JobID, action: String) async -> SteeringError {
+        do throws(StatusError) {
+            guard let job = try await environment.store.job(id) else { return .jobNotFound(id) }
+            return job.state.isFinal ? .conflict(action: action, state: job.state) : .elsewhere
+        } catch {
+            return .store(error)
         }
     }
 

@@ -8,7 +8,9 @@ struct LiveResults {
     ) async throws(StatusError) -> [TenantResult] {
         let running = run.runningTenants
         if states == [.running] {
-            let ids = running.keys.filter { id in tenantID.map { LiveResults.precedes($0, id) } ?? true }
+            let ids = running.keys.filter { id in
+                tenantID.map { LiveResults.precedes($0, id) } ?? true
+            }
             return ids.sorted(by: LiveResults.precedes).prefix(limit).compactMap { running[$0] }
         }
         // In the table a running tenant is still pending.

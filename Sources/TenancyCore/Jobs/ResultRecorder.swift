@@ -1,3 +1,5 @@
+internal import Logging
+
 /// Carries a job's results to the control database, a batch at most every 200 ms.
 ///
 /// While the database is away the results wait in memory, up to a bound at which no further tenant

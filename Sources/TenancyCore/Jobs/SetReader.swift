@@ -1,3 +1,5 @@
+internal import Logging
+
 /// Reads the revisions of a page of targets set-wise, over one connection a database that is kept
 /// from page to page.
 final class SetReader {
@@ -28,7 +30,9 @@ final class SetReader {
             } catch {
                 environment.logger.info(
                     "Revisions could not be read set-wise",
-                    metadata: ["server": "\(targets[0].connection.serverKey)", "reason": "\(error)"])
+                    metadata: [
+                        "server": "\(targets[0].connection.serverKey)", "reason": "\(error)",
+                    ])
             }
         }
         return states
@@ -54,7 +58,9 @@ final class SetReader {
             connections.append(entry)
             return entry.connection
         }
-        if connections.count == SetReader.limit { await connections.removeFirst().connection.close() }
+        if connections.count == SetReader.limit {
+            await connections.removeFirst().connection.close()
+        }
         let connection = environment.makeConnection()
         connections.append((key, connection))
         return connection

@@ -1,3 +1,5 @@
+internal import Logging
+
 /// Brings a job its tenants: reads pages, places tenants, reads their revisions set-wise, records
 /// them, settles those that need no work, and queues the rest.
 final class TenantPager {
@@ -6,7 +8,7 @@ final class TenantPager {
 
     private let run: JobRun
     private let environment: JobEnvironment
-    private let source: TenantSource
+    private let pages: PatientPages
     private let task: TargetTask
     private let reader: SetReader
     private var left: Int
@@ -15,19 +17,21 @@ final class TenantPager {
         self.run = run
         self.environment = environment
         self.task = task
-        source = TenantSource(
-            registry: environment.registry, store: environment.store,
-            selection: run.request.tenants, retryOf: retryOf)
+        pages = PatientPages(
+            source: TenantSource(
+                registry: environment.registry, store: environment.store,
+                selection: run.request.tenants, retryOf: retryOf),
+            patience: PagingPatience(run: run, logger: environment.logger))
         reader = SetReader(environment, session: environment.session(for: run.request))
         left = run.request.tenants.limit ?? .max
     }
 
     /// Pages through all tenants, from the first to the last.
     func page() async throws(JobFailure) {
-        let total = try await retrying { () throws(JobFailure) in try await source.count() }
+        let total = try await pages.count()
         run.expect(total: total)
         try await pass(limit: run.request.pageSize, isClosing: false)
-        if source.retryOf == nil && left > 0 && !run.isDraining {
+        if pages.source.retryOf == nil && left > 0 && !run.isDraining {
             // Tenants that became eligible behind the cursor meanwhile.
             try await pass(limit: TenantPager.closingPage, isClosing: true)
         }
@@ -35,43 +39,26 @@ final class TenantPager {
     }
 
     private func pass(limit: Int, isClosing: Bool) async throws(JobFailure) {
-        var page = try await read(after: nil, limit: limit)
+        let pages = self.pages
+        guard var page = try await pages.first(limit: limit) else { return }
         while !run.isDraining {
             // The next page is read while this one is admitted and waits for room.
-            async let following = prefetch(after: page.next, limit: limit)
+            let next = page.next
+            async let following = pages.page(after: next, limit: limit)
             var tenants = page.tenants
             if isClosing && !tenants.isEmpty { tenants = try await unseen(tenants) }
             tenants = Array(tenants.prefix(left))
             left -= tenants.count
             try await admit(tenants)
-            guard let next = await following, left > 0 else { return }
-            page = try next.get()
-        }
-    }
-
-    private func prefetch(
-        after cursor: String?, limit: Int
-    ) async -> Result<TenantSource.Page, JobFailure>? {
-        guard let cursor else { return nil }
-        do throws(JobFailure) {
-            return .success(try await read(after: cursor, limit: limit))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private func read(
-        after cursor: String?, limit: Int
-    ) async throws(JobFailure) -> TenantSource.Page {
-        try await retrying { [source] () throws(JobFailure) in
-            try await source.page(after: cursor, limit: limit)
+            guard let loaded = try await following.get(), left > 0 else { return }
+            page = loaded
         }
     }
 
     private func unseen(_ tenants: [Tenant]) async throws(JobFailure) -> [Tenant] {
         let store = environment.store
         let id = run.id
-        let unseen = try await retrying { () throws(JobFailure) in
+        let unseen = try await pages.patience { () throws(JobFailure) in
             do throws(StatusError) {
                 return try await store.unseen(tenants.map(\.id), job: id)
             } catch {
@@ -100,9 +87,6 @@ final class TenantPager {
             case .failure(let error):
                 admission.ended.append(claim(name, .failed(FailureDescription.of(error)), nil))
             case .success(let placement):
-                if let wanted = run.request.tenants.isolation, wanted != placement.isolation {
-                    continue
-                }
                 if targets[placement.target] == nil { order.append(placement.target) }
                 targets[placement.target, default: []].append(name)
             }
@@ -139,7 +123,7 @@ final class TenantPager {
         let store = environment.store
         let id = run.id
         await run.waitUntilRecorded()
-        let result = try await retrying { () throws(JobFailure) in
+        let result = try await pages.patience { () throws(JobFailure) in
             do throws(StatusError) {
                 return try await store.ended(onTarget: target.key, job: id)
             } catch {
@@ -196,7 +180,7 @@ final class TenantPager {
     ) async throws(JobFailure) -> [String: ClaimedTenant] {
         let store = environment.store
         let (id, lease) = (run.id, run.lease)
-        return try await retrying { () throws(JobFailure) in
+        return try await pages.patience { () throws(JobFailure) in
             do throws(StatusError) {
                 return try await store.claim(claims, job: id, lease: lease)
             } catch {
@@ -214,56 +198,6 @@ final class TenantPager {
             if run.hasRoom(for: run.request.pageSize) { return }
             await reader.yieldContended()
             await run.room.wait(after: generation, until: .after(.seconds(1)))
-        }
-    }
-
-    /// Tries again while the control database or the registry is away: for as long as it takes where
-    /// results would be lost, and for a while where there is nothing yet to lose.
-    private func retrying<R: Sendable>(
-        _ body: () async throws(JobFailure) -> R
-    ) async throws(JobFailure) -> R {
-        var pause = Duration.milliseconds(200)
-        var attempts = 0
-        while true {
-            do throws(JobFailure) {
-                return try await body()
-            } catch {
-                attempts += 1
-                if !error.isWorthRetrying(attempts: attempts) || run.isDraining || Task.isCancelled {
-                    throw error
-                }
-                environment.logger.warning(
-                    "A page of tenants must wait", metadata: ["reason": "\(error)"])
-                await run.room.wait(after: run.room.generation, until: .after(pause))
-                pause = min(pause * 2, .seconds(10))
-            }
-        }
-    }
-}
-
-extension JobFailure: CustomStringConvertible {
-    /// Tries of the registry before a job gives up: about two minutes.
-    private static let registryAttempts = 15
-
-    func isWorthRetrying(attempts: Int) -> Bool {
-        switch self {
-        case .registry(let error): error.isTemporary && attempts < JobFailure.registryAttempts
-        case .status(let error): error.isTemporary
-        }
-    }
-
-    var description: String {
-        switch self {
-        case .registry(let error): "\(error)"
-        case .status(let error): "\(error)"
-        }
-    }
-
-    /// The job's `state_reason`.
-    var reason: String {
-        switch self {
-        case .registry: "registry_unavailable"
-        case .status: "control_database_unavailable"
         }
     }
 }

@@ -10,8 +10,9 @@ struct TenantSource: Sendable {
 
     var filter: RegistryFilter {
         RegistryFilter(
-            ids: selection.ids, match: selection.match, status: selection.status,
-            metadata: selection.metadata)
+            ids: selection.ids.map { Set($0) }, match: selection.match,
+            statuses: Set(selection.status.map(TenantStatus.init)),
+            isolations: selection.isolation.map { [$0] }, metadata: selection.metadata ?? [:])
     }
 
     /// A page of tenants in order, and the cursor of the next; without one it was the last.
@@ -25,22 +26,18 @@ struct TenantSource: Sendable {
             let tenants = try await fromRegistry(after: cursor, limit: limit, filter: filter)
             return Page(tenants: tenants, next: tenants.count < limit ? nil : tenants.last?.id)
         }
+        let ids: [String]
         do throws(StatusError) {
-            let ids = try await store.tenantIDs(
+            ids = try await store.tenantIDs(
                 of: retryOf, states: TenantSource.retried, limit: limit, after: cursor)
-            if ids.isEmpty { return Page(tenants: [], next: nil) }
-            var filter = self.filter
-            filter.ids = ids
-            let tenants: [Tenant]
-            do throws(JobFailure) {
-                tenants = try await fromRegistry(after: nil, limit: limit, filter: filter)
-            } catch {
-                throw error
-            }
-            return Page(tenants: tenants, next: ids.count < limit ? nil : ids.last)
-        } catch let error as StatusError {
-            throw JobFailure.status(error)
+        } catch {
+            throw .status(error)
         }
+        if ids.isEmpty { return Page(tenants: [], next: nil) }
+        var filter = self.filter
+        filter.ids = Set(ids)
+        let tenants = try await fromRegistry(after: nil, limit: limit, filter: filter)
+        return Page(tenants: tenants, next: ids.count < limit ? nil : ids.last)
     }
 
     /// How many tenants there are now; pages that are read later may bring more or fewer.

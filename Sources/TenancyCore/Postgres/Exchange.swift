@@ -61,7 +61,8 @@ struct Exchange: ~Copyable {
         if PQstatus(handle.raw) != CONNECTION_OK {
             return .failure(stopped ?? .connectionLost(message: handle.errorMessage))
         }
-        if case .server(let server)? = error, server.sqlState == SQLState.queryCanceled, let stopped {
+        if case .server(let server)? = error, server.sqlState == SQLState.queryCanceled, let stopped
+        {
             if stopped == .deadlinePassed { return .failure(stopped) }
             return .failure(.cancelled(completedStatements: server.completedStatements))
         }

@@ -173,8 +173,8 @@ extension PostgresConnection {
         _ parameters: ConnectionParameters, thread: ConnectionThread, interrupt: Interrupt,
         deadline: Deadline, onNotice: @escaping @Sendable (PostgresNotice) -> Void
     ) -> Result<PostgresConnection, PostgresError> {
-        let given = parameters.keywords
-        let keywords = defaults.filter { name, _ in !given.contains { $0.0 == name } } + given
+        let given = parameters.keywordValues
+        let keywords = defaults.filter { name, _ in !given.contains { $0.keyword == name } } + given
         let started = withCStrings(keywords.map { $0.0 } + [nil]) { names in
             withCStrings(keywords.map { $0.1 } + [nil]) { values in
                 PQconnectStartParams(names, values, 0)

@@ -64,7 +64,9 @@ public actor ServerSlots {
     }
 
     private func abandon(_ id: Int, at server: String) {
-        guard let index = servers[server]?.waiters.firstIndex(where: { $0.id == id }) else { return }
+        guard let index = servers[server]?.waiters.firstIndex(where: { $0.id == id }) else {
+            return
+        }
         servers[server]?.waiters.remove(at: index).continuation.resume(returning: false)
     }
 }

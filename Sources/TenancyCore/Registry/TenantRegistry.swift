@@ -43,6 +43,14 @@ public enum RegistryError: Error, Sendable, Equatable, CustomStringConvertible {
     /// file that cannot be read.
     case invalid(reason: String)
 
+    /// Whether asking again later may help.
+    public var isTemporary: Bool {
+        switch self {
+        case .unavailable: true
+        case .invalid: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .unavailable(let reason): "the tenant registry cannot be reached: \(reason)"

@@ -79,7 +79,7 @@ public struct StatusStore: Sendable {
     ///
     /// - Returns: how many steps were applied.
     public func prepare() async throws(StatusError) -> Int {
-        try await translated {
+        try await translated { () throws(PostgresError) in
             try await pool.withConnection { connection throws(PostgresError) in
                 try await ControlSchema.prepare(schema, on: connection)
             }
@@ -242,7 +242,7 @@ public struct StatusStore: Sendable {
     func run(
         _ sql: String, _ parameters: [String?] = []
     ) async throws(StatusError) -> [[String?]] {
-        try await translated {
+        try await translated { () throws(PostgresError) in
             try await pool.withConnection { connection throws(PostgresError) in
                 try await connection.query(
                     sql, parameters, deadline: .after(StatusStore.patience))

@@ -28,7 +28,8 @@ public struct Deadline: Sendable {
     var pollMilliseconds: Int32 {
         guard let remaining else { return -1 }
         let (seconds, attoseconds) = remaining.components
-        let milliseconds = seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        let milliseconds =
+            seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
         return Int32(clamping: milliseconds)
     }
 }

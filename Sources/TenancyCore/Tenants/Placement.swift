@@ -21,6 +21,13 @@ public struct Target: Sendable, Hashable {
         return digest[..<8].reduce(0) { $0 << 8 | Int64($1) }
     }
 
+    /// Tells targets apart within a job and over restarts: 64 bits over server, database, user and
+    /// schema.
+    var key: Int64 {
+        let name = "\(connection.databaseKey)\n\(schema?.text ?? "")"
+        return Digest.sha256(Array(name.utf8))[..<8].reduce(0) { $0 << 8 | Int64($1) }
+    }
+
     /// Server, database and schema, for people.
     public var label: String {
         let database = "\(connection.serverKey)/\(connection.database)"

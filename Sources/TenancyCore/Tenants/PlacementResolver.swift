@@ -41,6 +41,15 @@ public struct PlacementResolver: Sendable {
         }
     }
 
+    /// The same as a value.
+    public func placing(_ tenant: Tenant) -> Result<Placement, PlacementError> {
+        do throws(PlacementError) {
+            return .success(try place(tenant))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// The tenant's isolation alone.
     public func isolation(of tenant: Tenant) throws(PlacementError) -> Isolation {
         if let isolation = rule.isolation(of: tenant) { return isolation }

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -99,6 +100,7 @@ class Daemon:
             self.process.send_signal(number)
         code = self.process.wait(timeout=timeout)
         self._reader.join(timeout=10)
+        shutil.rmtree(self.folder, ignore_errors=True)
         return code
 
     def __enter__(self):

@@ -13,6 +13,7 @@ struct PrivateClusterTests {
         #expect(try await query(cluster.url(), "SHOW listen_addresses") == "127.0.0.1\n")
         #expect(try await cluster.psql("SHOW fsync") == "off\n")
         let pid = try serverPID(in: cluster.folder)
+        #expect(getpgid(pid) == pid, "a terminal's Ctrl-C passes it by")
 
         try await cluster.stop()
 

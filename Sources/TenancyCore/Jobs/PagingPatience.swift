@@ -1,0 +1,87 @@
+internal import Logging
+
+/// Tries again while the control database or the registry is away: for as long as it takes where
+/// results would be lost, and for a while where a job could just as well be started again.
+struct PagingPatience: Sendable {
+    private static let longestPause = Duration.seconds(10)
+
+    let run: JobRun
+    let logger: Logger
+
+    func callAsFunction<R: Sendable>(
+        _ body: @Sendable () async throws(JobFailure) -> R
+    ) async throws(JobFailure) -> R {
+        var pause = Duration.milliseconds(200)
+        var attempts = 0
+        while true {
+            do throws(JobFailure) {
+                return try await body()
+            } catch {
+                attempts += 1
+                if !error.isWorthRetrying(attempts: attempts) || run.isDraining { throw error }
+                logger.warning("A page of tenants must wait", metadata: ["reason": "\(error)"])
+                await run.room.wait(after: run.room.generation, until: .after(pause))
+                pause = min(pause * 2, PagingPatience.longestPause)
+            }
+        }
+    }
+}
+
+/// A source of tenants, read with patience.
+struct PatientPages: Sendable {
+    let source: TenantSource
+    let patience: PagingPatience
+
+    func first(limit: Int) async throws(JobFailure) -> TenantSource.Page? {
+        try await patience { () throws(JobFailure) in
+            try await source.page(after: nil, limit: limit)
+        }
+    }
+
+    /// The page after `cursor`; `nil` without a cursor. A value, because `async let` forgets the type
+    /// of what is thrown.
+    func page(
+        after cursor: String?, limit: Int
+    ) async -> Result<TenantSource.Page?, JobFailure> {
+        guard let cursor else { return .success(nil) }
+        do throws(JobFailure) {
+            return .success(
+                try await patience { () throws(JobFailure) in
+                    try await source.page(after: cursor, limit: limit)
+                })
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    func count() async throws(JobFailure) -> Int {
+        try await patience { () throws(JobFailure) in try await source.count() }
+    }
+}
+
+extension JobFailure: CustomStringConvertible {
+    /// Tries of the registry before a job gives up: about two minutes.
+    private static let registryAttempts = 15
+
+    func isWorthRetrying(attempts: Int) -> Bool {
+        switch self {
+        case .registry(let error): error.isTemporary && attempts < JobFailure.registryAttempts
+        case .status(let error): error.isTemporary
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .registry(let error): "\(error)"
+        case .status(let error): "\(error)"
+        }
+    }
+
+    /// The job's `state_reason`.
+    var reason: String {
+        switch self {
+        case .registry: "registry_unavailable"
+        case .status: "control_database_unavailable"
+        }
+    }
+}

@@ -1,0 +1,47 @@
+internal import Synchronization
+
+/// A set of migrations as it was read.
+public struct LoadedMigrations: Sendable {
+    public let set: RevisionSet
+    public let loadedAt: Timestamp
+    /// Where they came from: `sql` or `alembic`.
+    public let source: String
+
+    public init(set: RevisionSet, loadedAt: Timestamp, source: String) {
+        self.set = set
+        self.loadedAt = loadedAt
+        self.source = source
+    }
+}
+
+/// The migrations in force; a job keeps the set that it began with.
+public final class MigrationLibrary: Sendable {
+    private let source: String
+    private let clock: WallClock
+    private let load: @Sendable () throws(FolderError) -> RevisionSet
+    private let current: Mutex<LoadedMigrations>
+
+    /// Reads the migrations for the first time.
+    ///
+    /// - Throws: `FolderError` with every problem of the set.
+    public init(
+        source: String, clock: WallClock = .system,
+        load: @escaping @Sendable () throws(FolderError) -> RevisionSet
+    ) throws(FolderError) {
+        self.source = source
+        self.clock = clock
+        self.load = load
+        let set = try load()
+        current = Mutex(LoadedMigrations(set: set, loadedAt: clock.now, source: source))
+    }
+
+    public var loaded: LoadedMigrations { current.withLock { $0 } }
+
+    /// Reads them again. A broken set throws, and the one before stays in force.
+    public func reload() throws(FolderError) -> LoadedMigrations {
+        let set = try load()
+        let loaded = LoadedMigrations(set: set, loadedAt: clock.now, source: source)
+        current.withLock { $0 = loaded }
+        return loaded
+    }
+}

@@ -1,0 +1,230 @@
+internal import Logging
+
+/// A tenant with where it lies and what is known of it.
+public struct TenantEntry: Sendable {
+    public let tenant: Tenant
+    public let placement: Result<Placement, PlacementError>
+    public let status: TenantStatusRecord?
+}
+
+/// Which tenants a list holds; an empty member demands nothing.
+public struct TenantQuery: Sendable, Equatable {
+    public var filter: RegistryFilter
+    /// A revision that must be among the last known rows; the empty text means base.
+    public var revision: String?
+    /// Whether the last known rows must be behind the heads, or must not.
+    public var behind: Bool?
+
+    public init(
+        filter: RegistryFilter = RegistryFilter(), revision: String? = nil, behind: Bool? = nil
+    ) {
+        self.filter = filter
+        self.revision = revision
+        self.behind = behind
+    }
+}
+
+/// A tenant's revision, read from the tenant itself.
+public struct LiveRevision: Sendable, Equatable {
+    public let current: [String]
+    public let heads: [String]
+    public let isHead: Bool
+    /// Revisions that are missing up to the heads.
+    public let pending: Int
+    public let readAt: Timestamp
+}
+
+/// The fleet in numbers, from what was last read of each tenant.
+public struct FleetSummary: Sendable, Equatable {
+    public var asOf: Timestamp
+    public var total = 0
+    public var byStatus: [String: Int] = [:]
+    /// By version rows joined with commas; the empty text is base.
+    public var byRevision: [String: Int] = [:]
+    public var behind = 0
+    public var failedLastTime = 0
+    public var neverRead = 0
+    public var heads: [String]
+}
+
+/// Why a question about tenants cannot be answered.
+public enum DirectoryError: Error, Sendable {
+    case registry(RegistryError)
+    case status(StatusError)
+    case placement(PlacementError)
+    /// The tenant's database does not answer, or refuses.
+    case unreachable(TenantFailure)
+}
+
+/// Answers questions about tenants: the registry joined with what is known of each.
+public struct TenantDirectory: Sendable {
+    private static let page = 1_000
+
+    private let environment: JobEnvironment
+
+    public init(_ environment: JobEnvironment) {
+        self.environment = environment
+    }
+
+    /// Tenants in the registry's order, after the id `tenantID` where it is given.
+    public func list(
+        _ query: TenantQuery, limit: Int, after tenantID: String? = nil
+    ) async throws(DirectoryError) -> [TenantEntry] {
+        var entries: [TenantEntry] = []
+        var cursor = tenantID
+        let graph = environment.migrations.loaded.set.graph
+        while entries.count < limit {
+            let page = try await page(query.filter, limit: limit, after: cursor)
+            entries += page.filter { TenantDirectory.fits($0, query, graph) }
+            guard page.count == limit else { break }
+            cursor = page.last?.tenant.id
+        }
+        return Array(entries.prefix(limit))
+    }
+
+    /// The tenant with this id or, if there is none, this identifier.
+    public func find(_ idOrIdentifier: String) async throws(DirectoryError) -> TenantEntry? {
+        let found: [Tenant]
+        do throws(RegistryError) {
+            found = try await environment.registry.find([idOrIdentifier])
+        } catch {
+            throw .registry(error)
+        }
+        let tenant = found.first { $0.id == idOrIdentifier } ?? found.first
+        guard let tenant else { return nil }
+        return try await entries([tenant]).first
+    }
+
+    /// Reads the tenant's version rows now, and notes them.
+    public func readRevision(of entry: TenantEntry) async throws(DirectoryError) -> LiveRevision {
+        let placement: Placement
+        do throws(PlacementError) {
+            placement = try entry.placement.get()
+        } catch {
+            throw .placement(error)
+        }
+        let rows = try await readRows(of: placement.target)
+        let graph = environment.migrations.loaded.set.graph
+        let now = environment.clock.now
+        let name = TenantName(id: entry.tenant.id, identifier: entry.tenant.identifier)
+        do throws(StatusError) {
+            try await environment.store.recordReading(of: name, revisions: rows, at: now)
+        } catch {
+            // The answer is the tenant's own; that it could not be noted does not change it.
+            environment.logger.warning(
+                "A reading could not be recorded", metadata: ["reason": "\(error)"])
+        }
+        do throws(RevisionError) {
+            return LiveRevision(
+                current: rows, heads: graph.heads, isHead: try graph.isAtHead(rows: rows),
+                pending: try graph.pendingCount(rows: rows), readAt: now)
+        } catch {
+            throw .unreachable(FailureDescription.of(error))
+        }
+    }
+
+    private func readRows(of target: Target) async throws(DirectoryError) -> [String] {
+        let connection = environment.makeConnection()
+        let settings = SessionSettings(
+            lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
+        let result: Result<VersionState, PostgresError>
+        do throws(PostgresError) {
+            let opened = try await connection.connection(for: target.connection)
+            let states = try await VersionReader(settings: settings).read(
+                [target.schema], on: opened)
+            result = .success(states[0])
+        } catch {
+            result = .failure(error)
+        }
+        await connection.close()
+        switch result {
+        case .success(.missingSchema): throw .unreachable(TargetTask.missingSchema)
+        case .success(let state): return state.revisions
+        case .failure(let error): throw .unreachable(FailureDescription.of(error))
+        }
+    }
+
+    /// A tenant's results over all jobs, newest first.
+    public func history(
+        of tenantID: String, limit: Int, before job: JobID? = nil
+    ) async throws(StatusError) -> [HistoryEntry] {
+        try await environment.store.history(of: tenantID, limit: limit, before: job)
+    }
+
+    /// Counts the whole registry, page by page.
+    public func fleet() async throws(DirectoryError) -> FleetSummary {
+        let graph = environment.migrations.loaded.set.graph
+        var summary = FleetSummary(asOf: environment.clock.now, heads: graph.heads)
+        var behind: [[String]: Bool] = [:]
+        var cursor: String?
+        while true {
+            let page = try await page(RegistryFilter(), limit: TenantDirectory.page, after: cursor)
+            for entry in page {
+                summary.total += 1
+                summary.byStatus[entry.tenant.status.rawValue, default: 0] += 1
+                if entry.status?.lastState == .failed { summary.failedLastTime += 1 }
+                guard let rows = entry.status?.revisions else {
+                    summary.neverRead += 1
+                    continue
+                }
+                summary.byRevision[rows.sorted().joined(separator: ","), default: 0] += 1
+                let isBehind = behind[rows] ?? TenantDirectory.isBehind(rows, graph)
+                behind[rows] = isBehind
+                if isBehind { summary.behind += 1 }
+            }
+            guard page.count == TenantDirectory.page else { return summary }
+            cursor = page.last?.tenant.id
+        }
+    }
+
+    // MARK: - Joining
+
+    private func page(
+        _ filter: RegistryFilter, limit: Int, after cursor: String?
+    ) async throws(DirectoryError) -> [TenantEntry] {
+        let tenants: [Tenant]
+        do throws(RegistryError) {
+            tenants = try await environment.registry.page(
+                after: cursor, limit: limit, filter: filter)
+        } catch {
+            throw .registry(error)
+        }
+        return try await entries(tenants)
+    }
+
+    private func entries(_ tenants: [Tenant]) async throws(DirectoryError) -> [TenantEntry] {
+        let statuses: [String: TenantStatusRecord]
+        do throws(StatusError) {
+            statuses = try await environment.store.statuses(tenants.map(\.id))
+        } catch {
+            throw .status(error)
+        }
+        return tenants.map { tenant in
+            TenantEntry(
+                tenant: tenant, placement: environment.resolver.placing(tenant),
+                status: statuses[tenant.id])
+        }
+    }
+
+    private static func fits(
+        _ entry: TenantEntry, _ query: TenantQuery, _ graph: RevisionGraph
+    ) -> Bool {
+        if query.revision == nil && query.behind == nil { return true }
+        // What was never read is neither at a revision nor known to be behind.
+        guard let rows = entry.status?.revisions else { return false }
+        if let revision = query.revision {
+            let isThere = revision.isEmpty ? rows.isEmpty : rows.contains(revision)
+            if !isThere { return false }
+        }
+        return query.behind.map { $0 == isBehind(rows, graph) } ?? true
+    }
+
+    /// Rows that the graph does not have count as behind: they are not at its heads.
+    private static func isBehind(_ rows: [String], _ graph: RevisionGraph) -> Bool {
+        do throws(RevisionError) {
+            return try !graph.isAtHead(rows: rows)
+        } catch {
+            return true
+        }
+    }
+}
