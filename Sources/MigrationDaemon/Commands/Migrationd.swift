@@ -28,7 +28,7 @@ struct Migrationd: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(end(with: error))
+            Glibc.exit(end(with: error))
         }
     }
 

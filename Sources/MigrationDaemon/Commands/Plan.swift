@@ -9,7 +9,7 @@ struct Plan: AsyncParsableCommand {
     @Option(help: "A folder of SQL files, or a .json document with a graph.")
     var migrations: String?
 
-    @Option(help: "upgrade, downgrade or stamp.")
+    @Option(help: "upgrade, downgrade or stamp.", transform: Self.operation)
     var operation = RevisionOperation.upgrade
 
     @Option(help: "Anything that Alembic accepts; head, or -1 for a downgrade, when left out.")
@@ -48,6 +48,13 @@ struct Plan: AsyncParsableCommand {
             StandardStream.output.writeLine(error.json.renderedString())
             throw CommandFailure(.failure)
         }
+    }
+
+    private static func operation(_ text: String) throws -> RevisionOperation {
+        guard let operation = RevisionOperation(rawValue: text) else {
+            throw ValidationError("\"\(text)\" is none of upgrade, downgrade and stamp.")
+        }
+        return operation
     }
 
     private var rows: [String] { current.split(separator: ",").map(String.init) }
@@ -104,8 +111,6 @@ struct Plan: AsyncParsableCommand {
         return (lines + ["version rows afterwards: \(rows)"]).joined(separator: "\n")
     }
 }
-
-extension RevisionOperation: ExpressibleByArgument {}
 
 /// Why there is no plan, in the form of the reference vectors.
 struct PlanFailure: Error, Sendable, Equatable {

@@ -9,8 +9,9 @@ struct EntityTag: Sendable, Equatable {
 
     /// Whether an If-None-Match field names this tag (RFC 9110, section 13.1.2: weak comparison).
     func matches(ifNoneMatch values: [String]) -> Bool {
-        values.flatMap { $0.split(separator: ",") }.map(MediaType.trimmed).contains { candidate in
-            candidate == "*" || candidate == text || candidate == "\"\(value)\""
+        let own = ["*", text, "\"\(value)\""]
+        return values.contains { field in
+            field.split(separator: ",").contains { own.contains(MediaType.trimmed($0)) }
         }
     }
 }
