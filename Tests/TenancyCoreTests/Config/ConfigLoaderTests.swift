@@ -253,7 +253,8 @@ func load(
         ])
     func loopback(host: String, isServed: Bool) {
         let text = #"{"server": {"host": "\#(host)"}}"#
-        #expect((try? load(text)) != nil == isServed)
+        let isLoaded = (try? load(text)) != nil
+        #expect(isLoaded == isServed)
         let open = #"{"server": {"host": "\#(host)", "allow_unauthenticated": true}}"#
         #expect(throws: Never.self) { try load(open) }
     }
