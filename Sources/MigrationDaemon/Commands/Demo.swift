@@ -66,8 +66,7 @@ struct Demo: AsyncParsableCommand {
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
-            ConfigFile.load(files.config), logger: LogHandlers.logger(
-                DaemonConfig.Log(level: .warning, format: .text)))
+            ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
         guard let address = try daemon.start().first?.url else { return }
         say("listening on \(address)")
         try await migrate(address)
