@@ -61,8 +61,9 @@ struct Demo: AsyncParsableCommand {
         _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: StopSignals
     ) async throws {
         let fleet = DemoFleet(schemaTenants: tenants)
-        say("Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
-            + "suspended, hybrid and RLS ones ...")
+        say(
+            "Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
+                + "suspended, hybrid and RLS ones ...")
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
@@ -85,7 +86,8 @@ struct Demo: AsyncParsableCommand {
         }
         say("Upgrading the fleet: POST /v1/jobs {\"operation\": \"upgrade\"}")
         let job = try await client.send(
-            "POST", "/v1/jobs", body: ["operation": "upgrade", "comment": "the demo's first release"])
+            "POST", "/v1/jobs",
+            body: ["operation": "upgrade", "comment": "the demo's first release"])
         try await JobWatcher(client: client, json: false).follow(job)
     }
 
