@@ -18,7 +18,7 @@ struct Serve: AsyncParsableCommand {
         let manager = ServiceManager(
             path: ProcessInfo.processInfo.environment["NOTIFY_SOCKET"])
         let daemon = try Daemon(config, logger: logger)
-        for address in try daemon.start() {
+        for address in try await daemon.start() {
             StandardStream.output.writeLine("listening on \(address.url)")
         }
         manager.ready()

@@ -38,17 +38,19 @@ struct Daemon: Sendable {
             handler: Routes.handler(services, Authenticator(config.server)))
     }
 
-    /// Starts serving, and goes on until `shutdown` is called.
+    /// Starts serving, and returns once the control database has been tried: a daemon whose database
+    /// is there takes jobs from the first moment that anybody knows its address.
     ///
     /// - Returns: the addresses that are served, with their real ports.
-    func start() throws(CommandFailure) -> [ListenerAddress] {
+    func start() async throws(CommandFailure) -> [ListenerAddress] {
+        let addresses: [ListenerAddress]
         do throws(SocketError) {
-            let addresses = try server.start()
-            preparation.start()
-            return addresses
+            addresses = try server.start()
         } catch {
             throw CommandFailure(.failure, "The daemon cannot listen: \(error)")
         }
+        await preparation.start()
+        return addresses
     }
 
     /// Lets running tenants end, then answers what is under way, then stops. A second signal rolls
