@@ -45,9 +45,10 @@ final class ControlPreparation: Sendable {
     }
 
     private func keepTrying() async {
-        repeat {
+        while !Task.isCancelled {
             try? await Task.sleep(for: ControlPreparation.pause)
-        } while !Task.isCancelled && !(await attempt())
+            if await attempt() { return }
+        }
     }
 
     private func attempt() async -> Bool {
