@@ -61,7 +61,7 @@ struct ConfigKey: Sendable {
     static let all: [ConfigKey] =
         server + limits + storage + tenancy + migrations + scheduler + log
 
-    /// Ten minutes to a day are sensible for most; the bound only keeps sums from overflowing.
+    /// Up to a day: what is longer is more likely an error in writing than a wish.
     private static let milliseconds = 0...86_400_000
     private static let someMilliseconds = 1...86_400_000
 

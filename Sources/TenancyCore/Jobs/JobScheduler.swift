@@ -374,6 +374,11 @@ public actor JobScheduler {
         await releaseLeases(runs.map(\.id))
     }
 
+    /// Rolls back what still runs while draining.
+    public func interrupt() {
+        for entry in live.values { entry.run.interrupt() }
+    }
+
     private func releaseLeases(_ jobs: [JobID]) async {
         if jobs.isEmpty { return }
         do throws(StatusError) {

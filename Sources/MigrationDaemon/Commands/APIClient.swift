@@ -1,0 +1,95 @@
+internal import Foundation
+internal import FoundationNetworking
+internal import TenancyCore
+
+/// Talks to a daemon for the client commands.
+struct APIClient: Sendable {
+    private let base: URL
+    private let token: Secret?
+
+    /// - Parameters:
+    ///   - address: `http://HOST:PORT` or `https://HOST:PORT`.
+    ///   - token: what `Authorization: Bearer` is sent with.
+    init(address: String, token: Secret?) throws(CommandFailure) {
+        guard let url = URL(string: address), let scheme = url.scheme,
+            ["http", "https"].contains(scheme), url.host?.isEmpty == false
+        else {
+            throw CommandFailure(.usage, "The daemon's address must look like http://HOST:PORT.")
+        }
+        base = url
+        self.token = token
+    }
+
+    /// The body of a good answer. A refusal becomes a failure that says what the problem says.
+    /// - Parameters:
+    ///   - path: with its query.
+    ///   - seconds: how long the daemon may take.
+    func send(
+        _ method: String, _ path: String, body: JSONValue? = nil,
+        fields: [String: String] = [:], within seconds: Int = 30
+    ) async throws(CommandFailure) -> JSONValue {
+        guard let url = URL(string: path, relativeTo: base) else {
+            throw CommandFailure(.usage, "The address \(path) cannot be written.")
+        }
+        var request = URLRequest(url: url, timeoutInterval: TimeInterval(seconds))
+        request.httpMethod = method
+        request.setValue("application/json", forHTTPHeaderField: "Accept")
+        for (name, value) in fields { request.setValue(value, forHTTPHeaderField: name) }
+        if let token {
+            request.setValue("Bearer \(token.reveal())", forHTTPHeaderField: "Authorization")
+        }
+        if let body {
+            request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+            request.httpBody = Data(body.rendered())
+        }
+        return try await Self.answer(to: request, place: place)
+    }
+
+    /// Percent-escapes one segment of a path or one value of a query.
+    static func escaped(_ text: String) -> String {
+        let plain = CharacterSet(
+            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        return text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
+    }
+
+    /// Host and port, for messages; the rest of the address may hold a password.
+    private var place: String {
+        "\(base.host ?? "")\(base.port.map { ":\($0)" } ?? "")"
+    }
+
+    private static func answer(
+        to request: URLRequest, place: String
+    ) async throws(CommandFailure) -> JSONValue {
+        let answer: (data: Data, response: URLResponse)
+        do {
+            answer = try await URLSession.shared.data(for: request)
+        } catch {
+            let reason = (error as? URLError).map { "\($0.localizedDescription)" } ?? "\(error)"
+            throw CommandFailure(.unreachable, "No answer from \(place): \(reason)")
+        }
+        let status = (answer.response as? HTTPURLResponse)?.statusCode ?? 0
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONValue.parse(Array(answer.data))
+        } catch {
+            throw CommandFailure(.unreachable, "\(place) answered \(status), but not with JSON.")
+        }
+        guard (200...299).contains(status) else { throw failure(status, value) }
+        return value
+    }
+
+    /// A problem document as a sentence, with a line for each thing that is wrong.
+    static func failure(_ status: Int, _ problem: JSONValue) -> CommandFailure {
+        let title = problem["title"]?.stringValue ?? "The daemon answered \(status)"
+        let items = problem["errors"]?.arrayValue ?? []
+        let details = items.map { item in
+            "  \(item["pointer"]?.stringValue ?? ""): \(item["detail"]?.stringValue ?? "")"
+        }
+        let rest = items.isEmpty ? [problem["detail"]?.stringValue ?? ""] : []
+        let isTheirs = status >= 500 || status == 429
+        return CommandFailure(
+            isTheirs ? .unreachable : .usage,
+            (["\(title) (\(problem["code"]?.stringValue ?? "\(status)"))."] + details + rest)
+                .joined(separator: "\n"))
+    }
+}

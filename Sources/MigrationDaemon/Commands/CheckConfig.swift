@@ -1,0 +1,28 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+/// Checks the configuration and the migrations that it names, without any database.
+struct CheckConfig: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-config",
+        abstract: "Checks the configuration and the SQL folder that it names; touches no database.")
+
+    @Option(help: "The configuration file.")
+    var config: String
+
+    func run() async throws {
+        let settings = try ConfigFile.load(config)
+        StandardStream.output.writeLine("\(config): fine")
+        guard settings.migrations.source == .sql else { return }
+        let path = settings.migrations.path
+        do throws(FolderError) {
+            let set = try SQLFolder.load(path: path)
+            for warning in set.warnings { StandardStream.output.writeLine("\(path): \(warning)") }
+            let heads = set.graph.heads.joined(separator: ", ")
+            StandardStream.output.writeLine(
+                "\(path): \(set.graph.revisions.count) revisions, heads: \(heads)")
+        } catch {
+            throw CommandFailure(.failure, "\(path):\n\(error.description)")
+        }
+    }
+}

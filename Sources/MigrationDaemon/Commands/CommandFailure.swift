@@ -1,0 +1,26 @@
+internal import ArgumentParser
+
+/// What a command tells the shell.
+enum ExitStatus: Int32, CaseIterable, Sendable {
+    case success = 0
+    /// Some tenants failed, or what was to be checked is wrong.
+    case failure = 1
+    /// The command line is wrong, or the daemon refuses the request.
+    case usage = 2
+    /// The daemon cannot be reached, or cannot serve now.
+    case unreachable = 3
+    /// The job was cancelled, or stopped by its failure budget.
+    case stopped = 4
+}
+
+/// Why a command ends without its result.
+struct CommandFailure: Error, Sendable, Equatable {
+    let status: ExitStatus
+    /// For people, on the standard error; nil when everything has been said.
+    let message: String?
+
+    init(_ status: ExitStatus, _ message: String? = nil) {
+        self.status = status
+        self.message = message
+    }
+}

@@ -1,0 +1,75 @@
+internal import TenancyCore
+
+/// A job as the command line speaks of it, read from the API's JSON.
+struct JobProgress: Sendable, Equatable {
+    let id: String
+    let operation: String
+    let target: String
+    let state: String
+    let stateReason: String?
+    let version: Int
+    let counts: [String: Int]
+    let tenantsPerSecond: Double?
+    let etaMilliseconds: Int?
+    let firstErrors: [String]
+
+    /// Nil when the answer is not that of a daemon.
+    init?(_ job: JSONValue) {
+        guard let id = job["id"]?.stringValue, let state = job["state"]?.stringValue,
+            let counts = job["counts"]?.objectValue
+        else { return nil }
+        self.id = id
+        self.state = state
+        self.counts = counts.members.reduce(into: [:]) { $0[$1.key] = $1.value.intValue ?? 0 }
+        operation = job["operation"]?.stringValue ?? ""
+        target = job["target"]?.stringValue ?? ""
+        stateReason = job["state_reason"]?.stringValue
+        version = job["version"]?.intValue ?? 0
+        tenantsPerSecond = job["tenants_per_second"]?.doubleValue
+        etaMilliseconds = job["eta_ms"]?.intValue
+        firstErrors = (job["first_errors"]?.arrayValue ?? []).map { note in
+            "\(note["identifier"]?.stringValue ?? "?"): \(note["error"]?.stringValue ?? "")"
+        }
+    }
+
+    var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }
+
+    /// What the shell is told of a job that has ended.
+    var exitStatus: ExitStatus {
+        switch state {
+        case "succeeded": .success
+        case "cancelled": .stopped
+        default: stateReason == "failure_budget_exceeded" ? .stopped : .failure
+        }
+    }
+
+    /// One line for a log or a list.
+    var line: String {
+        var parts = ["\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants"]
+        let named = ["succeeded", "skipped", "failed", "cancelled", "running"]
+        for name in named where count(name) > 0 { parts.append("\(count(name)) \(name)") }
+        if let rate = tenantsPerSecond, !isFinal { parts.append("\(rate)/s") }
+        if let stateReason { parts.append("(\(stateReason))") }
+        return parts.joined(separator: " ")
+    }
+
+    /// One line for a terminal of so many columns: a bar and the numbers.
+    func bar(columns: Int) -> String {
+        let total = count("total")
+        let failed = count("failed") > 0 ? " \(count("failed")) failed" : ""
+        let rate = tenantsPerSecond.map { " \($0)/s" } ?? ""
+        let left = etaMilliseconds.map { " \(($0 + 999) / 1_000) s left" } ?? ""
+        let numbers = " \(ended)/\(total)\(failed)\(rate)\(left) \(state)"
+        let width = max(10, min(40, columns - numbers.count - 3))
+        let filled = total == 0 ? 0 : width * ended / total
+        let cells =
+            String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+        return "[\(cells)]\(numbers)"
+    }
+
+    private var ended: Int {
+        ["succeeded", "skipped", "failed", "cancelled"].reduce(0) { $0 + count($1) }
+    }
+
+    private func count(_ name: String) -> Int { counts[name] ?? 0 }
+}

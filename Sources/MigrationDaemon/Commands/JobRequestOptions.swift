@@ -1,0 +1,95 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+/// The members of a job request as options. What is not given is left out, so that the daemon's
+/// own defaults hold.
+struct JobRequestOptions: ParsableArguments {
+    @Option(help: "upgrade, downgrade, stamp or check.")
+    var operation: String
+
+    @Option(help: "Anything that Alembic accepts: head, +1, -1, a revision, label@head, ...")
+    var target: String?
+
+    @Option(name: .customLong("tenant"), help: "A tenant's id or identifier; may be repeated.")
+    var tenants: [String] = []
+
+    @Option(help: "A glob on the identifier.")
+    var match: String?
+
+    @Option(help: "A status of the registry; may be repeated. Without any: active.")
+    var status: [String] = []
+
+    @Option(help: "schema, database or rls.")
+    var isolation: String?
+
+    @Option(help: "NAME=VALUE that the tenant's metadata must hold; may be repeated.")
+    var metadata: [String] = []
+
+    @Flag(help: "Leaves out tenants that are known to be there already.")
+    var behindOnly = false
+
+    @Option(help: "At most this many tenants.")
+    var limit: Int?
+
+    @Option(help: "Tenants migrated at once.")
+    var concurrency: Int?
+
+    @Option(help: "Registry rows read at once.")
+    var pageSize: Int?
+
+    @Option(help: "Milliseconds that a statement waits for a lock.")
+    var lockTimeoutMs: Int?
+
+    @Option(help: "Milliseconds that a statement may run.")
+    var statementTimeoutMs: Int?
+
+    @Option(help: "Tries of a tenant whose failure may pass.")
+    var maxAttempts: Int?
+
+    @Option(help: "none or plan.")
+    var dryRun: String?
+
+    @Option(help: "A comment that the job carries.")
+    var comment: String?
+
+    func json() throws(CommandFailure) -> JSONValue {
+        var selection = JSONObject()
+        selection["ids"] = tenants.isEmpty ? nil : JSONValue(tenants)
+        selection["match"] = match.map { .string($0) }
+        selection["status"] = status.isEmpty ? nil : JSONValue(status)
+        selection["isolation"] = isolation.map { .string($0) }
+        selection["metadata"] = metadata.isEmpty ? nil : .object(try metadataObject())
+        selection["behind_only"] = behindOnly ? true : nil
+        selection["limit"] = limit.map { JSONValue($0) }
+
+        var body: JSONObject = ["operation": .string(operation)]
+        body["target"] = target.map { .string($0) }
+        body["tenants"] = selection.isEmpty ? nil : .object(selection)
+        body["concurrency"] = concurrency.map { JSONValue($0) }
+        body["page_size"] = pageSize.map { JSONValue($0) }
+        body["lock_timeout_ms"] = lockTimeoutMs.map { JSONValue($0) }
+        body["statement_timeout_ms"] = statementTimeoutMs.map { JSONValue($0) }
+        body["max_attempts"] = maxAttempts.map { JSONValue($0) }
+        body["dry_run"] = dryRun.map { .string($0) }
+        body["comment"] = comment.map { .string($0) }
+        return .object(body)
+    }
+
+    /// A value that reads as JSON is that JSON, anything else a text: `seats=3`, `plan=enterprise`.
+    private func metadataObject() throws(CommandFailure) -> JSONObject {
+        var object = JSONObject()
+        for pair in metadata {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw CommandFailure(.usage, "--metadata needs NAME=VALUE.")
+            }
+            let text = String(parts[1])
+            do throws(JSONError) {
+                object[String(parts[0])] = try JSONValue.parse(Array(text.utf8))
+            } catch {
+                object[String(parts[0])] = .string(text)
+            }
+        }
+        return object
+    }
+}

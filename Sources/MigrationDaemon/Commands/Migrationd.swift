@@ -1,0 +1,56 @@
+internal import ArgumentParser
+internal import Glibc
+internal import TenancyCore
+
+/// The program: a daemon, its tools, and a client of its API.
+@main
+struct Migrationd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrationd",
+        abstract: "Migrates fleets of PostgreSQL tenants.",
+        discussion: """
+            Exit codes: 0 done and all tenants succeeded, 1 some tenants failed or a check found \
+            problems, 2 wrong usage or a refused request, 3 the daemon cannot be reached, \
+            4 the job was cancelled or stopped by its failure budget.
+            """,
+        version: Version.current,
+        subcommands: [
+            Serve.self, Demo.self, CheckConfig.self, Plan.self, JobCommand.self,
+            TenantCommand.self,
+        ])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Glibc.exit(end(with: error))
+        }
+    }
+
+    /// Says what is to be said and answers with the status. The argument parser's own status for a
+    /// wrong command line is 64; ours is 2.
+    private static func end(with error: any Error) -> Int32 {
+        if let failure = error as? CommandFailure {
+            if let message = failure.message { StandardStream.error.writeLine(message) }
+            return failure.status.rawValue
+        }
+        let code = exitCode(for: error)
+        let message = fullMessage(for: error)
+        switch code {
+        case .success:
+            StandardStream.output.writeLine(message)
+            return ExitStatus.success.rawValue
+        case .validationFailure:
+            StandardStream.error.writeLine(message)
+            return ExitStatus.usage.rawValue
+        default:
+            if !message.isEmpty { StandardStream.error.writeLine(message) }
+            return code.rawValue
+        }
+    }
+}

@@ -1,0 +1,29 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Logging
+internal import TenancyCore
+
+/// Runs the daemon.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Runs the daemon.")
+
+    @Option(help: "The configuration file.")
+    var config: String
+
+    func run() async throws {
+        let config = try ConfigFile.load(config)
+        let logger = LogHandlers.logger(config.log)
+        // From here on a signal asks for a drain, even one that comes while the daemon starts.
+        let signals = StopSignals()
+        let manager = ServiceManager(
+            path: ProcessInfo.processInfo.environment["NOTIFY_SOCKET"])
+        let daemon = try Daemon(config, logger: logger)
+        for address in try daemon.start() {
+            StandardStream.output.writeLine("listening on \(address.url)")
+        }
+        manager.ready()
+        await signals.next()
+        manager.stopping()
+        await daemon.shutdown(again: signals)
+    }
+}

@@ -1,4 +1,0 @@
-@main
-enum MigrationDaemon {
-    static func main() async {}
-}

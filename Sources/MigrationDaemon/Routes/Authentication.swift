@@ -1,0 +1,137 @@
+internal import HTTPLite
+internal import TenancyCore
+
+/// Who makes a call.
+struct Principal: Sendable, Equatable {
+    let name: String
+    let role: Role
+
+    /// The caller where the daemon asks for no token.
+    static let anonymous = Principal(name: "anonymous", role: .admin)
+}
+
+/// Decides who may call: by bearer token (RFC 6750), or, on a daemon without tokens, by where the
+/// request says it was sent to and comes from.
+struct Authenticator: Sendable {
+    private let tokens: [DaemonConfig.Server.Token]
+    private let hosts: HostPolicy
+
+    init(_ server: DaemonConfig.Server) {
+        tokens = server.tokens
+        hosts = HostPolicy(configuredHost: server.host)
+    }
+
+    /// Whether callers need a token.
+    var requiresToken: Bool { !tokens.isEmpty }
+
+    /// The caller of a request that may be made with this access.
+    func admit(_ request: HTTPRequest, _ access: Access) throws(Problem) -> Principal {
+        guard case .atLeast(let role) = access else { return .anonymous }
+        let principal = try identify(request)
+        guard principal.role >= role else {
+            throw Problem(
+                .forbidden, "This call needs the role \(role.rawValue); this token has "
+                    + "\(principal.role.rawValue).")
+        }
+        return principal
+    }
+
+    private func identify(_ request: HTTPRequest) throws(Problem) -> Principal {
+        if tokens.isEmpty {
+            try hosts.check(request.fields)
+            return .anonymous
+        }
+        let values = request.fields.values(of: "Authorization")
+        guard values.count == 1, let token = Self.bearerToken(values[0]) else {
+            throw .unauthorized(
+                values.isEmpty
+                    ? "Send \"Authorization: Bearer TOKEN\"."
+                    : "The Authorization field must stand once and say \"Bearer TOKEN\".",
+                isTokenInvalid: !values.isEmpty)
+        }
+        guard let principal = principal(of: Digest.sha256(Array(token.utf8))) else {
+            throw .unauthorized("The token is not known.", isTokenInvalid: true)
+        }
+        return principal
+    }
+
+    /// Looks at every token and every byte, so that the time taken tells nothing.
+    private func principal(of digest: [UInt8]) -> Principal? {
+        var found: Principal?
+        for token in tokens where Digest.equalInConstantTime(token.sha256, digest) {
+            found = Principal(name: token.name, role: token.role)
+        }
+        return found
+    }
+
+    /// RFC 6750, section 2.1; the scheme's name is case-insensitive (RFC 9110, section 11.1).
+    private static func bearerToken(_ value: String) -> String? {
+        let parts = value.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        let token = MediaType.trimmed(parts[1])
+        return token.isEmpty || token.contains(" ") ? nil : token
+    }
+}
+
+extension Problem {
+    /// RFC 6750, section 3: no error code for a request that brought no credentials.
+    fileprivate static func unauthorized(_ detail: String, isTokenInvalid: Bool) -> Problem {
+        var problem = Problem(.unauthorized, detail)
+        problem.fields["WWW-Authenticate"] =
+            isTokenInvalid
+            ? "Bearer realm=\"migrationd\", error=\"invalid_token\""
+            : "Bearer realm=\"migrationd\""
+        return problem
+    }
+}
+
+/// Guards a daemon without tokens against web pages that reach it through a visitor's browser: by a
+/// name that its owner has pointed at this machine (DNS rebinding), or by a plain cross-site request.
+struct HostPolicy: Sendable {
+    /// The address that the daemon listens on, as configured.
+    let configuredHost: String
+
+    private static let loopbackNames = ["localhost", "127.0.0.1", "[::1]", "::1"]
+
+    func check(_ fields: HTTPFields) throws(Problem) {
+        let host = fields["Host"] ?? ""
+        if isLoopbackOnly {
+            let name = Self.name(ofAuthority: host)
+            let isOurs =
+                name == configuredHost.lowercased() || Self.isLoopback(name)
+                || name.hasSuffix(".localhost")
+            if !isOurs {
+                throw Problem(
+                    .forbidden, "Without tokens this daemon answers only to loopback names; "
+                        + "the Host field says something else.")
+            }
+        }
+        for origin in fields.values(of: "Origin") where !Self.isSameSite(origin, host: host) {
+            throw Problem(
+                .forbidden, "Without tokens this daemon takes no request from another site's page.")
+        }
+    }
+
+    private var isLoopbackOnly: Bool { Self.isLoopback(configuredHost.lowercased()) }
+
+    private static func isLoopback(_ name: String) -> Bool {
+        if loopbackNames.contains(name) { return true }
+        let numbers = name.split(separator: ".", omittingEmptySubsequences: false)
+        return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// The name without its port: `localhost:8080`, `[::1]:8080`.
+    private static func name(ofAuthority authority: String) -> String {
+        let text = authority.lowercased()
+        if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+            return String(text[...end])
+        }
+        return String(text.prefix { $0 != ":" })
+    }
+
+    /// Whether an Origin (RFC 6454, section 7) names the very host and port of the request.
+    private static func isSameSite(_ origin: String, host: String) -> Bool {
+        let parts = origin.lowercased().split(separator: "/", omittingEmptySubsequences: true)
+        return parts.count == 2 && parts[1] == host.lowercased()
+    }
+}

@@ -1,0 +1,78 @@
+internal import HTTPLite
+internal import TenancyCore
+
+/// The daemon itself: is it alive, is it ready, what is it.
+enum DaemonRoutes {
+    static let endpoints = [health, ready, info, description, index]
+
+    static let health = Endpoint(
+        method: .get, path: "/healthz", access: .open, name: "getHealth",
+        summary: "The process answers.",
+        answers: [AnswerContract(status: 200, summary: "It does.", schema: "Health")]
+    ) { call, _ in
+        call.json(["status": "ok"])
+    }
+
+    static let ready = Endpoint(
+        method: .get, path: "/readyz", access: .open, name: "getReadiness",
+        summary: "Whether jobs can run: every check with what is wrong.",
+        answers: [
+            AnswerContract(status: 200, summary: "All checks pass.", schema: "Readiness")
+        ]
+    ) { call, services throws(Problem) in
+        let checks = await services.readiness.checks()
+        let failed = checks.filter { !$0.isReady }
+        let rows = JSONValue.array(checks.map(\.json))
+        guard failed.isEmpty else {
+            let names = failed.map(\.name).joined(separator: ", ")
+            var problem = Problem(unavailable: "Not ready: \(names).", retryAfter: 5)
+            problem.extensions["checks"] = rows
+            throw problem
+        }
+        return call.json(["status": "ready", "checks": rows])
+    }
+
+    static let info = Endpoint(
+        method: .get, path: "/v1/info", access: .atLeast(.viewer), name: "getInfo",
+        summary: "Version, uptime, migrations and replicas.",
+        answers: [AnswerContract(status: 200, summary: "About the daemon.", schema: "Info")]
+    ) { call, services throws(Problem) in
+        let identity = services.identity
+        let now = services.clock.now
+        return call.json([
+            "version": .string(Version.current),
+            "started_at": .string(identity.startedAt.description),
+            "uptime_ms": JSONValue(now.milliseconds(since: identity.startedAt)),
+            "migrations": services.library.loaded.json,
+            "replica_id": .string(identity.replicaID),
+            "other_replicas": JSONValue(await identity.otherReplicas()),
+        ])
+    }
+
+    static let description = Endpoint(
+        method: .get, path: "/openapi.json", access: .atLeast(.viewer), name: "getDescription",
+        summary: "This API as an OpenAPI 3.1 document.", fields: [.ifNoneMatch],
+        answers: AnswerContract.tagged("Description")
+    ) { call, services in
+        let body = OpenAPI.document(requiresToken: services.requiresToken).rendered()
+        return call.json(body, tag: EntityTag(value: Hash.hex(body)))
+    }
+
+    static let index = Endpoint(
+        method: .get, path: "/", access: .atLeast(.viewer), name: "getIndex",
+        summary: "Where to go from here.",
+        answers: [AnswerContract(status: 200, summary: "Addresses.", schema: "Index")]
+    ) { call, _ in
+        let addresses = Routes.endpoints.filter { $0.method == .get && !$0.path.contains("{") }
+        return call.json([
+            "name": "migrationd", "version": .string(Version.current),
+            "links": JSONValue(addresses.map(\.path)),
+        ])
+    }
+}
+
+extension ReadinessCheck {
+    fileprivate var json: JSONValue {
+        ["name": .string(name), "ready": .bool(isReady), "detail": JSONValue(detail)]
+    }
+}

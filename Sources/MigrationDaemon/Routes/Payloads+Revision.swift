@@ -1,0 +1,84 @@
+internal import TenancyCore
+
+extension Revision {
+    func json(in graph: RevisionGraph) -> JSONValue { .object(object(in: graph)) }
+
+    /// With the SQL of both directions.
+    func detailedJSON(in graph: RevisionGraph) -> JSONValue {
+        var members = object(in: graph)
+        members["file"] = JSONValue(file)
+        members["upgrade"] = upgrade?.json ?? nil
+        members["downgrade"] = downgrade?.json ?? nil
+        return .object(members)
+    }
+
+    private func object(in graph: RevisionGraph) -> JSONObject {
+        let scripts = [upgrade, downgrade].compactMap { $0 }
+        return [
+            "revision": .string(id), "down_revisions": JSONValue(downRevisions),
+            "depends_on": JSONValue(dependsOn), "branch_labels": JSONValue(branchLabels),
+            "message": JSONValue(message), "is_head": .bool(graph.heads.contains(id)),
+            "is_base": .bool(downRevisions.isEmpty),
+            "transactional": .bool(scripts.allSatisfy(\.isTransactional)),
+            "engine": .string(engine.rawValue), "checksum": .string(checksum),
+        ]
+    }
+}
+
+extension StepScript {
+    fileprivate var json: JSONValue {
+        ["transactional": .bool(isTransactional), "statements": .array(statements.map(\.json))]
+    }
+}
+
+extension SQLStatement {
+    fileprivate var json: JSONValue { ["sql": .string(text), "line": JSONValue(line)] }
+}
+
+extension RevisionPlan {
+    /// The steps with their SQL, and the version rows afterwards.
+    func json(in graph: RevisionGraph, runsScripts: Bool) -> JSONObject {
+        [
+            "steps": .array(
+                steps.map { .object($0.detailedJSON(in: graph, runsScript: runsScripts)) }),
+            "result": JSONValue(result),
+        ]
+    }
+
+    /// The bare steps, in the form of the reference vectors.
+    var bareJSON: JSONObject {
+        ["steps": .array(steps.map { .object($0.json) }), "result": JSONValue(result)]
+    }
+}
+
+extension PlannedStep {
+    fileprivate var json: JSONObject {
+        [
+            "revision": .string(revision), "direction": .string(direction.rawValue),
+            "delete_versions": JSONValue(deleteVersions),
+            "insert_versions": JSONValue(insertVersions),
+            "update_version": updateVersion.map { JSONValue([$0.from, $0.to]) } ?? nil,
+        ]
+    }
+
+    /// A stamp moves the version rows and runs no script.
+    fileprivate func detailedJSON(in graph: RevisionGraph, runsScript: Bool) -> JSONObject {
+        var members = json
+        let planned = graph[revision]
+        let script = direction == .up ? planned?.upgrade : planned?.downgrade
+        members["message"] = JSONValue(planned?.message)
+        members["file"] = JSONValue(planned?.file)
+        members["script"] = runsScript ? script?.json ?? nil : nil
+        return members
+    }
+}
+
+extension LoadedMigrations {
+    var json: JSONValue {
+        [
+            "source": .string(source), "revisions": JSONValue(set.graph.revisions.count),
+            "heads": JSONValue(set.graph.heads), "warnings": JSONValue(set.warnings),
+            "loaded_at": .string(loadedAt.description),
+        ]
+    }
+}

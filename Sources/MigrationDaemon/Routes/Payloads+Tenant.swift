@@ -1,0 +1,93 @@
+internal import TenancyCore
+
+extension TenantEntry {
+    /// The tenant as the API shows it: where it lives, never how to log in there.
+    func json(graph: RevisionGraph) -> JSONValue {
+        [
+            "tenant_id": .string(tenant.id), "identifier": .string(tenant.identifier),
+            "name": JSONValue(tenant.name), "status": .string(tenant.status.rawValue),
+            "placement": placementJSON, "placement_error": placementError,
+            "revisions": status?.revisions.map { JSONValue($0) } ?? nil,
+            "behind": JSONValue(status?.revisions.map { graph.isBehind($0) }),
+            "read_at": JSONValue(status?.readAt?.description),
+            "last_result": status.flatMap(\.lastResultJSON) ?? nil,
+        ]
+    }
+
+    private var placementJSON: JSONValue {
+        guard case .success(let placement) = placement else { return nil }
+        let target = placement.target
+        return [
+            "isolation": .string(placement.isolation.rawValue),
+            "server": .string(target.connection.serverKey),
+            "database": .string(target.connection.database),
+            "schema": JSONValue(target.schema?.text),
+        ]
+    }
+
+    private var placementError: JSONValue {
+        guard case .failure(let error) = placement else { return nil }
+        return .string("\(error)")
+    }
+}
+
+extension RevisionGraph {
+    /// Rows that the graph does not have are not at its heads.
+    fileprivate func isBehind(_ rows: [String]) -> Bool {
+        do throws(RevisionError) {
+            return try !isAtHead(rows: rows)
+        } catch {
+            return true
+        }
+    }
+}
+
+extension TenantStatusRecord {
+    fileprivate var lastResultJSON: JSONValue? {
+        guard let lastJob, let lastState else { return nil }
+        return [
+            "job_id": .string(lastJob.description), "state": .string(lastState.rawValue),
+            "error": JSONValue(lastError), "finished_at": JSONValue(lastFinishedAt?.description),
+        ]
+    }
+}
+
+extension LiveRevision {
+    func json(of tenant: Tenant) -> JSONValue {
+        [
+            "tenant_id": .string(tenant.id), "identifier": .string(tenant.identifier),
+            "current": JSONValue(current), "heads": JSONValue(heads), "is_head": .bool(isHead),
+            "pending": JSONValue(pending), "read_at": .string(readAt.description),
+        ]
+    }
+}
+
+extension HistoryEntry {
+    var json: JSONValue {
+        var members: JSONObject = [
+            "job_id": .string(job.description), "operation": .string(operation.rawValue),
+            "target": .string(target),
+        ]
+        for member in result.object.members { members[member.key] = member.value }
+        return .object(members)
+    }
+}
+
+extension FleetSummary {
+    /// Counts in the order of their names; `base` stands for tenants without a revision.
+    var json: JSONValue {
+        [
+            "as_of": .string(asOf.description), "total": JSONValue(total),
+            "heads": JSONValue(heads), "by_status": Self.counts(byStatus),
+            "by_revision": Self.counts(byRevision, emptyKey: "base"), "behind": JSONValue(behind),
+            "failed_last_time": JSONValue(failedLastTime), "never_read": JSONValue(neverRead),
+        ]
+    }
+
+    private static func counts(_ counts: [String: Int], emptyKey: String = "") -> JSONValue {
+        let members = counts.sorted { $0.key < $1.key }.map { key, count in
+            (key.isEmpty ? emptyKey : key, JSONValue(count))
+        }
+        return .object(JSONObject(uniqueMembers: members))
+    }
+}

@@ -1,0 +1,65 @@
+internal import HTTPLite
+internal import TenancyCore
+
+/// What a caller is told when a request cannot be met: a problem document (RFC 9457).
+struct Problem: Error, Sendable, Equatable {
+    /// One thing that is wrong with one part of the request.
+    struct Item: Sendable, Equatable {
+        /// A JSON pointer into the body (`/tenants/ids/0`), `?name` for a query parameter,
+        /// `Name:` for a header field, `file:line` for a migration file.
+        let pointer: String
+        let detail: String
+    }
+
+    let code: ProblemCode
+    /// What happened this time and what to do about it; never a URL, password or token.
+    let detail: String
+    var items: [Item] = []
+    /// Further members of the document.
+    var extensions = JSONObject()
+    /// Header fields that the status asks for: `Allow`, `Retry-After`, `WWW-Authenticate`.
+    var fields: [String: String] = [:]
+
+    init(_ code: ProblemCode, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    /// A request that is well formed but asks for what cannot be.
+    init(invalid items: [Item]) {
+        self.init(.invalidRequest, items.map { "\($0.pointer) \($0.detail)" }.joined(separator: "; "))
+        self.items = items
+    }
+
+    /// Something that may work later; `retryAfter` in seconds.
+    init(unavailable detail: String, retryAfter: Int) {
+        self.init(.unavailable, detail)
+        fields["Retry-After"] = String(retryAfter)
+    }
+
+    /// The document. `instance` is the path of the request, without its query; nil when there was
+    /// no request that could be read.
+    func json(instance: String?, requestID: String) -> JSONValue {
+        var document: JSONObject = [
+            "type": .string("/problems/\(code.rawValue)"), "title": .string(code.title),
+            "status": JSONValue(code.status), "detail": .string(detail),
+            "instance": JSONValue(instance), "code": .string(code.rawValue),
+            "request_id": .string(requestID),
+        ]
+        if !items.isEmpty {
+            document["errors"] = .array(
+                items.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })
+        }
+        for member in extensions.members { document[member.key] = member.value }
+        return .object(document)
+    }
+
+    func response(instance: String?, requestID: String) -> HTTPResponse {
+        let body = json(instance: instance, requestID: requestID).rendered()
+        var response = HTTPResponse(
+            status: HTTPStatus(code.status), fields: ["Content-Type": MediaType.problem.text],
+            body: .bytes(body))
+        for (name, value) in fields { response.fields[name] = value }
+        return response
+    }
+}

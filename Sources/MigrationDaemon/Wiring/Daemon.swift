@@ -1,0 +1,181 @@
+internal import HTTPLite
+internal import Logging
+internal import TenancyCore
+
+/// Builds the parts of a daemon from its configuration and joins them. The only place that does.
+struct Daemon: Sendable {
+    /// Connections to the control database and to the registry, which carry short statements only.
+    private static let controlConnections = 4
+    private static let registryConnections = 4
+    /// How long answers under way may take once nothing new is accepted.
+    private static let httpDrain = Duration.seconds(10)
+
+    let config: DaemonConfig
+    let logger: Logger
+    let server: HTTPServer
+    let scheduler: JobScheduler
+    let preparation: ControlPreparation
+
+    /// Joins everything; nothing is started and no database is asked yet.
+    init(_ config: DaemonConfig, logger: Logger) throws(CommandFailure) {
+        self.config = config
+        self.logger = logger
+        let environment = try Daemon.environment(config, logger: logger)
+        let replica = UUIDText.random()
+        scheduler = JobScheduler(environment, replica: replica)
+        preparation = ControlPreparation(
+            store: environment.store, scheduler: scheduler, logger: logger)
+        let services = Services(
+            scheduler: scheduler, directory: TenantDirectory(environment),
+            library: environment.migrations,
+            readiness: Readiness(preparation: preparation, environment: environment),
+            identity: DaemonIdentity(
+                replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [] }),
+            jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
+            requiresToken: !config.server.tokens.isEmpty)
+        server = HTTPServer(
+            configuration: Daemon.serverConfiguration(config.server, logger: logger),
+            handler: Routes.handler(services, Authenticator(config.server)))
+    }
+
+    /// Starts serving, and goes on until `shutdown` is called.
+    ///
+    /// - Returns: the addresses that are served, with their real ports.
+    func start() throws(CommandFailure) -> [ListenerAddress] {
+        do throws(SocketError) {
+            let addresses = try server.start()
+            preparation.start()
+            return addresses
+        } catch {
+            throw CommandFailure(.failure, "The daemon cannot listen: \(error)")
+        }
+    }
+
+    /// Lets running tenants end, then answers what is under way, then stops. A second signal rolls
+    /// the running tenants back at once.
+    func shutdown(again signals: StopSignals) async {
+        logger.notice("Draining", metadata: ["limit": "\(config.scheduler.drainTimeout)"])
+        preparation.stop()
+        let impatience = Task {
+            await signals.next()
+            if !Task.isCancelled { await scheduler.interrupt() }
+        }
+        await scheduler.drain(timeout: config.scheduler.drainTimeout)
+        impatience.cancel()
+        await server.shutdown(deadline: Daemon.httpDrain)
+        logger.notice("Stopped")
+    }
+
+    private static func environment(
+        _ config: DaemonConfig, logger: Logger
+    ) throws(CommandFailure) -> JobEnvironment {
+        let control = try parameters(config.control.databaseURL, "control.database_url")
+        let connectTimeout = config.scheduler.connectTimeout
+        let pool = ConnectionPool(
+            control, limit: controlConnections, connectTimeout: connectTimeout)
+        return JobEnvironment(
+            registry: try registry(config), resolver: try resolver(config.tenancy),
+            store: StatusStore(pool: pool, schema: config.control.schema),
+            slots: ServerSlots(limit: config.scheduler.perServerConnections),
+            migrations: try MigrationSource.open(config.migrations),
+            settings: JobEnvironment.Settings(
+                maxRunningJobs: config.scheduler.maxRunningJobs,
+                scope: config.scheduler.transactionPer,
+                targetLockTimeout: config.scheduler.targetLockTimeout,
+                connectTimeout: connectTimeout,
+                createMissingSchemas: config.tenancy.createMissingSchemas,
+                extraSearchPath: config.tenancy.extraSearchPath),
+            logger: logger)
+    }
+
+    private static func registry(
+        _ config: DaemonConfig
+    ) throws(CommandFailure) -> any TenantRegistry {
+        let rule = config.tenancy.isolationRule
+        switch config.registry.source {
+        case .table:
+            let url = config.registry.databaseURL ?? config.tenancy.databaseURL
+            let pool = ConnectionPool(
+                try parameters(url, "registry.database_url"), limit: registryConnections,
+                connectTimeout: config.scheduler.connectTimeout)
+            return PostgresTenantRegistry(
+                pool: pool, table: config.registry.table, columns: config.registry.columns,
+                rule: rule)
+        case .file:
+            let path = config.registry.file ?? ""
+            do {
+                return try StaticTenantRegistry.parse(Files.read(path), rule: rule)
+            } catch {
+                throw CommandFailure(.failure, "registry.file: \(error)")
+            }
+        }
+    }
+
+    private static func resolver(
+        _ tenancy: DaemonConfig.Tenancy
+    ) throws(CommandFailure) -> PlacementResolver {
+        do throws(ConnectionStringError) {
+            return try PlacementResolver(tenancy)
+        } catch {
+            throw CommandFailure(.failure, "tenancy.database_url \(error)")
+        }
+    }
+
+    private static func parameters(
+        _ url: Secret, _ key: String
+    ) throws(CommandFailure) -> ConnectionParameters {
+        do throws(ConnectionStringError) {
+            return try ConnectionString.parse(url)
+        } catch {
+            throw CommandFailure(.failure, "\(key) \(error)")
+        }
+    }
+
+    private static func serverConfiguration(
+        _ server: DaemonConfig.Server, logger: Logger
+    ) -> HTTPServerConfiguration {
+        var listeners: [ListenerAddress] = []
+        if let path = server.unixSocket { listeners.append(.unix(path: path, mode: 0o660)) }
+        listeners.insert(.tcp(host: server.host, port: UInt16(server.port)), at: 0)
+        var configuration = HTTPServerConfiguration(listeners: listeners)
+        configuration.limits = Limits(server.limits)
+        configuration.serverName = "migrationd"
+        configuration.renderFailure = Routes.response(to:requestID:)
+        configuration.onAccess = { AccessLog.write($0, to: logger) }
+        configuration.onUncaught = { error, requestID in
+            logger.error(
+                "A request failed inside",
+                metadata: ["request_id": "\(requestID)", "error": "\(type(of: error))"])
+        }
+        return configuration
+    }
+}
+
+extension Limits {
+    /// HTTPLite's bounds with those that the configuration sets.
+    init(_ limits: DaemonConfig.Server.Limits) {
+        self.init()
+        requestLineBytes = limits.requestLineBytes
+        headBytes = limits.headerBytes
+        fieldCount = limits.headerFields
+        bodyBytes = limits.bodyBytes
+        connections = limits.connections
+        connectionsPerAddress = limits.connectionsPerClient
+        requestsPerConnection = limits.requestsPerConnection
+        headTimeout = limits.headerTimeout
+        bodyIdleTimeout = limits.bodyTimeout
+        writeTimeout = limits.writeTimeout
+        idleTimeout = limits.idleTimeout
+    }
+}
+
+extension JobDefaults {
+    /// What a job is run with unless its request says otherwise.
+    init(_ scheduler: DaemonConfig.Scheduler) {
+        self.init(
+            concurrency: scheduler.concurrency, pageSize: scheduler.pageSize,
+            lockTimeoutMilliseconds: Int(scheduler.lockTimeout.milliseconds),
+            statementTimeoutMilliseconds: Int(scheduler.statementTimeout.milliseconds),
+            maxAttempts: scheduler.maxAttempts)
+    }
+}

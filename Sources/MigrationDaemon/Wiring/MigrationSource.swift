@@ -1,0 +1,24 @@
+internal import TenancyCore
+
+/// Opens the migrations that the configuration names.
+enum MigrationSource {
+    /// Reads them, or says everything that is wrong with them.
+    static func open(_ migrations: DaemonConfig.Migrations) throws(CommandFailure) -> MigrationLibrary {
+        switch migrations.source {
+        case .sql:
+            let path = migrations.path
+            do throws(FolderError) {
+                return try MigrationLibrary(source: migrations.source.rawValue) {
+                    () throws(FolderError) in try SQLFolder.load(path: path)
+                }
+            } catch {
+                throw CommandFailure(.failure, "The migrations cannot be used:\n\(error)")
+            }
+        case .alembic:
+            throw CommandFailure(
+                .failure,
+                "migrations.source: this version runs SQL folders only; write the Alembic project as "
+                    + "one (alembic upgrade FROM:TO --sql for each revision) and set it to \"sql\".")
+        }
+    }
+}
