@@ -33,7 +33,7 @@ test-unit: ## Run the Swift tests
 test-e2e: .venv/.installed ## Run the end-to-end tests against the real daemon
 	@printf '\n=== End-to-end tests\n'
 	$(SWIFT) build --product migrationd
-	.venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
+	MIGRATIOND=.build/debug/migrationd .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
 
 fmt: ## Format the Swift code
 	$(SWIFT) format --in-place --recursive $(FORMATTED)
@@ -45,7 +45,7 @@ check: .venv/.installed ## Check formatting, scripts and manifests
 	.venv/bin/python scripts/check-manifests
 
 bench: build ## Compare the daemon with plain C over libpq
-	Benchmarks/run ratio
+	MIGRATIOND=.build-release/release/migrationd Benchmarks/run ratio --at-least 0.9
 
 clean: ## Remove everything that was built
 	rm -rf .build .build-release .venv Benchmarks/fleet

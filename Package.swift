@@ -10,6 +10,11 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Every folder under Sources explains itself in a README; the build has no use for them.
+func readmes(_ folders: String...) -> [String] {
+    folders.map { $0 + "/README.md" }
+}
+
 let package = Package(
     name: "migrationd",
     products: [

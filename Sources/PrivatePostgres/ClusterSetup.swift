@@ -10,6 +10,9 @@ struct ClusterSetup: Sendable {
     let isTemporary: Bool
 
     private var data: String { folder + "/data" }
+    /// initdb works here; the rename to `data` says that it has come to its end.
+    private var unfinishedData: String { folder + "/" + Self.unfinished }
+    private static let unfinished = "data.unfinished"
 
     /// Finds the programs, makes the folders and, where there is none yet, the cluster.
     static func prepare(
@@ -52,7 +55,9 @@ struct ClusterSetup: Sendable {
             let cause = errno
             let content = try? FileManager.default.contentsOfDirectory(atPath: folder)
             guard let content else { throw .system(call: "mkdir", path: folder, code: cause) }
-            guard content.isEmpty else { throw .folderNotEmpty(folder: folder) }
+            guard content.allSatisfy({ $0 == unfinished }) else {
+                throw .folderNotEmpty(folder: folder)
+            }
         }
         try owner?.own(folder)
         return (folder, true)
@@ -62,9 +67,10 @@ struct ClusterSetup: Sendable {
         _ authentication: ClusterConfiguration.Authentication
     ) async throws(ClusterError) {
         try await checkReachable()
+        _ = try await Tool.run(["/bin/rm", "-rf", "--", unfinishedData], name: "rm")
         var command =
             (user?.prefix ?? []) + [
-                binaries.initdb, "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C",
+                binaries.initdb, "-D", unfinishedData, "-U", "postgres", "-E", "UTF8", "--locale=C",
                 "--no-sync", "--auth-local=trust",
             ]
         // Beside the socket: only the server's user can look in there.
@@ -79,10 +85,12 @@ struct ClusterSetup: Sendable {
                 "open", passwordFile)
             defer { close(file) }
             try check(Int32(write(file, password, password.utf8.count)), "write", passwordFile)
+            // initdb reads it as the server's user.
             try user?.own(passwordFile)
             command += ["--auth-host=scram-sha-256", "--pwfile=" + passwordFile]
         }
         _ = try await Tool.run(command, name: "initdb")
+        try check(rename(unfinishedData, data), "rename", unfinishedData)
     }
 
     /// initdb's own words for a folder under root's home would not say what to do.

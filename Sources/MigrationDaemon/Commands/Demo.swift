@@ -61,13 +61,13 @@ struct Demo: AsyncParsableCommand {
         _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: StopSignals
     ) async throws {
         let fleet = DemoFleet(schemaTenants: tenants)
-        say("Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
-            + "suspended, hybrid and RLS ones ...")
+        say(
+            "Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
+                + "suspended, hybrid and RLS ones ...")
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
-            ConfigFile.load(files.config), logger: LogHandlers.logger(
-                DaemonConfig.Log(level: .warning, format: .text)))
+            ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
         guard let address = try daemon.start().first?.url else { return }
         say("listening on \(address)")
         try await migrate(address)
@@ -86,7 +86,8 @@ struct Demo: AsyncParsableCommand {
         }
         say("Upgrading the fleet: POST /v1/jobs {\"operation\": \"upgrade\"}")
         let job = try await client.send(
-            "POST", "/v1/jobs", body: ["operation": "upgrade", "comment": "the demo's first release"])
+            "POST", "/v1/jobs",
+            body: ["operation": "upgrade", "comment": "the demo's first release"])
         try await JobWatcher(client: client, json: false).follow(job)
     }
 

@@ -45,7 +45,9 @@ struct JobProgress: Sendable, Equatable {
 
     /// One line for a log or a list.
     var line: String {
-        var parts = ["\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants"]
+        var parts = [
+            "\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants",
+        ]
         let named = ["succeeded", "skipped", "failed", "cancelled", "running"]
         for name in named where count(name) > 0 { parts.append("\(count(name)) \(name)") }
         if let rate = tenantsPerSecond, !isFinal { parts.append("\(rate)/s") }

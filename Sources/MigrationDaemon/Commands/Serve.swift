@@ -12,7 +12,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let config = try ConfigFile.load(config)
-        let logger = LogHandlers.logger(config.log)
+        let logger = Loggers.make(level: config.log.level, format: config.log.format)
         // From here on a signal asks for a drain, even one that comes while the daemon starts.
         let signals = StopSignals()
         let manager = ServiceManager(

@@ -67,7 +67,8 @@ struct TenantList: AsyncParsableCommand {
 enum TenantLine {
     static func short(_ tenant: JSONValue) -> String {
         let place = tenant["placement"]?["isolation"]?.stringValue ?? "cannot be placed"
-        return "\(name(tenant)) \(text(tenant["status"])) \(place) \(revisions(tenant["revisions"]))"
+        return
+            "\(name(tenant)) \(text(tenant["status"])) \(place) \(revisions(tenant["revisions"]))"
     }
 
     static func detailed(_ tenant: JSONValue) -> String {

@@ -27,7 +27,8 @@ struct Problem: Error, Sendable, Equatable {
 
     /// A request that is well formed but asks for what cannot be.
     init(invalid items: [Item]) {
-        self.init(.invalidRequest, items.map { "\($0.pointer) \($0.detail)" }.joined(separator: "; "))
+        self.init(
+            .invalidRequest, items.map { "\($0.pointer) \($0.detail)" }.joined(separator: "; "))
         self.items = items
     }
 

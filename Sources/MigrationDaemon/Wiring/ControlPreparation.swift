@@ -55,7 +55,8 @@ final class ControlPreparation: Sendable {
                     "The control database is not ready",
                     metadata: [
                         "reason": "\(error)",
-                        "hint": "check control.database_url and the role's rights to create a schema",
+                        "hint":
+                            "check control.database_url and the role's rights to create a schema",
                     ])
             }
             try? await Task.sleep(for: ControlPreparation.pause)

@@ -50,7 +50,9 @@ extension DaemonConfig.Log.Format {
         case .dictionary(let members):
             .object(
                 JSONObject(
-                    uniqueMembers: members.sorted { $0.key < $1.key }.map { ($0.key, json($0.value)) }
+                    uniqueMembers: members.sorted { $0.key < $1.key }.map {
+                        ($0.key, json($0.value))
+                    }
                 ))
         }
     }
@@ -78,7 +80,8 @@ struct LineLogHandler: LogHandler {
     private let write: @Sendable ([UInt8]) -> Void
 
     init(
-        label: String, level: Logger.Level, format: DaemonConfig.Log.Format, clock: WallClock = .system,
+        label: String, level: Logger.Level, format: DaemonConfig.Log.Format,
+        clock: WallClock = .system,
         write: @escaping @Sendable ([UInt8]) -> Void = LineLogHandler.writeToStandardError
     ) {
         self.label = label

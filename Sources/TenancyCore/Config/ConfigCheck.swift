@@ -96,10 +96,11 @@ enum ConfigCheck {
 
     private static func schemas(_ name: String, _ reader: inout ObjectReader) -> JSONValue? {
         guard let names = reader.strings(name, count: 0...100) else { return nil }
-        for (index, text) in names.enumerated() {
-            if let problem = schemaProblem(text) { reader.report(name, index: index, problem) }
+        let problems = names.map(schemaProblem)
+        for (index, problem) in problems.enumerated() {
+            if let problem { reader.report(name, index: index, problem) }
         }
-        return JSONValue(names)
+        return problems.contains { $0 != nil } ? nil : JSONValue(names)
     }
 
     /// Column names by field; null for a field that the registry does not have.

@@ -82,7 +82,7 @@ extension ConnectionParameters: CustomStringConvertible, CustomDebugStringConver
     }
 
     public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: ["": description]) }
+    public var customMirror: Mirror { Mirror(self, unlabeledChildren: [description]) }
 }
 
 /// What is known of libpq's keywords.

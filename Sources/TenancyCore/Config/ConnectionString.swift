@@ -121,7 +121,9 @@ public enum ConnectionString {
         guard let port = values["port"], !port.isEmpty else { return }
         let ports = port.split(separator: ",", omittingEmptySubsequences: false)
         for port in ports where !port.isEmpty {
-            guard let number = Int(port), (1...65_535).contains(number) else { throw .badPort }
+            guard port.utf8.allSatisfy(\.isASCIIDigit), let number = Int(port),
+                (1...65_535).contains(number)
+            else { throw .badPort }
         }
         let list = values["host"] ?? values["hostaddr"] ?? ""
         let hosts = list.split(separator: ",", omittingEmptySubsequences: false).count

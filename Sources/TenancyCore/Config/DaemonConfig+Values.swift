@@ -86,7 +86,7 @@ extension DaemonConfig.Registry {
 
 extension DaemonConfig.Tenancy {
     fileprivate init(_ values: ConfigValues) {
-        databaseURL = values.secret("tenancy.database_url")
+        databaseURL = Self.withoutTrailingSlash(values.string("tenancy.database_url"))
         databaseURLTemplate = values.optionalSecret("tenancy.database_url_template")
         schemaPrefix = values.string("tenancy.schema_prefix")
         isolationRule = IsolationRule(
@@ -97,6 +97,12 @@ extension DaemonConfig.Tenancy {
         encryptionKey = values.optionalSecret("tenancy.encryption_key")
         createMissingSchemas = values.flag("tenancy.create_missing_schemas")
         extraSearchPath = values.strings("tenancy.extra_search_path").map(DaemonConfig.schema)
+    }
+
+    /// fastapi-tenancy takes slashes off the end of its URL.
+    private static func withoutTrailingSlash(_ url: String) -> Secret {
+        let end = url.lastIndex { $0 != "/" }.map { url.index(after: $0) } ?? url.startIndex
+        return Secret(String(url[..<end]))
     }
 }
 

@@ -22,6 +22,9 @@ public struct JSONNumber: Sendable {
     /// The integer that this number is exactly (`1e2` and `100.0` are 100), if it fits.
     public var intValue: Int? { Int(text) ?? Decimal(text)?.exactInteger }
 
+    /// Whether the value is an integer of any size.
+    var isInteger: Bool { Decimal(text)?.isInteger ?? false }
+
     /// The nearest double; an infinity where the number is too large for one.
     public var doubleValue: Double { Double(text) ?? .nan }
 }
@@ -79,9 +82,11 @@ private struct Decimal: Equatable {
         }
     }
 
+    var isInteger: Bool { exponent >= 0 }
+
     var exactInteger: Int? {
         // No Int has more than 19 digits.
-        guard exponent >= 0, digits.count + exponent <= 19 else { return nil }
+        guard isInteger, digits.count + exponent <= 19 else { return nil }
         var value = 0
         for digit in digits + Array(repeating: 0, count: exponent) {
             let (shifted, tooLarge) = value.multipliedReportingOverflow(by: 10)

@@ -2,7 +2,7 @@
 enum Nearness {
     /// The candidate with the fewest edits from `name`, when they are few for its length.
     static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
-        // A name of no use as a guess costs quadratic time, so it is not compared.
+        // Comparing costs the product of both lengths, so a long name is not compared.
         guard name.utf8.count <= 64 else { return nil }
         let limit = min(3, 1 + name.utf8.count / 4)
         return

@@ -90,14 +90,13 @@ public struct ObjectReader {
         }
         if let integer = number.intValue, range.contains(integer) { return integer }
         // A number beyond Int is out of range rather than of the wrong type.
-        let isInteger = number.doubleValue.rounded() == number.doubleValue
         let bounds =
             switch (range.lowerBound, range.upperBound) {
             case (.min, .max): "must fit 64 bits"
             case (let least, .max): "must be at least \(least)"
             case (let least, let most): "must be between \(least) and \(most)"
             }
-        report(key, isInteger ? bounds : "must be an integer")
+        report(key, number.isInteger ? bounds : "must be an integer")
         return nil
     }
 

@@ -12,7 +12,7 @@ public struct PlacementResolver: Sendable {
     /// Prepares for a fleet; fails when the shared database's URL cannot be read.
     public init(_ tenancy: DaemonConfig.Tenancy) throws(ConnectionStringError) {
         rule = tenancy.isolationRule
-        shared = try ConnectionString.parse(Self.withoutTrailingSlash(tenancy.databaseURL))
+        shared = try ConnectionString.parse(tenancy.databaseURL)
         do throws(TemplateError) {
             template = try tenancy.databaseURLTemplate.map { url throws(TemplateError) in
                 try DatabaseURLTemplate(url)
@@ -122,12 +122,6 @@ public struct PlacementResolver: Sendable {
             && text.utf8.allSatisfy {
                 $0.isASCIILetter || $0.isASCIIDigit || "-._~".utf8.contains($0)
             }
-    }
-
-    private static func withoutTrailingSlash(_ url: Secret) -> Secret {
-        let text = url.reveal()
-        let end = text.lastIndex { $0 != "/" }.map { text.index(after: $0) } ?? text.startIndex
-        return Secret(String(text[..<end]))
     }
 
     private func failure(_ tenant: Tenant, _ reason: PlacementError.Reason) -> PlacementError {

@@ -19,7 +19,7 @@ def daemon_binary():
     """`MIGRATIOND` in the environment, else the package's newest build."""
     named = os.environ.get("MIGRATIOND")
     if named:
-        return pathlib.Path(named)
+        return pathlib.Path(named).resolve()
     builds = [ROOT / ".build/debug/migrationd", ROOT / ".build-release/release/migrationd"]
     found = [path for path in builds if path.exists()]
     if not found:

@@ -64,6 +64,9 @@ struct PrivateClusterTests {
         let parent = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let folder = parent + "/kept"
+        // What an initdb leaves behind that was killed is no cluster and no reason to refuse.
+        try FileManager.default.createDirectory(
+            atPath: folder + "/data.unfinished/base", withIntermediateDirectories: true)
         var cluster = try await PrivateCluster.start(.init(folder: .at(folder)))
         try await cluster.psql("CREATE TABLE kept AS SELECT 1 AS a")
         try await cluster.restart(.immediate)

@@ -2,24 +2,31 @@ import Testing
 
 @testable import TenancyCore
 
-/// Answers of fastapi-tenancy, recorded.
-private let vectors: JSONValue = {
+private func fixture(_ name: String) -> JSONValue {
     let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
-    let bytes = (try? Files.read("\(root)/Fixtures/tenancy/vectors.json")) ?? []
+    let bytes = (try? Files.read("\(root)/Fixtures/tenancy/\(name)")) ?? []
     return (try? JSONValue.parse(bytes)) ?? .null
-}()
+}
+
+/// Answers of fastapi-tenancy, recorded.
+private let vectors = fixture("vectors.json")
+
+/// Answers of SQLAlchemy, recorded.
+private let urls = fixture("urls.json")
 
 @Suite struct PlacementVectorTests {
     @Test("all recorded cases are there")
     func counts() {
         #expect(vectors["placement"]?.arrayValue?.count == 120)
         #expect(vectors["encryption"]?.arrayValue?.count == 44)
+        #expect(urls["urls"]?.arrayValue?.count == 200)
     }
 
     @Test("a tenant is placed as fastapi-tenancy places it", arguments: 0..<120)
     func placement(index: Int) throws {
         let vector = try #require(vectors["placement"]?.arrayValue?[index])
-        let config = try load(["tenancy": try #require(vector["config"])].rendered)
+        let document: JSONValue = ["tenancy": try #require(vector["config"])]
+        let config = try load(document.renderedString())
         let resolver = try PlacementResolver(config.tenancy)
         let row = try #require(vector["tenant"])
         let tenant = Tenant(
@@ -36,6 +43,13 @@ private let vectors: JSONValue = {
         #expect(placement.target.schema?.text == expected["schema"]?.stringValue)
         let url = try #require(expected["url"])
         #expect(placement.target.connection == connection(url))
+    }
+
+    @Test("a URL is read as SQLAlchemy reads it", arguments: 0..<200)
+    func url(index: Int) throws {
+        let vector = try #require(urls["urls"]?.arrayValue?[index])
+        let text = try #require(vector["url"]?.stringValue)
+        #expect(try ConnectionString.parse(Secret(text)) == connection(vector), "\(text)")
     }
 
     /// The parameters of a recorded URL. asyncpg's `ssl` is libpq's `sslmode`.
@@ -73,8 +87,4 @@ private let vectors: JSONValue = {
             }
         }
     }
-}
-
-extension JSONValue {
-    fileprivate var rendered: String { renderedString() }
 }
