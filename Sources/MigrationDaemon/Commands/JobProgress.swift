@@ -35,7 +35,7 @@ struct JobProgress: Sendable, Equatable {
     var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }
 
     /// What the shell is told of a job that has ended.
-    var exitStatus: ExitStatus {
+    var commandStatus: CommandStatus {
         switch state {
         case "succeeded": .success
         case "cancelled": .stopped

@@ -45,13 +45,13 @@ import Testing
     @Test(
         "the shell is told how a job ended",
         arguments: [
-            ("succeeded", JSONValue.null, ExitStatus.success), ("failed", nil, .failure),
+            ("succeeded", JSONValue.null, CommandStatus.success), ("failed", nil, .failure),
             ("failed", "failure_budget_exceeded", .stopped), ("cancelled", nil, .stopped),
         ])
-    func exitStatus(state: String, reason: JSONValue, status: ExitStatus) throws {
+    func commandStatus(state: String, reason: JSONValue, status: CommandStatus) throws {
         let job = try job(state: state, reason: reason, counts: [:])
         #expect(job.isFinal)
-        #expect(job.exitStatus == status)
+        #expect(job.commandStatus == status)
     }
 
     @Test("options become the members of a request, and what is not given is left out")
@@ -77,8 +77,8 @@ import Testing
 
     @Test(
         "a problem tells the shell whose mistake it is",
-        arguments: [(422, ExitStatus.usage), (404, .usage), (401, .usage), (429, .unreachable), (503, .unreachable)])
-    func problem(status: Int, expected: ExitStatus) {
+        arguments: [(422, CommandStatus.usage), (404, .usage), (401, .usage), (429, .unreachable), (503, .unreachable)])
+    func problem(status: Int, expected: CommandStatus) {
         let failure = APIClient.failure(
             status,
             [
@@ -143,6 +143,6 @@ import Testing
             return inner.isEmpty ? [own] : inner.map { "\(own) \($0)" }
         }
         for name in names { #expect(page.contains("`migrationd \(name)"), "\(name)") }
-        for status in ExitStatus.allCases { #expect(page.contains("| \(status.rawValue) |")) }
+        for status in CommandStatus.allCases { #expect(page.contains("| \(status.rawValue) |")) }
     }
 }

@@ -1,4 +1,5 @@
 import HTTPLite
+import TenancyCore
 import Testing
 
 @testable import MigrationDaemon
