@@ -14,7 +14,8 @@ enum Golden {
         let text = Data(value.rendered(pretty: true)) + Data("\n".utf8)
         if ProcessInfo.processInfo.environment["RECORD"] == "1" { try text.write(to: url) }
         let recorded = try JSONValue.parse(Array(Data(contentsOf: url)))
-        #expect(value == recorded, "\(name): \(value.renderedString())", sourceLocation: sourceLocation)
+        #expect(
+            value == recorded, "\(name): \(value.renderedString())", sourceLocation: sourceLocation)
     }
 
     /// The root of the package.

@@ -66,7 +66,8 @@ struct JobProgress: Sendable, Equatable {
         let filled = total == 0 ? 0 : width * ended / total
         let cells =
             String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        return "[\(cells)]\(numbers)"
+        // A line that wraps could not be drawn over.
+        return String("[\(cells)]\(numbers)".prefix(columns - 1))
     }
 
     private var ended: Int {

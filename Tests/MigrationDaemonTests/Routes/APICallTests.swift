@@ -46,7 +46,7 @@ import Testing
 
     @Test("the byte where JSON ends is told")
     func offset() throws {
-        let request = try makeRequest(.post, "/v1/jobs", Self.json, body: "{\"a\": tru}")
+        let request = try makeRequest(.post, "/v1/jobs", Self.json, body: "{\"a\": x}")
         let problem = admit(request, JobRoutes.create).problem
         #expect(problem?.extensions["offset"]?.intValue == 6)
     }

@@ -61,7 +61,8 @@ import Testing
         let request = try makeRequest(.get, "/v1/jobs", fields)
         let problem = admit(request, JobRoutes.list, tokens: Self.tokens).problem
         #expect(problem?.fields["WWW-Authenticate"] == expected)
-        #expect(problem?.response(instance: "/", requestID: "r").fields["WWW-Authenticate"] == expected)
+        #expect(
+            problem?.response(instance: "/", requestID: "r").fields["WWW-Authenticate"] == expected)
     }
 
     static let hosts: [(String, String, String)] = [

@@ -31,7 +31,9 @@ import Testing
         #expect(response.json["detail"] == "The request line is malformed.")
     }
 
-    @Test("every refusal of the HTTP layer keeps its status and its fields", arguments: HTTPFailure.Reason.allCases)
+    @Test(
+        "every refusal of the HTTP layer keeps its status and its fields",
+        arguments: HTTPFailure.Reason.allCases)
     func httpFailure(reason: HTTPFailure.Reason) {
         let failure = HTTPFailure(reason, "why", fields: ["Allow": "GET"])
         let problem = Problem(failure)
