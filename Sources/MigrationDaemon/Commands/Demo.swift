@@ -31,7 +31,7 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let signals = StopSignals()
+        let signals = Signals()
         let files = try DemoFolder.make(at: folder)
         defer { if !keep { files.remove() } }
         say("Starting a private PostgreSQL in \(files.path) ...")
@@ -58,7 +58,7 @@ struct Demo: AsyncParsableCommand {
     }
 
     private func show(
-        _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: StopSignals
+        _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: Signals
     ) async throws {
         let fleet = DemoFleet(schemaTenants: tenants)
         say(
@@ -68,11 +68,11 @@ struct Demo: AsyncParsableCommand {
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
             ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
-        guard let address = try daemon.start().first?.url else { return }
+        guard let address = try await daemon.start().first?.url else { return }
         say("listening on \(address)")
         try await migrate(address)
         say(DemoGuide.text(address: address, config: files.config))
-        await signals.next()
+        await signals.untilStop()
         say("\nStopping ...")
         await daemon.shutdown(again: signals)
     }
