@@ -88,14 +88,15 @@ final class Connection: @unchecked Sendable {
         isInTurn = true
         // One client's pipeline must not hold up the others.
         var budget = 64
-        var wasBlocked = true
-        while wasBlocked, budget > 0 {
+        var hasGainedRoom = true
+        while hasGainedRoom {
             while budget > 0, let action = machine.next(now: now) {
                 budget -= 1
                 perform(action)
             }
-            wasBlocked = machine.outputPending >= core.limits.outputBytes
+            let wasBlocked = machine.outputPending >= core.limits.outputBytes
             flush()
+            hasGainedRoom = wasBlocked && machine.outputPending < core.limits.outputBytes
         }
         isInTurn = false
         guard socket != nil else { return }
@@ -289,7 +290,7 @@ final class Connection: @unchecked Sendable {
         core.loop.remove(socket.descriptor)
         abandonHandler()
         output.clear()
-        if access?.status != nil { logAccess(isComplete: false) }
+        logAccess(isComplete: false)
         core.closed(self)
     }
 
