@@ -2,9 +2,9 @@ extension RevisionGraph {
     /// Goes a number of steps up the children (positive) or down the parents (negative); on the way
     /// up only through the label's lineage (`RevisionMap._walk`).
     ///
-    /// One step below a base is `base`, any other way out of the graph `nowhere`; with `stopsAtEdge`
-    /// the walk stays at the last place instead. From `nowhere` a walk up begins at the bases, and a
-    /// walk down at the heads.
+    /// One step below a base is `base`, any other way out of the graph `nowhere`; with
+    /// `stopsAtEdge` the walk stays at the last place instead. From `nowhere` a walk up begins at
+    /// the bases, and a walk down at the heads.
     func walk(
         from start: Place, steps: Int, label: String? = nil, stopsAtEdge: Bool = false
     ) throws(RevisionError) -> Place {
