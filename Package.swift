@@ -53,6 +53,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            // A link to examples/fleet/migrations: the demo carries its migrations with it.
+            resources: [.embedInCode("Demo/migrations")],
             swiftSettings: strict),
         .target(
             name: "TestSupport",

@@ -12,6 +12,7 @@ final class Connection: @unchecked Sendable {
     private var output = OutputBuffer()
     private var interest: Readiness = .input
     private var isInTurn = false
+    private var isPostponed = false
     /// The deadline whose timer counts; others of this token are stale.
     private var timerMoment = Moment.never
 
@@ -82,24 +83,33 @@ final class Connection: @unchecked Sendable {
 
     /// Does all that can be done now, sends what there is, and waits for what is missing.
     func turn() {
+        isPostponed = false
         guard !isInTurn, socket != nil else { return }
         isInTurn = true
         // One client's pipeline must not hold up the others.
         var budget = 64
-        var wasBlocked = true
-        while wasBlocked, budget > 0 {
+        var hasGainedRoom = true
+        while hasGainedRoom {
             while budget > 0, let action = machine.next(now: now) {
                 budget -= 1
                 perform(action)
             }
-            wasBlocked = machine.outputPending >= core.limits.outputBytes
+            let wasBlocked = machine.outputPending >= core.limits.outputBytes
             flush()
+            hasGainedRoom = wasBlocked && machine.outputPending < core.limits.outputBytes
         }
         isInTurn = false
         guard socket != nil else { return }
-        if budget == 0 { core.continueLater(self) }
+        if budget == 0 { turnLater() }
         updateInterest()
         schedule()
+    }
+
+    /// Asks for a turn once the loop has seen to the other connections.
+    private func turnLater() {
+        guard !isPostponed else { return }
+        isPostponed = true
+        core.continueLater(self)
     }
 
     private func flush() {
@@ -157,7 +167,7 @@ final class Connection: @unchecked Sendable {
             head: head, peer: peer,
             requestID: RequestIDs.given(in: head.fields) ?? core.configuration.makeRequestID())
         self.request = request
-        access = AccessRecord(request: request, start: now)
+        access = AccessRecord(request: request, start: .read())
         perform(machine.admit(core.handler.bounds(for: request), now: now))
     }
 
@@ -236,7 +246,7 @@ final class Connection: @unchecked Sendable {
 
     private func finishResponse() {
         task = nil
-        core.log(&access, isComplete: true, now: now)
+        logAccess(isComplete: true)
         machine.responseEnded(now: now)
         turn()
     }
@@ -247,9 +257,15 @@ final class Connection: @unchecked Sendable {
         let response = core.configuration.renderFailure(failure, requestID)
         var length = 0
         if case .bytes(let bytes) = response.body { length = bytes.count }
-        if access == nil { access = AccessRecord(peer: peer, requestID: requestID, start: now) }
+        if access == nil { access = AccessRecord(peer: peer, requestID: requestID, start: .read()) }
         send(response, plan: machine.refusalPlan(length: length), requestID: requestID)
-        core.log(&access, isComplete: true, now: now)
+        logAccess(isComplete: true)
+    }
+
+    private func logAccess(isComplete: Bool) {
+        guard let record = access else { return }
+        access = nil
+        core.log(record, isComplete: isComplete)
     }
 
     private func queue(_ body: (inout [UInt8]) -> Void) {
@@ -274,7 +290,7 @@ final class Connection: @unchecked Sendable {
         core.loop.remove(socket.descriptor)
         abandonHandler()
         output.clear()
-        if access?.status != nil { core.log(&access, isComplete: false, now: now) }
+        logAccess(isComplete: false)
         core.closed(self)
     }
 
@@ -299,8 +315,9 @@ final class Connection: @unchecked Sendable {
                 output += bytes
             }
         }
-        turn()
-        return socket != nil
+        // What a handler writes before it suspends goes out together.
+        turnLater()
+        return true
     }
 
     var hasRoom: Bool { output.count < core.limits.outputBytes }

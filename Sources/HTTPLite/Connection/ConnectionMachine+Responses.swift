@@ -19,7 +19,7 @@ struct ResponsePlan: Equatable, Sendable {
 extension ConnectionMachine {
     /// Decides how the handler's response goes out; call once while handling.
     ///
-    /// - Parameter length: nil for a body that is written piece by piece.
+    /// The length is nil for a body that is written piece by piece.
     mutating func respond(
         status: HTTPStatus, length: Int?, asksToClose: Bool, now: Moment
     ) -> ResponsePlan {

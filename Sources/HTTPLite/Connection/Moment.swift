@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CSystem
+internal import Glibc
 
 /// A point of the monotonic clock, in nanoseconds.
 ///

@@ -85,7 +85,8 @@ public struct Router: HTTPHandler {
         if request.path == "*" {
             return .options(allow: allow(Set(entries.map(\.description.method))))
         }
-        guard let segments = Self.segments(of: request.path), let match = tree.match(segments) else {
+        guard let segments = Self.segments(of: request.path), let match = tree.match(segments)
+        else {
             return .failure(HTTPFailure(.notFound, "no resource has this path"))
         }
         let method = request.method

@@ -25,7 +25,7 @@ struct AccessRecord {
     func entry(isComplete: Bool, now: Moment) -> AccessEntry {
         AccessEntry(
             requestID: requestID, method: request?.method.name ?? "-", path: request?.path ?? "-",
-            status: status ?? .internalServerError, responseBytes: responseBytes,
+            status: status, responseBytes: responseBytes,
             duration: now - start, peer: peer, isComplete: isComplete)
     }
 }

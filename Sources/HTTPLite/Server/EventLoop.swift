@@ -1,9 +1,6 @@
 internal import CSystem
+internal import Glibc
 internal import Synchronization
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
 
 /// What the loop works for; called on the loop's thread only.
 protocol EventLoopClient: AnyObject {
@@ -118,16 +115,17 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         repeat {
             let isBusy = !jobs.isEmpty || client.hasPendingWork
-            poller.wait(timeout: isBusy ? .zero : timers.first.map { max(.zero, $0 - .read()) }) {
-                token, readiness in
-                if now == .never { now = .read() }
+            let timeout = isBusy ? .zero : timers.first.map { max(.zero, $0 - .read()) }
+            let count = poller.wait(timeout: timeout)
+            now = .read()
+            for index in 0..<count {
+                let (token, readiness) = poller.event(index)
                 if token == Self.wakeToken {
                     takeShared()
                 } else {
                     client.ready(token, readiness)
                 }
             }
-            now = .read()
             runJobs()
             while let entry = timers.popExpired(now: now) { client.expired(entry) }
             client.finishTurn()

@@ -38,15 +38,15 @@ public struct AccessEntry: Sendable {
     public let method: String
     /// The path without its query, which may hold secrets; `-` when it could not be read.
     public let path: String
-    /// The status of the response.
-    public let status: HTTPStatus
+    /// The status of the response; nil when the client left before there was one.
+    public let status: HTTPStatus?
     /// Bytes of the response with its head, before TLS.
     public let responseBytes: Int
     /// From the end of the request's head to the end of its response.
     public let duration: Duration
     /// The client's address.
     public let peer: String
-    /// Whether the whole response was handed to the system; false when the client left or lagged.
+    /// Whether the whole response was queued; false when the client left or lagged before.
     public let isComplete: Bool
 }
 

@@ -1,8 +1,5 @@
 internal import CSystem
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Glibc
 
 /// A listening socket.
 struct Listener: Sendable {

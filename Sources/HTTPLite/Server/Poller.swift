@@ -1,8 +1,5 @@
 internal import CSystem
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Glibc
 
 /// What a descriptor is ready for, or what is asked of it.
 struct Readiness: OptionSet, Sendable {
@@ -18,8 +15,10 @@ protocol Poller: ~Copyable {
     func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError)
     func modify(_ descriptor: Int32, token: UInt64, interest: Readiness)
     func remove(_ descriptor: Int32)
-    /// Calls `body` for each ready descriptor, after at most the timeout; nil waits for ever.
-    mutating func wait(timeout: Duration?, _ body: (UInt64, Readiness) -> Void)
+    /// Waits for at most the timeout, nil for ever; returns how many descriptors are ready.
+    mutating func wait(timeout: Duration?) -> Int
+    /// One of the descriptors that the last wait found ready.
+    func event(_ index: Int) -> (token: UInt64, readiness: Readiness)
 }
 
 /// epoll(7).
@@ -51,7 +50,7 @@ struct EpollPoller: Poller, ~Copyable {
         _ = control(EPOLL_CTL_DEL, descriptor, 0, [])
     }
 
-    mutating func wait(timeout: Duration?, _ body: (UInt64, Readiness) -> Void) {
+    mutating func wait(timeout: Duration?) -> Int {
         // A millisecond more than asked: waking early would only spin until the deadline.
         let milliseconds = timeout.map {
             $0 == .zero ? 0 : Int32(clamping: $0.nanoseconds / 1_000_000 + 1)
@@ -59,9 +58,11 @@ struct EpollPoller: Poller, ~Copyable {
         // EINTR ends the wait without events, which every caller takes for an early wake.
         let count = csystem_epoll_wait(
             descriptor, &tokens, &events, Int32(Self.capacity), milliseconds ?? -1)
-        for index in 0..<max(0, Int(count)) {
-            body(tokens[index], Self.readiness(events[index]))
-        }
+        return max(0, Int(count))
+    }
+
+    func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
+        (tokens[index], Self.readiness(events[index]))
     }
 
     private func control(

@@ -1,8 +1,6 @@
+internal import CSystem
+internal import Glibc
 internal import Synchronization
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
 
 /// What the event loop's thread owns: listeners, connections, counts.
 final class ServerCore: EventLoopClient, @unchecked Sendable {
@@ -209,21 +207,25 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     /// The handler's response, or the one for its error.
     func respond(to request: HTTPRequest) async -> HTTPResponse {
         do {
-            return try await handler.handle(request)
+            let response = try await handler.handle(request)
+            // An interim status would leave the client waiting for the final one.
+            if response.status.code >= 200 { return response }
         } catch let failure as HTTPFailure {
+            return configuration.renderFailure(failure, request.requestID)
+        } catch is CancellationError {
+            let failure = HTTPFailure(.overloaded, "the request was given up")
             return configuration.renderFailure(failure, request.requestID)
         } catch {
             configuration.onUncaught?(error, request.requestID)
-            return configuration.renderFailure(
-                HTTPFailure(.internalError, "the server failed to answer"), request.requestID)
         }
+        let failure = HTTPFailure(.internalError, "the server failed to answer")
+        return configuration.renderFailure(failure, request.requestID)
     }
 
-    func log(_ record: inout AccessRecord?, isComplete: Bool, now: Moment) {
-        guard let entry = record else { return }
-        record = nil
+    func log(_ record: AccessRecord, isComplete: Bool) {
         stats.requests += 1
-        configuration.onAccess?(entry.entry(isComplete: isComplete, now: now))
+        // The turn's time is as old as its events; a fast handler would seem to take no time.
+        configuration.onAccess?(record.entry(isComplete: isComplete, now: .read()))
     }
 
     // MARK: Shutdown

@@ -1,8 +1,5 @@
 internal import CSystem
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Glibc
 
 /// A socket descriptor, closed exactly once when its last owner lets go.
 final class Socket: Sendable {
@@ -52,7 +49,8 @@ final class Socket: Sendable {
     func resetOnClose() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         _ = setsockopt(
-            descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+            descriptor, SOL_SOCKET, SO_LINGER, &linger,
+            socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
     /// Sends each write at once; fails harmlessly on a Unix socket.
@@ -63,6 +61,7 @@ final class Socket: Sendable {
     @discardableResult
     func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
         var value = value
-        return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+        return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+            == 0
     }
 }

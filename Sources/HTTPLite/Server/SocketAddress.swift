@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CSystem
+internal import Glibc
 
 /// A `sockaddr` of any family, and texts made of it.
 struct SocketAddress {

@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CSystem
+internal import Glibc
 
 /// A socket call that failed while a server was started.
 public struct SocketError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,8 +1,5 @@
 internal import CSystem
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Glibc
 
 /// A detached operating system thread.
 enum Thread {
@@ -11,9 +8,9 @@ enum Thread {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// Starts a thread; its result is the error number of pthread_create(3), 0 for none.
+    /// Starts a thread; the result is the error number of pthread_create(3), 0 for none.
     ///
-    /// - Parameter name: at most 15 characters, for `ps` and debuggers.
+    /// The name, at most 15 characters, is for `ps` and debuggers.
     static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Int32 {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)

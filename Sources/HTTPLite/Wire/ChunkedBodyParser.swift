@@ -57,7 +57,8 @@ struct ChunkedBodyParser: Sendable {
 
     /// `chunk-size [ chunk-ext ] CRLF`; nil when the line is not complete.
     private mutating func nextSize(_ input: inout InputBuffer) throws(HTTPFailure) -> Int? {
-        guard let line = try nextLine(&input, limit: limits.chunkLineBytes, tooLong: .malformedChunk)
+        guard
+            let line = try nextLine(&input, limit: limits.chunkLineBytes, tooLong: .malformedChunk)
         else { return nil }
         let digits = line.prefix { ASCII.hexValue($0) != nil }
         guard !digits.isEmpty else { throw malformed("a chunk without a size") }

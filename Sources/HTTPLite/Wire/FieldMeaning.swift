@@ -3,6 +3,7 @@ struct FieldMeaning {
     private(set) var saysClose = false
     private(set) var saysKeepAlive = false
     private(set) var expectsContinue = false
+    private var expectsOther = false
     private var hostCount = 0
     private var length: Int?
     private var codings: [ArraySlice<UInt8>] = []
@@ -23,12 +24,11 @@ struct FieldMeaning {
                     .malformedHost, "Host is not host[:port]", rfc: "RFC 9112, 3.2")
             }
         case 6 where ASCII.equal(bytes, name, "expect"):
-            guard ASCII.equal(value, "100-continue".utf8) else {
-                throw HTTPFailure(
-                    .unknownExpectation, "only 100-continue can be expected",
-                    rfc: "RFC 9110, 10.1.1")
+            if ASCII.equal(value, "100-continue".utf8) {
+                expectsContinue = true
+            } else {
+                expectsOther = true
             }
-            expectsContinue = true
         case 10 where ASCII.equal(bytes, name, "connection"):
             noteConnection(value)
         case 14 where ASCII.equal(bytes, name, "content-length"):
@@ -46,6 +46,14 @@ struct FieldMeaning {
         guard hostCount == 1 || (hostCount == 0 && isHTTP10) else {
             throw HTTPFailure(
                 .malformedHost, "a request needs exactly one Host", rfc: "RFC 9112, 3.2")
+        }
+    }
+
+    /// RFC 9110, 10.1.1: an expectation that cannot be met is 417; HTTP/1.0 knows none.
+    func checkExpectation(isHTTP10: Bool) throws(HTTPFailure) {
+        guard !expectsOther || isHTTP10 else {
+            throw HTTPFailure(
+                .unknownExpectation, "only 100-continue can be expected", rfc: "RFC 9110, 10.1.1")
         }
     }
 

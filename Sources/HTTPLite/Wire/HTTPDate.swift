@@ -5,9 +5,7 @@ enum HTTPDate {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-    ///
-    /// - Parameter seconds: seconds since 1970-01-01 00:00:00 UTC, not negative.
+    /// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`, of seconds that are not negative.
     static func render(secondsSince1970 seconds: Int) -> String {
         let day = seconds / 86_400
         let second = seconds % 86_400

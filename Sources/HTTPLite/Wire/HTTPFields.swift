@@ -30,7 +30,7 @@ public struct HTTPFields: Sendable {
     public subscript(name: String) -> String? {
         get { entries.first { matches($0, name) }.map(value) }
         set {
-            entries.removeAll { matches($0, name) }
+            entries = entries.filter { !matches($0, name) }
             if let newValue { append(name, newValue) }
         }
     }

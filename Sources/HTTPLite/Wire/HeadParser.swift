@@ -17,6 +17,7 @@ enum HeadParser {
             entries.append(entry)
         }
         try meaning.checkHost(isHTTP10: isHTTP10)
+        try meaning.checkExpectation(isHTTP10: isHTTP10)
         return RequestHead(
             method: method,
             target: try RequestTarget(storage[targetRange], method: method),

@@ -15,9 +15,7 @@ struct HeadScan: Sendable {
 
     /// The length of the header section with its empty line, nil when more bytes are needed.
     ///
-    /// - Parameters:
-    ///   - bytes: the buffer.
-    ///   - start: where the header section begins in it.
+    /// `start` is where the header section begins in the buffer.
     mutating func findEnd(
         in bytes: [UInt8], from start: Int, limits: Limits
     ) throws(HTTPFailure) -> Int? {

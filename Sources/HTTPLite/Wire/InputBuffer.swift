@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CSystem
+internal import Glibc
 
 /// Bytes that were received and not yet understood.
 ///

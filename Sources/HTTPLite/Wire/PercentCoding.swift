@@ -11,7 +11,9 @@ enum PercentCoding {
             var byte = raw[index]
             raw.formIndex(after: &index)
             if byte == ASCII.percent {
-                guard let high = digit(raw, &index), let low = digit(raw, &index) else { return nil }
+                guard let high = digit(raw, &index), let low = digit(raw, &index) else {
+                    return nil
+                }
                 byte = high << 4 | low
                 if byte == 0 { return nil }
             } else if plusIsSpace, byte == UInt8(ascii: "+") {

@@ -49,6 +49,8 @@ struct Demo: AsyncParsableCommand {
             return try await PrivateCluster.start(
                 ClusterConfiguration(
                     folder: .at(files.cluster),
+                    // Others on this machine must not become superuser of it.
+                    authentication: .password(UUIDText.random()),
                     settings: ClusterConfiguration.throwAwaySettings.merging([
                         "max_connections": "100", "max_locks_per_transaction": "256",
                     ]) { _, new in new }))

@@ -35,7 +35,7 @@ struct JobProgress: Sendable, Equatable {
     var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }
 
     /// What the shell is told of a job that has ended.
-    var exitStatus: ExitStatus {
+    var commandStatus: CommandStatus {
         switch state {
         case "succeeded": .success
         case "cancelled": .stopped
@@ -66,7 +66,8 @@ struct JobProgress: Sendable, Equatable {
         let filled = total == 0 ? 0 : width * ended / total
         let cells =
             String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        return "[\(cells)]\(numbers)"
+        // A line that wraps could not be drawn over.
+        return String("[\(cells)]\(numbers)".prefix(columns - 1))
     }
 
     private var ended: Int {

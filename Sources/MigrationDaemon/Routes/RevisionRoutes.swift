@@ -145,7 +145,7 @@ struct PlanQuestion: Sendable {
             plan = try graph.plan(operation, to: target, from: current)
             if operation != .stamp { try graph.checkScripts(of: plan) }
         } catch {
-            throw Problem(error, pointer: "/target")
+            throw Problem(error, pointer: error.isAboutRows ? "/current" : "/target")
         }
         var members: JSONObject = [
             "operation": .string(operation.rawValue), "target": .string(target),
@@ -156,5 +156,15 @@ struct PlanQuestion: Sendable {
         for member in planned.members { members[member.key] = member.value }
         members["warnings"] = JSONValue(plan.warnings)
         return .object(members)
+    }
+}
+
+extension RevisionError {
+    /// Whether the version rows are at fault rather than the target.
+    fileprivate var isAboutRows: Bool {
+        switch self {
+        case .unknownVersionRow, .rowMissing, .rowAlreadyThere, .rowsUnclear: true
+        default: false
+        }
     }
 }

@@ -58,6 +58,17 @@ extension DaemonConfig.Log.Format {
     }
 }
 
+/// Makes the daemon's loggers.
+enum LogHandlers {
+    /// A logger that writes as the configuration says.
+    static func logger(_ log: DaemonConfig.Log, label: String = "migrationd") -> Logger {
+        let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+        return Logger(label: label) { label in
+            LineLogHandler(label: label, level: level, format: log.format)
+        }
+    }
+}
+
 /// Writes log events to the standard error, a line each.
 struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level

@@ -8,6 +8,8 @@ struct Signals: Sendable {
     private let sources: Sources
 
     init() {
+        // A reader of our output that goes away is no reason to die in the middle of a fleet.
+        signal(SIGPIPE, SIG_IGN)
         let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
         received = stream
         sources = Sources([SIGTERM, SIGINT, SIGHUP], continuation)
