@@ -124,7 +124,9 @@ final class TenantPager {
         _ order: [Target], tenants: [Target: [TenantName]], into admission: inout Admission
     ) async throws(JobFailure) {
         let fresh = order.filter { run.standing(ofTarget: $0.key) == .new }
-        let states = run.isStopping ? [:] : await reader.read(fresh)
+        let behindOnly = run.request.tenants.behindOnly
+        let states =
+            run.isStopping ? [:] : await reader.read(fresh, includingSingle: behindOnly)
         for target in order {
             let names = tenants[target] ?? []
             if run.isStopping {
@@ -133,7 +135,7 @@ final class TenantPager {
                 let outcome = try await recorder.earlierOutcome(of: target).get()
                 admission.ended += names.map { claim($0, outcome, target) }
             } else if let state = states[target], let outcome = task.settle(state) {
-                if outcome.state == .skipped && run.request.tenants.behindOnly { continue }
+                if outcome.state == .skipped && behindOnly { continue }
                 admission.ended += names.map { claim($0, outcome, target) }
             } else {
                 admission.works.append(
