@@ -89,7 +89,7 @@ enum TenantLine {
 
     static func live(_ tenant: JSONValue) -> String {
         let pending = tenant["pending"]?.intValue ?? 0
-        let distance = pending == 0 ? "at head" : "\(pending) revisions behind"
+        let distance = pending == 0 ? "at head" : "\(pending) behind"
         return "\(name(tenant)) \(revisions(tenant["current"])) \(distance)"
     }
 

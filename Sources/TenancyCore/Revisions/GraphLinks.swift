@@ -32,7 +32,7 @@ struct GraphLinks {
 
     init(_ loaded: [Revision]) {
         for (index, revision) in loaded.enumerated() { add(revision, given: index) }
-        addLabels()
+        addLabels(loaded)
         resolveLinks()
         guard problems.isEmpty else { return }
         findCircles()
@@ -68,12 +68,13 @@ struct GraphLinks {
         }
     }
 
-    private mutating func addLabels() {
-        for (node, revision) in revisions.enumerated() {
+    private mutating func addLabels(_ loaded: [Revision]) {
+        for (index, revision) in loaded.enumerated() {
+            guard let node = nodesByName[revision.id] else { continue }
             for label in revision.branchLabels {
                 if let other = nodesByName[label] {
                     note(
-                        given[node], .branchLabel(label),
+                        index, .branchLabel(label),
                         .duplicateLabel(
                             label: label, revision: revision.id, usedBy: revisions[other].id))
                 } else {

@@ -113,7 +113,7 @@ extension RevisionGraph {
         }
     }
 
-    private func identify(
+    func identify(
         _ ids: [String], _ label: String? = nil
     ) throws(RevisionError) -> [Int] {
         var found: [Int] = []

@@ -67,7 +67,9 @@ extension RevisionGraph {
         let roots: [Int]
         switch end {
         case .revision(let node): roots = nodes[node].children
-        case .base, .nowhere: roots = nodes.indices.filter { nodes[$0].down.isEmpty }
+        case .base, .nowhere:
+            // By name, since to Alembic a labelled base is a choice between its id and its label.
+            roots = names.map(\.node).filter { nodes[$0].down.isEmpty }
         }
         guard let label, roots.count > 1 else { return roots }
         let included = reach([try branch(label)], .down)
@@ -89,9 +91,7 @@ extension RevisionGraph {
 
 extension RevisionGraph {
     /// The order in which revisions leave, newest first (`_topological_sort`): one line as far down
-    /// as possible before the next, ties by load order.
-    ///
-    /// - Parameter tips: the revisions from which all others can be reached.
+    /// as possible before the next, ties by load order. From the tips all others can be reached.
     func newestFirst(_ nodeSet: NodeSet, from tips: [Int]) throws(RevisionError) -> [Int] {
         var waiting = nodeSet
         var heads = Set(tips.filter { waiting.contains($0) }).sorted()

@@ -2,9 +2,9 @@ extension RevisionGraph {
     /// Goes a number of steps up the children (positive) or down the parents (negative); on the way
     /// up only through the label's lineage (`RevisionMap._walk`).
     ///
-    /// - Parameter stopsAtEdge: stay at the last place instead of leaving the graph.
-    /// - Returns: `base` for one step below a base, `nowhere` for leaving the graph. From `nowhere`
-    ///   a walk up begins at the bases, and a walk down at the heads.
+    /// One step below a base is `base`, any other way out of the graph `nowhere`; with `stopsAtEdge`
+    /// the walk stays at the last place instead. From `nowhere` a walk up begins at the bases, and a
+    /// walk down at the heads.
     func walk(
         from start: Place, steps: Int, label: String? = nil, stopsAtEdge: Bool = false
     ) throws(RevisionError) -> Place {
@@ -124,14 +124,15 @@ extension RevisionGraph {
     ) throws(RevisionError) -> Int? {
         guard let label else {
             guard let row = rows.first else { throw .walkTooShort(target: target) }
-            return try node(row)
+            // Alembic takes the row as its own branch, which refuses the symbols of a range.
+            return try node("\(row)@\(row)")
         }
-        var starts = try filter(nodes(rows), inLineageOf: label)
+        var starts = try filter(identify(rows), inLineageOf: label)
         if starts.isEmpty { starts = try filter(currentTips(rows), inLineageOf: label) }
         guard starts.count == 1 else {
             throw .ambiguousStart(target: target, rows: starts.map(id))
         }
-        return starts[0]
+        return try node("\(label)@\(id(starts[0]))")
     }
 
     private func place(_ node: Int?) -> Place {

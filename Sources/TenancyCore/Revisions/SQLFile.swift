@@ -19,7 +19,7 @@ struct SQLFile {
     let problems: [FolderProblem]
     let warnings: [String]
 
-    /// - Parameter text: the whole file, line ends as they are.
+    /// Reads a whole file, line ends as they are.
     init(name: String, text: String) {
         var parser = Parser(name: name)
         parser.parse(text)

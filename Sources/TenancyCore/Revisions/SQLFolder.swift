@@ -41,9 +41,8 @@ public enum SQLFolder {
         return try join(files, problems)
     }
 
-    /// Makes one graph of the files.
-    ///
-    /// - Parameter unread: problems of files that could not be read at all.
+    /// Makes one graph of the files, or throws everything that is wrong with them; `unread` are
+    /// problems of files that could not be read at all.
     static func join(
         _ files: [SQLFile], _ unread: [FolderProblem] = []
     ) throws(FolderError) -> RevisionSet {

@@ -6,7 +6,10 @@ public enum SQLSplitter {
     /// The rules are lexical (manual, "Lexical Structure"), so a statement of a newer server's
     /// grammar passes; whether it is right is for the server to say.
     ///
-    /// - Parameter firstLine: the line of the file on which the text begins.
+    /// - Parameters:
+    ///   - text: any number of statements.
+    ///   - firstLine: the line of the file on which the text begins.
+    /// - Returns: the statements in their order.
     /// - Throws: for something that is never closed, for a psql command, and for `COPY FROM STDIN`.
     public static func split(
         _ text: String, firstLine: Int = 1

@@ -5,9 +5,8 @@ extension StepScript {
         case warning(line: Int, message: String)
     }
 
-    /// Judges the statements of a section.
-    ///
-    /// - Parameter isTransactional: false where the file says `transaction: off`.
+    /// Judges the statements of a section; `wanted` is false where the file says
+    /// `transaction: off`.
     static func judge(
         _ statements: [SQLStatement], isTransactional wanted: Bool
     ) -> (script: StepScript, findings: [Finding]) {

@@ -96,21 +96,23 @@ struct VersionRows {
         let step = PlannedStep(
             revision: revision, direction: direction, deleteVersions: Array(delete),
             insertVersions: Array(insert), updateVersion: update)
-        for row in step.deleteVersions {
-            guard let place = rows.firstIndex(of: row) else { throw .rowMissing(revision: row) }
-            rows.remove(at: place)
-        }
+        for row in step.deleteVersions { rows.remove(at: try place(of: row)) }
         for row in step.insertVersions {
             if rows.contains(row) { throw .rowAlreadyThere(revision: row) }
             rows.append(row)
         }
         if let update {
             if rows.contains(update.to) { throw .rowAlreadyThere(revision: update.to) }
-            guard let place = rows.firstIndex(of: update.from) else {
-                throw .rowMissing(revision: update.from)
-            }
-            rows[place] = update.to
+            rows[try place(of: update.from)] = update.to
         }
         return step
+    }
+
+    /// A row that a statement is to change. A table without its primary key may hold it twice.
+    private func place(of row: String) throws(RevisionError) -> Int {
+        let places = rows.indices.filter { rows[$0] == row }
+        guard let place = places.first else { throw .rowMissing(revision: row) }
+        if places.count > 1 { throw .rowRepeated(revision: row, count: places.count) }
+        return place
     }
 }

@@ -8,9 +8,9 @@ struct AlembicDocument: Decodable, CustomTestStringConvertible {
     struct Graph: Decodable {
         struct Entry: Decodable {
             let id: String
-            let down_revisions: [String]
-            let depends_on: [String]
-            let branch_labels: [String]
+            let downRevisions: [String]
+            let dependsOn: [String]
+            let branchLabels: [String]
         }
         let revisions: [Entry]
     }
@@ -24,16 +24,18 @@ struct AlembicDocument: Decodable, CustomTestStringConvertible {
     var revisions: [Revision] {
         graph.revisions.map {
             Revision(
-                id: $0.id, downRevisions: $0.down_revisions, dependsOn: $0.depends_on,
-                branchLabels: $0.branch_labels)
+                id: $0.id, downRevisions: $0.downRevisions, dependsOn: $0.dependsOn,
+                branchLabels: $0.branchLabels)
         }
     }
 
     static func load() throws -> [AlembicDocument] {
         let folder = Fixtures.folder.appending(path: "alembic").path
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             .filter { $0.hasSuffix(".json") }
-            .map { try JSONDecoder().decode(Self.self, from: Fixtures.data("alembic/\($0)")) }
+            .map { try decoder.decode(Self.self, from: Fixtures.data("alembic/\($0)")) }
     }
 }
 
@@ -65,9 +67,9 @@ struct AlembicCase: Decodable {
     struct Step: Decodable {
         let revision: String
         let direction: String
-        let delete_versions: [String]
-        let insert_versions: [String]
-        let update_version: [String]?
+        let deleteVersions: [String]
+        let insertVersions: [String]
+        let updateVersion: [String]?
     }
 
     let operation: String
@@ -78,7 +80,7 @@ struct AlembicCase: Decodable {
     let single: Bool?
     let expect: Expectation
     let accept: [Expectation]?
-    let unstable_rows: Bool?
+    let unstableRows: Bool?
 }
 
 /// What this package answers to a case.
@@ -173,13 +175,13 @@ extension AlembicCase {
     }
 
     private func rows(_ step: Step) -> [[String]] {
-        rows(step.delete_versions, step.insert_versions, step.update_version)
+        rows(step.deleteVersions, step.insertVersions, step.updateVersion)
     }
 
     private func rows(
         _ deleted: [String], _ inserted: [String], _ update: [String]?
     ) -> [[String]] {
-        guard unstable_rows == true else {
+        guard unstableRows == true else {
             return [deleted.sorted(), inserted.sorted(), update ?? []]
         }
         let going = deleted + (update?.prefix(1) ?? [])
