@@ -26,7 +26,10 @@ struct StepMessage: Sendable {
     /// For each `commit` part, how many steps are durable once it has run.
     private var stepsAtCommit: [Int] = []
 
-    var sql: String { texts.joined(separator: ";\n") }
+    /// On a line of its own, so that a comment at the end of a statement does not swallow it.
+    private static let separator = "\n;\n"
+
+    var sql: String { texts.joined(separator: StepMessage.separator) }
 
     /// How many steps are durable when `completed` parts have run.
     func committedSteps(after completed: Int) -> Int {
@@ -37,7 +40,9 @@ struct StepMessage: Sendable {
     /// Where in the part `index` the character `position` of the message lies, in Unicode scalars
     /// from 0; `nil` when it lies elsewhere.
     func offset(ofPosition position: Int, inPart index: Int) -> Int? {
-        let before = texts.prefix(index).reduce(0) { $0 + $1.unicodeScalars.count + 2 }
+        let before = texts.prefix(index).reduce(0) {
+            $0 + $1.unicodeScalars.count + StepMessage.separator.count
+        }
         let offset = position - 1 - before
         return texts[index].unicodeScalars.count > offset && offset >= 0 ? offset : nil
     }

@@ -63,7 +63,8 @@ final class SetReader {
         if connections.count == SetReader.limit {
             await connections.removeFirst().connection.close()
         }
-        let connection = environment.makeConnection()
+        let connection = environment.makeConnection(
+            schemaLimit: WorkerConnection.readSchemas)
         connections.append((key, connection))
         return connection
     }
