@@ -20,7 +20,7 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     static let trace = HTTPMethod("TRACE")
 
     /// The methods of RFC 9110 and RFC 5789: a wrong one of these is 405, any other name is 501.
-    static let registered: Set<HTTPMethod> = [
+    static let registered: [HTTPMethod] = [
         .get, .head, .post, .put, .delete, .patch, .options, .connect, .trace,
     ]
 
