@@ -10,6 +10,11 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Every folder under Sources explains itself in a README; the build has no use for them.
+func readmes(_ folders: String...) -> [String] {
+    folders.map { $0 + "/README.md" }
+}
+
 let package = Package(
     name: "migrationd",
     products: [
@@ -48,6 +53,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            // A link to examples/fleet/migrations: the demo carries its migrations with it.
+            resources: [.embedInCode("Demo/migrations")],
             swiftSettings: strict),
         .target(
             name: "TestSupport",

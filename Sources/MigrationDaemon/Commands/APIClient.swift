@@ -7,9 +7,7 @@ struct APIClient: Sendable {
     private let base: URL
     private let token: Secret?
 
-    /// - Parameters:
-    ///   - address: `http://HOST:PORT` or `https://HOST:PORT`.
-    ///   - token: what `Authorization: Bearer` is sent with.
+    /// A client of the daemon at `http://HOST:PORT` or `https://HOST:PORT`, with its bearer token.
     init(address: String, token: Secret?) throws(CommandFailure) {
         guard let url = URL(string: address), let scheme = url.scheme,
             ["http", "https"].contains(scheme), url.host?.isEmpty == false
@@ -20,10 +18,8 @@ struct APIClient: Sendable {
         self.token = token
     }
 
-    /// The body of a good answer. A refusal becomes a failure that says what the problem says.
-    /// - Parameters:
-    ///   - path: with its query.
-    ///   - seconds: how long the daemon may take.
+    /// The body of a good answer to a call; the path has its query. A refusal becomes a failure that
+    /// says what the problem says, and so does an answer that does not come within the seconds given.
     func send(
         _ method: String, _ path: String, body: JSONValue? = nil,
         fields: [String: String] = [:], within seconds: Int = 30

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
 /// What a command tells the shell.
-enum ExitStatus: Int32, CaseIterable, Sendable {
+enum CommandStatus: Int32, CaseIterable, Sendable {
     case success = 0
     /// Some tenants failed, or what was to be checked is wrong.
     case failure = 1
@@ -15,11 +15,11 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
 
 /// Why a command ends without its result.
 struct CommandFailure: Error, Sendable, Equatable {
-    let status: ExitStatus
+    let status: CommandStatus
     /// For people, on the standard error; nil when everything has been said.
     let message: String?
 
-    init(_ status: ExitStatus, _ message: String? = nil) {
+    init(_ status: CommandStatus, _ message: String? = nil) {
         self.status = status
         self.message = message
     }

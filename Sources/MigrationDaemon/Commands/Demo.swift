@@ -31,7 +31,7 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let signals = StopSignals()
+        let signals = Signals()
         let files = try DemoFolder.make(at: folder)
         defer { if !keep { files.remove() } }
         say("Starting a private PostgreSQL in \(files.path) ...")
@@ -49,6 +49,8 @@ struct Demo: AsyncParsableCommand {
             return try await PrivateCluster.start(
                 ClusterConfiguration(
                     folder: .at(files.cluster),
+                    // Others on this machine must not become superuser of it.
+                    authentication: .password(UUIDText.random()),
                     settings: ClusterConfiguration.throwAwaySettings.merging([
                         "max_connections": "100", "max_locks_per_transaction": "256",
                     ]) { _, new in new }))
@@ -58,21 +60,21 @@ struct Demo: AsyncParsableCommand {
     }
 
     private func show(
-        _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: StopSignals
+        _ cluster: PrivateCluster, _ files: DemoFolder, _ signals: Signals
     ) async throws {
         let fleet = DemoFleet(schemaTenants: tenants)
-        say("Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
-            + "suspended, hybrid and RLS ones ...")
+        say(
+            "Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
+                + "suspended, hybrid and RLS ones ...")
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
-            ConfigFile.load(files.config), logger: LogHandlers.logger(
-                DaemonConfig.Log(level: .warning, format: .text)))
-        guard let address = try daemon.start().first?.url else { return }
+            ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
+        guard let address = try await daemon.start().first?.url else { return }
         say("listening on \(address)")
         try await migrate(address)
         say(DemoGuide.text(address: address, config: files.config))
-        await signals.next()
+        await signals.untilStop()
         say("\nStopping ...")
         await daemon.shutdown(again: signals)
     }
@@ -86,7 +88,8 @@ struct Demo: AsyncParsableCommand {
         }
         say("Upgrading the fleet: POST /v1/jobs {\"operation\": \"upgrade\"}")
         let job = try await client.send(
-            "POST", "/v1/jobs", body: ["operation": "upgrade", "comment": "the demo's first release"])
+            "POST", "/v1/jobs",
+            body: ["operation": "upgrade", "comment": "the demo's first release"])
         try await JobWatcher(client: client, json: false).follow(job)
     }
 

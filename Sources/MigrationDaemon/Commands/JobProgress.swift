@@ -35,7 +35,7 @@ struct JobProgress: Sendable, Equatable {
     var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }
 
     /// What the shell is told of a job that has ended.
-    var exitStatus: ExitStatus {
+    var commandStatus: CommandStatus {
         switch state {
         case "succeeded": .success
         case "cancelled": .stopped
@@ -45,7 +45,9 @@ struct JobProgress: Sendable, Equatable {
 
     /// One line for a log or a list.
     var line: String {
-        var parts = ["\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants"]
+        var parts = [
+            "\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants",
+        ]
         let named = ["succeeded", "skipped", "failed", "cancelled", "running"]
         for name in named where count(name) > 0 { parts.append("\(count(name)) \(name)") }
         if let rate = tenantsPerSecond, !isFinal { parts.append("\(rate)/s") }
@@ -64,7 +66,8 @@ struct JobProgress: Sendable, Equatable {
         let filled = total == 0 ? 0 : width * ended / total
         let cells =
             String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        return "[\(cells)]\(numbers)"
+        // A line that wraps could not be drawn over.
+        return String("[\(cells)]\(numbers)".prefix(columns - 1))
     }
 
     private var ended: Int {

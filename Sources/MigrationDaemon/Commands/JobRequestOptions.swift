@@ -54,17 +54,17 @@ struct JobRequestOptions: ParsableArguments {
 
     func json() throws(CommandFailure) -> JSONValue {
         var selection = JSONObject()
-        selection["ids"] = tenants.isEmpty ? nil : JSONValue(tenants)
+        if !tenants.isEmpty { selection["ids"] = JSONValue(tenants) }
         selection["match"] = match.map { .string($0) }
-        selection["status"] = status.isEmpty ? nil : JSONValue(status)
+        if !status.isEmpty { selection["status"] = JSONValue(status) }
         selection["isolation"] = isolation.map { .string($0) }
-        selection["metadata"] = metadata.isEmpty ? nil : .object(try metadataObject())
-        selection["behind_only"] = behindOnly ? true : nil
+        if !metadata.isEmpty { selection["metadata"] = .object(try metadataObject()) }
+        if behindOnly { selection["behind_only"] = true }
         selection["limit"] = limit.map { JSONValue($0) }
 
         var body: JSONObject = ["operation": .string(operation)]
         body["target"] = target.map { .string($0) }
-        body["tenants"] = selection.isEmpty ? nil : .object(selection)
+        if !selection.isEmpty { body["tenants"] = .object(selection) }
         body["concurrency"] = concurrency.map { JSONValue($0) }
         body["page_size"] = pageSize.map { JSONValue($0) }
         body["lock_timeout_ms"] = lockTimeoutMs.map { JSONValue($0) }

@@ -48,6 +48,6 @@ struct JobWatcher {
         if !json {
             for error in job.firstErrors { StandardStream.error.writeLine("  \(error)") }
         }
-        if job.exitStatus != .success { throw CommandFailure(job.exitStatus) }
+        if job.commandStatus != .success { throw CommandFailure(job.commandStatus) }
     }
 }

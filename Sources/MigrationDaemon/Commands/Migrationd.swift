@@ -44,10 +44,10 @@ struct Migrationd: AsyncParsableCommand {
         switch code {
         case .success:
             StandardStream.output.writeLine(message)
-            return ExitStatus.success.rawValue
+            return CommandStatus.success.rawValue
         case .validationFailure:
             StandardStream.error.writeLine(message)
-            return ExitStatus.usage.rawValue
+            return CommandStatus.usage.rawValue
         default:
             if !message.isEmpty { StandardStream.error.writeLine(message) }
             return code.rawValue

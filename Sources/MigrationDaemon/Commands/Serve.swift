@@ -11,19 +11,29 @@ struct Serve: AsyncParsableCommand {
     var config: String
 
     func run() async throws {
-        let config = try ConfigFile.load(config)
-        let logger = LogHandlers.logger(config.log)
+        let config = try loadConfig()
+        let logger = Loggers.make(level: config.log.level, format: config.log.format)
         // From here on a signal asks for a drain, even one that comes while the daemon starts.
-        let signals = StopSignals()
+        let signals = Signals()
         let manager = ServiceManager(
             path: ProcessInfo.processInfo.environment["NOTIFY_SOCKET"])
         let daemon = try Daemon(config, logger: logger)
-        for address in try daemon.start() {
+        for address in try await daemon.start() {
             StandardStream.output.writeLine("listening on \(address.url)")
         }
         manager.ready()
-        await signals.next()
+        await signals.untilStop { daemon.reload() }
         manager.stopping()
         await daemon.shutdown(again: signals)
+    }
+
+    /// A configuration that cannot be used ends with the status for wrong usage, so that a service
+    /// manager can tell it from a failure that a restart may mend.
+    private func loadConfig() throws(CommandFailure) -> DaemonConfig {
+        do throws(CommandFailure) {
+            return try ConfigFile.load(config)
+        } catch {
+            throw CommandFailure(.usage, error.message ?? "")
+        }
     }
 }

@@ -67,7 +67,8 @@ struct TenantList: AsyncParsableCommand {
 enum TenantLine {
     static func short(_ tenant: JSONValue) -> String {
         let place = tenant["placement"]?["isolation"]?.stringValue ?? "cannot be placed"
-        return "\(name(tenant)) \(text(tenant["status"])) \(place) \(revisions(tenant["revisions"]))"
+        return
+            "\(name(tenant)) \(text(tenant["status"])) \(place) \(revisions(tenant["revisions"]))"
     }
 
     static func detailed(_ tenant: JSONValue) -> String {
@@ -88,7 +89,7 @@ enum TenantLine {
 
     static func live(_ tenant: JSONValue) -> String {
         let pending = tenant["pending"]?.intValue ?? 0
-        let distance = pending == 0 ? "at head" : "\(pending) revisions behind"
+        let distance = pending == 0 ? "at head" : "\(pending) behind"
         return "\(name(tenant)) \(revisions(tenant["current"])) \(distance)"
     }
 

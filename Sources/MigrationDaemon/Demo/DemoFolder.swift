@@ -36,12 +36,12 @@ struct DemoFolder: Sendable {
         }
     }
 
+    /// Writes the daemon's configuration, for its owner only: it holds the cluster's password.
     func write(config: JSONValue) throws(CommandFailure) {
-        do {
-            try Data(config.rendered(pretty: true)).write(to: URL(filePath: self.config))
-        } catch {
-            throw CommandFailure(.failure, "\(self.config) cannot be written: \(error)")
-        }
+        let isWritten = FileManager.default.createFile(
+            atPath: self.config, contents: Data(config.rendered(pretty: true)),
+            attributes: [.posixPermissions: 0o600])
+        if !isWritten { throw CommandFailure(.failure, "\(self.config) cannot be written.") }
     }
 
     func remove() {

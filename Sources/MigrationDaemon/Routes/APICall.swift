@@ -14,7 +14,8 @@ struct APICall: Sendable {
 
     /// Checks a request against the contract of its endpoint: who calls, the query, the fields, the
     /// wanted and the given media type, the body's syntax.
-    init(_ http: HTTPRequest, _ endpoint: Endpoint, _ authenticator: Authenticator) throws(Problem) {
+    init(_ http: HTTPRequest, _ endpoint: Endpoint, _ authenticator: Authenticator) throws(Problem)
+    {
         self.http = http
         principal = try authenticator.admit(http, endpoint.access)
         var issues: [Problem.Item] = []
@@ -33,7 +34,9 @@ struct APICall: Sendable {
     }
 
     /// Seconds that the caller is ready to wait for a job's end.
-    var preferredWait: Int? { Preference.wait(http.fields.values(of: RequestField.prefer.rawValue)) }
+    var preferredWait: Int? {
+        Preference.wait(http.fields.values(of: RequestField.prefer.rawValue))
+    }
 
     /// The parameter of the path; the router has set it.
     func pathParameter(_ name: String) -> String { http.pathParameters[name] ?? "" }
@@ -49,7 +52,8 @@ struct APICall: Sendable {
     func require(_ role: Role, to action: String) throws(Problem) {
         guard principal.role < role else { return }
         throw Problem(
-            .forbidden, "To \(action) needs the role \(role.rawValue); this token has "
+            .forbidden,
+            "To \(action) needs the role \(role.rawValue); this token has "
                 + "\(principal.role.rawValue).")
     }
 
@@ -62,7 +66,8 @@ struct APICall: Sendable {
         let isPrintable = value.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         guard values.count == 1, isPrintable, (1...255).contains(value.utf8.count) else {
             issues.append(
-                .init(pointer: "\(name):", detail: "must stand once with 1 to 255 ASCII characters"))
+                .init(pointer: "\(name):", detail: "must stand once with 1 to 255 ASCII characters")
+            )
             return nil
         }
         return value

@@ -30,7 +30,8 @@ struct Authenticator: Sendable {
         let principal = try identify(request)
         guard principal.role >= role else {
             throw Problem(
-                .forbidden, "This call needs the role \(role.rawValue); this token has "
+                .forbidden,
+                "This call needs the role \(role.rawValue); this token has "
                     + "\(principal.role.rawValue).")
         }
         return principal
@@ -102,7 +103,8 @@ struct HostPolicy: Sendable {
                 || name.hasSuffix(".localhost")
             if !isOurs {
                 throw Problem(
-                    .forbidden, "Without tokens this daemon answers only to loopback names; "
+                    .forbidden,
+                    "Without tokens this daemon answers only to loopback names; "
                         + "the Host field says something else.")
             }
         }

@@ -16,7 +16,8 @@ struct Cursor: Sendable {
 
     /// The position in a cursor; nil when it is none of this list's.
     func position(in text: String) -> String? {
-        guard let bytes = Base64URL.decode(text), let plain = String(validating: bytes, as: UTF8.self)
+        guard let bytes = Base64URL.decode(text),
+            let plain = String(validating: bytes, as: UTF8.self)
         else { return nil }
         let parts = plain.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == Self.version, parts[1] == Hash.hex(list),

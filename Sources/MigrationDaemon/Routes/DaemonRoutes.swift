@@ -44,6 +44,7 @@ enum DaemonRoutes {
             "started_at": .string(identity.startedAt.description),
             "uptime_ms": JSONValue(now.milliseconds(since: identity.startedAt)),
             "migrations": services.library.loaded.json,
+            "heads": JSONValue(services.library.loaded.set.graph.heads),
             "replica_id": .string(identity.replicaID),
             "other_replicas": JSONValue(await identity.otherReplicas()),
         ])

@@ -64,7 +64,8 @@ extension APICall {
     var idempotency: IdempotencyKey? {
         idempotencyKey.map { key in
             let content = "\(http.method.name) \(http.path)\n\(body.canonical.renderedString())"
-            return IdempotencyKey(key: key, bodyHash: Hex.encode(Digest.sha256(Array(content.utf8))))
+            return IdempotencyKey(
+                key: key, bodyHash: Hex.encode(Digest.sha256(Array(content.utf8))))
         }
     }
 }
@@ -78,7 +79,9 @@ extension JSONValue {
         case .array(let items):
             return .array(items.map(\.canonical))
         case .object(let object):
-            let members = object.members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            let members = object.members.sorted {
+                $0.key.utf8.lexicographicallyPrecedes($1.key.utf8)
+            }
             return .object(
                 JSONObject(uniqueMembers: members.map { ($0.key, $0.value.canonical) }))
         }

@@ -13,7 +13,8 @@ enum JobRoutes {
         summary: "Only jobs with one of these operations, separated by commas.")
     static let wait = QueryParameter(
         name: "wait", kind: .integer(0...Preference.longestWait),
-        summary: "Seconds to wait until the job has changed from `version`, or, without one, ended.")
+        summary: "Seconds to wait until the job has changed from `version`, or, without one, ended."
+    )
     static let version = QueryParameter(
         name: "version", kind: .integer(0...Int.max), summary: "The `version` that the caller has.")
     static let tenantState = QueryParameter(
@@ -89,7 +90,8 @@ enum JobRoutes {
     static let tenants = Endpoint(
         method: .get, path: "/v1/jobs/{id}/tenants", access: .atLeast(.viewer),
         name: "listJobTenants",
-        summary: "The tenants' results in the order of their ids. As NDJSON all of them are streamed, "
+        summary:
+            "The tenants' results in the order of their ids. As NDJSON all of them are streamed, "
             + "a line each, and `limit` and `cursor` are not looked at.",
         query: [tenantState, .limit, .cursor], fields: [.ifNoneMatch],
         answers: AnswerContract.tagged("TenantResultPage", or: .ndjson), refusals: [.notFound]

@@ -10,7 +10,7 @@ extension OpenAPI {
             Schema.request(
                 required: ["operation": Schema.words(JobOperation.self)],
                 optional: [
-                    "target": Schema.text(JobBounds.targetLength),
+                    "target": Schema.target,
                     "tenants": Schema.named("TenantSelection"),
                     "concurrency": Schema.integer(JobBounds.concurrency),
                     "page_size": Schema.integer(JobBounds.pageSize),
@@ -34,7 +34,7 @@ extension OpenAPI {
         (
             "TenantJobRequest",
             Schema.request(optional: [
-                "target": Schema.text(JobBounds.targetLength),
+                "target": Schema.target,
                 "lock_timeout_ms": Schema.integer(JobBounds.timeoutMilliseconds),
                 "statement_timeout_ms": Schema.integer(JobBounds.timeoutMilliseconds),
                 "max_attempts": Schema.integer(JobBounds.maxAttempts),
@@ -65,7 +65,7 @@ extension OpenAPI {
             required: start,
             optional: [
                 "operation": Schema.words(RevisionOperation.self),
-                "target": Schema.text(JobBounds.targetLength),
+                "target": Schema.target,
             ])
     }
 
@@ -256,7 +256,8 @@ extension OpenAPI {
             "Info",
             Schema.answer([
                 "version": Schema.text, "started_at": Schema.time, "uptime_ms": Schema.count,
-                "migrations": Schema.named("Migrations"), "replica_id": Schema.text,
+                "migrations": Schema.named("Migrations"),
+                "heads": Schema.list(Schema.text), "replica_id": Schema.text,
                 "other_replicas": Schema.list(Schema.text),
             ])
         ),

@@ -102,8 +102,19 @@ enum OpenAPI {
             }
             members["content"] = .object(JSONObject(uniqueMembers: contents))
         }
+        if answer.fields.contains(.location) { members["links"] = jobLinks }
         return .object(members)
     }
+
+    /// From a job that was just started to the calls that take its id.
+    private static let jobLinks: JSONValue = {
+        let calls = Routes.endpoints.filter { $0.path.hasPrefix("/v1/jobs/{id}") }
+        let links: [(String, JSONValue)] = calls.map { call in
+            let id: JSONValue = ["id": "$response.body#/id"]
+            return (call.name, ["operationId": .string(call.name), "parameters": id])
+        }
+        return .object(JSONObject(uniqueMembers: links))
+    }()
 
     private static func headers(
         _ fields: [ResponseField], optional: [ResponseField] = []

@@ -7,8 +7,8 @@ extension Revision {
     func detailedJSON(in graph: RevisionGraph) -> JSONValue {
         var members = object(in: graph)
         members["file"] = JSONValue(file)
-        members["upgrade"] = upgrade?.json ?? nil
-        members["downgrade"] = downgrade?.json ?? nil
+        members["upgrade"] = upgrade?.json ?? .null
+        members["downgrade"] = downgrade?.json ?? .null
         return .object(members)
     }
 
@@ -68,7 +68,7 @@ extension PlannedStep {
         let script = direction == .up ? planned?.upgrade : planned?.downgrade
         members["message"] = JSONValue(planned?.message)
         members["file"] = JSONValue(planned?.file)
-        members["script"] = runsScript ? script?.json ?? nil : nil
+        members["script"] = runsScript ? script?.json ?? .null : .null
         return members
     }
 }

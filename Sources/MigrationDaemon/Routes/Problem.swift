@@ -4,11 +4,13 @@ internal import TenancyCore
 /// What a caller is told when a request cannot be met: a problem document (RFC 9457).
 struct Problem: Error, Sendable, Equatable {
     /// One thing that is wrong with one part of the request.
-    struct Item: Sendable, Equatable {
+    struct Item: Sendable, Equatable, CustomStringConvertible {
         /// A JSON pointer into the body (`/tenants/ids/0`), `?name` for a query parameter,
         /// `Name:` for a header field, `file:line` for a migration file.
         let pointer: String
         let detail: String
+
+        var description: String { pointer.isEmpty ? detail : "\(pointer): \(detail)" }
     }
 
     let code: ProblemCode
@@ -25,10 +27,16 @@ struct Problem: Error, Sendable, Equatable {
         self.detail = detail
     }
 
+    /// A document lists at most so many things that are wrong, and its detail the first few.
+    private static let itemLimit = 1_000
+    private static let detailLimit = 3
+
     /// A request that is well formed but asks for what cannot be.
     init(invalid items: [Item]) {
-        self.init(.invalidRequest, items.map { "\($0.pointer) \($0.detail)" }.joined(separator: "; "))
-        self.items = items
+        let first = items.prefix(Self.detailLimit).map(\.description).joined(separator: "; ")
+        let rest = items.count - Self.detailLimit
+        self.init(.invalidRequest, rest > 0 ? "\(first); and \(rest) more" : first)
+        self.items = Array(items.prefix(Self.itemLimit))
     }
 
     /// Something that may work later; `retryAfter` in seconds.

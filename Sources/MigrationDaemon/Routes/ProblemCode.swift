@@ -33,7 +33,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .invalidJSON: (400, "The body is not JSON")
         case .unauthorized: (401, "A valid token is needed")
         case .forbidden: (403, "This caller may not do that")
-        case .notFound: (404, "There is no such thing")
+        case .notFound: (404, "Not found")
         case .methodNotAllowed: (405, "The method does not fit this address")
         case .notAcceptable: (406, "No representation fits the Accept field")
         case .requestTimeout: (408, "The request did not arrive in time")

@@ -4,7 +4,7 @@ internal import TenancyCore
 /// The only place where errors of the other modules become problems. There is no `default`: a new
 /// case must choose its code.
 extension Problem {
-    /// - Parameter ids: the tenants that the request names, in its order.
+    /// Why a job is not taken; `ids` are the tenants that the request names, in its order.
     init(_ error: SubmissionError, ids: [String] = []) {
         switch error {
         case .queueFull(let limit):

@@ -45,12 +45,13 @@ struct QueryParameter: Sendable {
         case .word(let words):
             return words.contains(value) ? nil : "must be one of \(words.joined(separator: ", "))"
         case .words(let words):
-            return Self.parts(value).allSatisfy(words.contains)
-                ? nil : "must be a comma-separated list of \(words.joined(separator: ", "))"
+            let expected = "must be a comma-separated list of \(words.joined(separator: ", "))"
+            return Self.isList(value, words.contains) ? nil : expected
         case .texts:
-            return Self.parts(value).allSatisfy { (1...255).contains($0.unicodeScalars.count) }
-                && !value.utf8.contains(0)
-                ? nil : "must be a comma-separated list of words of 1 to 255 characters"
+            let isRight = Self.isList(value) {
+                (1...255).contains($0.unicodeScalars.count) && !$0.utf8.contains(0)
+            }
+            return isRight ? nil : "must be a comma-separated list of words of 1 to 255 characters"
         case .glob:
             do throws(GlobError) {
                 _ = try Glob(value)
@@ -59,6 +60,14 @@ struct QueryParameter: Sendable {
                 return error.description
             }
         }
+    }
+
+    /// Items of a list in one parameter.
+    static let itemCount = 1...20
+
+    private static func isList(_ value: String, _ isItem: (String) -> Bool) -> Bool {
+        let parts = parts(value)
+        return itemCount.contains(parts.count) && parts.allSatisfy(isItem)
     }
 
     static func parts(_ value: String) -> [String] {

@@ -45,7 +45,8 @@ enum RevisionRoutes {
     static let reload = Endpoint(
         method: .post, path: "/v1/revisions/reload", access: .atLeast(.operator),
         name: "reloadRevisions",
-        summary: "Reads the migrations again. A broken set is refused and the old one stays in force.",
+        summary:
+            "Reads the migrations again. A broken set is refused and the old one stays in force.",
         body: .optional(schema: "Empty"),
         answers: [AnswerContract(status: 200, summary: "What was loaded.", schema: "Migrations")]
     ) { call, services throws(Problem) in
@@ -59,7 +60,8 @@ enum RevisionRoutes {
 
     static let plan = Endpoint(
         method: .post, path: "/v1/plan", access: .atLeast(.viewer), name: "plan",
-        summary: "The steps that an operation would take, from a tenant's own revision or from given "
+        summary:
+            "The steps that an operation would take, from a tenant's own revision or from given "
             + "version rows. Nothing is changed.",
         body: .required(schema: "PlanRequest"),
         answers: [AnswerContract(status: 200, summary: "The plan.", schema: "Plan")],
@@ -108,7 +110,8 @@ struct PlanQuestion: Sendable {
     }
 
     static func read(_ reader: inout ObjectReader) -> PlanQuestion? {
-        let operation = reader.choice("operation", .nullable, of: RevisionOperation.self) ?? .upgrade
+        let operation =
+            reader.choice("operation", .nullable, of: RevisionOperation.self) ?? .upgrade
         let target = reader.string("target", .nullable, length: JobBounds.targetLength)
         let tenant = reader.string("tenant", .nullable, length: JobBounds.nameLength)
         let rows = reader.strings(
@@ -142,7 +145,7 @@ struct PlanQuestion: Sendable {
             plan = try graph.plan(operation, to: target, from: current)
             if operation != .stamp { try graph.checkScripts(of: plan) }
         } catch {
-            throw Problem(error, pointer: "/target")
+            throw Problem(error, pointer: error.isAboutRows ? "/current" : "/target")
         }
         var members: JSONObject = [
             "operation": .string(operation.rawValue), "target": .string(target),
@@ -153,5 +156,15 @@ struct PlanQuestion: Sendable {
         for member in planned.members { members[member.key] = member.value }
         members["warnings"] = JSONValue(plan.warnings)
         return .object(members)
+    }
+}
+
+extension RevisionError {
+    /// Whether the version rows are at fault rather than the target.
+    fileprivate var isAboutRows: Bool {
+        switch self {
+        case .unknownVersionRow, .rowMissing, .rowAlreadyThere, .rowsUnclear: true
+        default: false
+        }
     }
 }

@@ -24,6 +24,13 @@ enum Schema {
         "pattern": "^([^\\[\\\\\\u0000]|\\\\[^\\u0000])+$",
     ]
 
+    /// A migration's target; only the daemon can tell whether one fits the revisions.
+    static let target: JSONValue = {
+        guard case .object(var schema) = text(JobBounds.targetLength) else { return nil }
+        schema["examples"] = ["head", "base", "+1"]
+        return .object(schema)
+    }()
+
     static func integer(_ range: ClosedRange<Int>) -> JSONValue {
         [
             "type": "integer", "minimum": JSONValue(range.lowerBound),
@@ -99,12 +106,12 @@ enum Schema {
         case .integer(let range): integer(range)
         case .flag: flag
         case .word(let choices): words(choices)
-        case .words(let choices): list(words(choices), 1...100)
+        case .words(let choices): list(words(choices), QueryParameter.itemCount)
         case .glob: glob
         case .texts:
             list(
                 ["type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,\\u0000]+$"],
-                1...100)
+                QueryParameter.itemCount)
         }
     }
 }

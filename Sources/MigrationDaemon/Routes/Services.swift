@@ -13,19 +13,6 @@ struct Services: Sendable {
     let requiresToken: Bool
 }
 
-/// One thing that must be in order before the daemon can run jobs.
-struct ReadinessCheck: Sendable, Equatable {
-    let name: String
-    let isReady: Bool
-    /// What is wrong, without credentials; nil when nothing is.
-    let detail: String?
-}
-
-/// Looks whether the daemon can run jobs.
-protocol ReadinessProbe: Sendable {
-    func checks() async -> [ReadinessCheck]
-}
-
 /// This daemon among those that share a control database.
 struct DaemonIdentity: Sendable {
     let replicaID: String

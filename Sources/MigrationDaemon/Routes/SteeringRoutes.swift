@@ -32,7 +32,8 @@ enum SteeringRoutes {
     static let cancel = Endpoint(
         method: .post, path: "/v1/jobs/{id}/cancel", access: .atLeast(.operator),
         name: "cancelJob",
-        summary: "No further tenant starts; those running finish (`graceful`, unless said otherwise) "
+        summary:
+            "No further tenant starts; those running finish (`graceful`, unless said otherwise) "
             + "or are cancelled and rolled back (`immediate`).",
         body: .optional(schema: "CancelRequest"), answers: answers,
         refusals: [.notFound, .conflict]

@@ -56,7 +56,8 @@ enum TenantRoutes {
 
     static let show = Endpoint(
         method: .get, path: "/v1/tenants/{id}", access: .atLeast(.viewer), name: "getTenant",
-        summary: "One tenant by id or identifier: where it lives, its last known revision and result.",
+        summary:
+            "One tenant by id or identifier: where it lives, its last known revision and result.",
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("Tenant"), refusals: [.notFound]
     ) { call, services throws(Problem) in
         let body = try await find(call, services)

@@ -9,7 +9,8 @@ enum AccessLog {
             "Request",
             metadata: [
                 "method": "\(entry.method)", "path": "\(entry.path)",
-                "status": "\(entry.status.code)", "bytes": "\(entry.responseBytes)",
+                "status": "\(entry.status.map { "\($0.code)" } ?? "-")",
+                "bytes": "\(entry.responseBytes)",
                 "ms": "\(entry.duration.milliseconds)", "peer": "\(entry.peer)",
                 "request_id": "\(entry.requestID)", "complete": "\(entry.isComplete)",
             ])

@@ -34,31 +34,39 @@ final class ControlPreparation: Sendable {
         }
     }
 
-    func start() {
-        work.withLock { $0 = Task { await prepare() } }
+    /// Tries once, and goes on trying in the background when that does not do.
+    func start() async {
+        if await attempt() { return }
+        work.withLock { $0 = Task { await keepTrying() } }
     }
 
     func stop() {
         work.withLock { $0 }?.cancel()
     }
 
-    private func prepare() async {
+    private func keepTrying() async {
         while !Task.isCancelled {
-            do throws(StatusError) {
-                let steps = try await store.prepare()
-                state.withLock { $0 = .done }
-                logger.info("Control database ready", metadata: ["upgrades": "\(steps)"])
-                return await scheduler.start()
-            } catch {
-                state.withLock { $0 = .pending(reason: error.description) }
-                logger.error(
-                    "The control database is not ready",
-                    metadata: [
-                        "reason": "\(error)",
-                        "hint": "check control.database_url and the role's rights to create a schema",
-                    ])
-            }
             try? await Task.sleep(for: ControlPreparation.pause)
+            if await attempt() { return }
+        }
+    }
+
+    private func attempt() async -> Bool {
+        do throws(StatusError) {
+            let steps = try await store.prepare()
+            state.withLock { $0 = .done }
+            logger.info("Control database ready", metadata: ["upgrades": "\(steps)"])
+            await scheduler.start()
+            return true
+        } catch {
+            state.withLock { $0 = .pending(reason: error.description) }
+            logger.error(
+                "The control database is not ready",
+                metadata: [
+                    "reason": "\(error)",
+                    "hint": "check control.database_url and the role's right to create a schema",
+                ])
+            return false
         }
     }
 }

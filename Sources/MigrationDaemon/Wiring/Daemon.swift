@@ -15,12 +15,14 @@ struct Daemon: Sendable {
     let server: HTTPServer
     let scheduler: JobScheduler
     let preparation: ControlPreparation
+    private let migrations: MigrationLibrary
 
     /// Joins everything; nothing is started and no database is asked yet.
     init(_ config: DaemonConfig, logger: Logger) throws(CommandFailure) {
         self.config = config
         self.logger = logger
         let environment = try Daemon.environment(config, logger: logger)
+        migrations = environment.migrations
         let replica = UUIDText.random()
         scheduler = JobScheduler(environment, replica: replica)
         preparation = ControlPreparation(
@@ -38,26 +40,40 @@ struct Daemon: Sendable {
             handler: Routes.handler(services, Authenticator(config.server)))
     }
 
-    /// Starts serving, and goes on until `shutdown` is called.
+    /// Starts serving, and returns once the control database has been tried: a daemon whose database
+    /// is there takes jobs from the first moment that anybody knows its address.
     ///
     /// - Returns: the addresses that are served, with their real ports.
-    func start() throws(CommandFailure) -> [ListenerAddress] {
+    func start() async throws(CommandFailure) -> [ListenerAddress] {
+        let addresses: [ListenerAddress]
         do throws(SocketError) {
-            let addresses = try server.start()
-            preparation.start()
-            return addresses
+            addresses = try server.start()
         } catch {
             throw CommandFailure(.failure, "The daemon cannot listen: \(error)")
+        }
+        await preparation.start()
+        return addresses
+    }
+
+    /// Reads the migrations again; a broken set is logged and the one before stays in force.
+    func reload() {
+        do throws(FolderError) {
+            let loaded = try migrations.reload()
+            logger.notice(
+                "Migrations reloaded",
+                metadata: ["revisions": "\(loaded.set.graph.revisions.count)"])
+        } catch {
+            logger.error("Migrations were not reloaded", metadata: ["problems": "\(error)"])
         }
     }
 
     /// Lets running tenants end, then answers what is under way, then stops. A second signal rolls
     /// the running tenants back at once.
-    func shutdown(again signals: StopSignals) async {
+    func shutdown(again signals: Signals) async {
         logger.notice("Draining", metadata: ["limit": "\(config.scheduler.drainTimeout)"])
         preparation.stop()
         let impatience = Task {
-            await signals.next()
+            await signals.untilStop()
             if !Task.isCancelled { await scheduler.interrupt() }
         }
         await scheduler.drain(timeout: config.scheduler.drainTimeout)

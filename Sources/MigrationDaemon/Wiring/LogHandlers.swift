@@ -50,8 +50,21 @@ extension DaemonConfig.Log.Format {
         case .dictionary(let members):
             .object(
                 JSONObject(
-                    uniqueMembers: members.sorted { $0.key < $1.key }.map { ($0.key, json($0.value)) }
+                    uniqueMembers: members.sorted { $0.key < $1.key }.map {
+                        ($0.key, json($0.value))
+                    }
                 ))
+        }
+    }
+}
+
+/// Makes the daemon's loggers.
+enum LogHandlers {
+    /// A logger that writes as the configuration says.
+    static func logger(_ log: DaemonConfig.Log, label: String = "migrationd") -> Logger {
+        let level = Logger.Level(rawValue: log.level.rawValue) ?? .info
+        return Logger(label: label) { label in
+            LineLogHandler(label: label, level: level, format: log.format)
         }
     }
 }
@@ -67,7 +80,8 @@ struct LineLogHandler: LogHandler {
     private let write: @Sendable ([UInt8]) -> Void
 
     init(
-        label: String, level: Logger.Level, format: DaemonConfig.Log.Format, clock: WallClock = .system,
+        label: String, level: Logger.Level, format: DaemonConfig.Log.Format,
+        clock: WallClock = .system,
         write: @escaping @Sendable ([UInt8]) -> Void = LineLogHandler.writeToStandardError
     ) {
         self.label = label

@@ -3,7 +3,9 @@ internal import TenancyCore
 /// Opens the migrations that the configuration names.
 enum MigrationSource {
     /// Reads them, or says everything that is wrong with them.
-    static func open(_ migrations: DaemonConfig.Migrations) throws(CommandFailure) -> MigrationLibrary {
+    static func open(_ migrations: DaemonConfig.Migrations) throws(CommandFailure)
+        -> MigrationLibrary
+    {
         switch migrations.source {
         case .sql:
             let path = migrations.path
@@ -18,7 +20,8 @@ enum MigrationSource {
             throw CommandFailure(
                 .failure,
                 "migrations.source: this version runs SQL folders only; write the Alembic project as "
-                    + "one (alembic upgrade FROM:TO --sql for each revision) and set it to \"sql\".")
+                    + "one (alembic upgrade FROM:TO --sql for each revision) and set it to \"sql\"."
+            )
         }
     }
 }

@@ -127,7 +127,7 @@ struct ConfigKey: Sendable {
         ConfigKey("scheduler.max_running_jobs", .integer(1...100), 4),
         ConfigKey("scheduler.per_server_connections", .integer(1...10_000), 50),
         ConfigKey(
-            "scheduler.transaction_per", choice(DaemonConfig.Scheduler.TransactionScope.self),
+            "scheduler.transaction_per", choice(TransactionScope.self),
             "step"),
         ConfigKey("scheduler.lock_timeout_ms", .integer(someMilliseconds), 3_000),
         ConfigKey("scheduler.statement_timeout_ms", .integer(milliseconds), 0),

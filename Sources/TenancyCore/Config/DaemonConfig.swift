@@ -109,10 +109,6 @@ public struct DaemonConfig: Sendable, Equatable {
     }
 
     public struct Scheduler: Sendable, Equatable {
-        public enum TransactionScope: String, Sendable, CaseIterable {
-            case step, target
-        }
-
         public var concurrency: Int
         public var pageSize: Int
         public var maxRunningJobs: Int

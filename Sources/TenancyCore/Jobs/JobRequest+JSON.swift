@@ -35,10 +35,8 @@ public enum JobBounds {
 }
 
 extension JobRequest {
-    /// Reads a request as the API takes it and as `json` writes it.
-    /// - Parameters:
-    ///   - body: an object; unknown members, wrong types and values out of range are all reported.
-    ///   - defaults: what the members that are left out or null stand for.
+    /// Reads a request as the API takes it and as `json` writes it. What is left out or null takes
+    /// its default; everything that is wrong is reported at once.
     public static func read(
         _ body: JSONValue, defaults: JobDefaults
     ) throws(FieldIssues) -> JobRequest {

@@ -263,8 +263,10 @@ final class JobRun: Sendable {
         }
         guard let taken else { return .wait(generation: generation, until: .never) }
         if case .work = taken {
-            change { _ in }
+            let isLast = change { $0.isPagingDone && $0.queue.isEmpty }
             room.notify()
+            // Those that wait for more learn that there is none.
+            if isLast { work.notify() }
         }
         return taken
     }

@@ -36,6 +36,7 @@ public enum RevisionError: Error, Sendable, Equatable {
     // Moving the version rows.
     case rowMissing(revision: String)
     case rowAlreadyThere(revision: String)
+    case rowRepeated(revision: String, count: Int)
     case rowsUnclear(revision: String)
 
     // What a command refuses.
@@ -77,7 +78,7 @@ extension RevisionError {
         case .multipleHeads: .multipleHeads
         case .notBelowRows, .notAnAncestor: .rangeNotAncestor
         case .rangeNotAllowed, .rangeNeeded, .rangeUnreadable, .purgeOffline, .severalStarts,
-            .missingScript:
+            .missingScript, .rowRepeated:
             .commandError
         case .notAtHead: .databaseNotAtHead
         case .illegalID, .duplicateLabel, .ambiguousWalk, .ambiguousStart, .walkTooShort,
@@ -113,6 +114,7 @@ extension RevisionError {
         case .brokenOrder: "broken_order"
         case .rowMissing: "version_row_missing"
         case .rowAlreadyThere: "version_row_already_there"
+        case .rowRepeated: "version_row_repeated"
         case .rowsUnclear: "version_rows_unclear"
         case .rangeNotAllowed: "range_not_allowed"
         case .rangeNeeded: "range_needed"

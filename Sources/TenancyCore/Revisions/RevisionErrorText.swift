@@ -13,7 +13,8 @@ extension RevisionError: CustomStringConvertible {
         case .ambiguousWalk, .ambiguousStart, .walkTooShort, .overlapping, .notBelowRows,
             .branchNotBelowRows, .notAnAncestor, .brokenOrder:
             planMessage
-        case .rowMissing, .rowAlreadyThere, .rowsUnclear, .rangeNotAllowed, .rangeNeeded,
+        case .rowMissing, .rowAlreadyThere, .rowRepeated, .rowsUnclear, .rangeNotAllowed,
+            .rangeNeeded,
             .rangeUnreadable, .purgeOffline, .severalStarts, .notAtHead, .missingScript:
             commandMessage
         }
@@ -102,6 +103,9 @@ extension RevisionError: CustomStringConvertible {
         case .rowAlreadyThere(let revision):
             "the version table already has the row '\(revision)', which this step would write; "
                 + "correct the rows with a stamp"
+        case .rowRepeated(let revision, let count):
+            "the version table has the row '\(revision)' \(count) times; leave one, and give the "
+                + "table its primary key on version_num"
         case .rowsUnclear(let revision):
             "the version rows do not say which one revision \(revision) moves; "
                 + "correct them with a stamp"

@@ -1,49 +1,116 @@
-/// The revisions and how they hang together. (Placeholder bodies follow in the next change.)
+/// The revisions of a source and how they hang together, built and checked once.
+///
+/// The rules are Alembic's (`alembic.script.revision.RevisionMap`): several heads, branches, merges,
+/// labels, `depends_on`, partial ids and relative targets all mean what they mean there. Where
+/// Alembic leaves a choice to the order of a Python set, the declared order decides here.
 public struct RevisionGraph: Sendable {
     /// In load order; of two with the same id, the later one in the earlier one's place.
     public let revisions: [Revision]
-    public var heads: [String] { [] }
-    public var effectiveHeads: [String] { [] }
-    public var bases: [String] { [] }
-    public var warnings: [String] { [] }
+    /// The revisions that are nobody's parent, in load order. An id that was loaded twice can stand
+    /// here twice, as with Alembic, which makes `head` ambiguous.
+    public let heads: [String]
+    /// The revisions that are nobody's parent and that nobody depends on.
+    public let effectiveHeads: [String]
+    /// The revisions without a parent, in load order.
+    public let bases: [String]
+    /// Sentences for the operator about what Alembic accepts and a person should hear of.
+    public let warnings: [String]
 
-    public init(_ revisions: [Revision]) throws(RevisionError) { self.revisions = revisions }
+    /// What hangs on each revision, in the order of `revisions`.
+    let nodes: [RevisionNode]
+    /// Ids first, then labels, each in load order. The order decides which prefix match is named.
+    let names: [(name: String, node: Int)]
+    let nodesByName: [String: Int]
+
+    /// Builds a graph from revisions in load order.
+    ///
+    /// - Throws: the first thing that Alembic would stop at: a loop or a cycle, an id with `@`, `-`,
+    ///   `+` or `:`, a label used twice, a parent or dependency that is not there.
+    public init(_ revisions: [Revision]) throws(RevisionError) {
+        let links = GraphLinks(revisions)
+        if let problem = links.problems.first { throw problem.error }
+        self.revisions = links.revisions
+        heads = links.heads
+        effectiveHeads = links.effectiveHeads
+        bases = links.bases
+        warnings = links.warnings
+        nodes = links.nodes
+        names = links.names
+        nodesByName = links.nodesByName
+    }
 
     /// The revision with exactly this id.
-    public subscript(id: String) -> Revision? { nil }
-    public func ancestors(of id: String) -> [String] { [] }
-    public func isAtOrBeyond(_ revision: String, rows: [String]) throws(RevisionError) -> Bool {
-        throw .emptyTarget
+    public subscript(id: String) -> Revision? {
+        guard let node = nodesByName[id], revisions[node].id == id else { return nil }
+        return revisions[node]
     }
-    public func isAtHead(rows: [String]) throws(RevisionError) -> Bool { throw .emptyTarget }
-    public func pendingCount(rows: [String]) throws(RevisionError) -> Int { throw .emptyTarget }
 
-    public func plan(
-        _ operation: RevisionOperation, to target: String, from rows: [String]
-    ) throws(RevisionError) -> RevisionPlan { throw .emptyTarget }
-    public func upgrade(
-        to target: String, from rows: [String]
-    ) throws(RevisionError) -> RevisionPlan { throw .emptyTarget }
-    public func downgrade(
-        to target: String, from rows: [String]
-    ) throws(RevisionError) -> RevisionPlan { throw .emptyTarget }
-    public func stamp(
-        _ targets: [String], from rows: [String], purge: Bool = false
-    ) throws(RevisionError) -> RevisionPlan { throw .emptyTarget }
-    public func offlineUpgrade(_ target: String) throws(RevisionError) -> RevisionPlan {
-        throw .emptyTarget
+    /// The revision itself and everything that it builds on, dependencies included, in load order;
+    /// empty for an id that is not there.
+    public func ancestors(of id: String) -> [String] {
+        guard let node = nodesByName[id] else { return [] }
+        return reach([node], .requirements).members.map { revisions[$0].id }
     }
-    public func offlineDowngrade(_ target: String) throws(RevisionError) -> RevisionPlan {
-        throw .emptyTarget
-    }
-    public func offlineStamp(
-        _ targets: [String], purge: Bool = false
-    ) throws(RevisionError) -> RevisionPlan { throw .emptyTarget }
 
-    /// What a target means when no tenant is needed; `nil` for one that is counted from its rows.
-    public func resolvedTarget(
-        _ operation: RevisionOperation, _ target: String
-    ) throws(RevisionError) -> [String]? { throw .emptyTarget }
-    public func missingScripts(in plan: RevisionPlan) -> [PlannedStep] { [] }
-    public func checkScripts(of plan: RevisionPlan) throws(RevisionError) {}
+    func id(_ node: Int) -> String { revisions[node].id }
+}
+
+/// The links of one revision, as positions in load order.
+struct RevisionNode: Sendable, Equatable {
+    /// The declared parents.
+    var down: [Int] = []
+    /// The declared dependencies, labels replaced by their revisions.
+    var dependencies: [Int] = []
+    /// The dependencies that no ancestor along `down` already has.
+    var ownDependencies: [Int] = []
+    /// Those whose parent this is.
+    var children: [Int] = []
+    /// Those whose parent or dependency this is.
+    var dependents: [Int] = []
+    /// The declared labels and those inherited along the branch.
+    var labels: Set<String> = []
+
+    /// What must be there first: parents, then own dependencies. Version rows move along these.
+    var requirements: [Int] {
+        ownDependencies.isEmpty ? down : down + ownDependencies.filter { !down.contains($0) }
+    }
+}
+
+extension RevisionGraph {
+    /// The four ways in which one revision leads to others.
+    enum Link {
+        case down
+        case requirements
+        case children
+        case dependents
+    }
+
+    /// Everything that can be reached from some revisions, themselves included.
+    func reach(_ starts: some Sequence<Int>, _ link: Link) -> NodeSet {
+        var seen = NodeSet(capacity: nodes.count)
+        var waiting = starts.filter { seen.insert($0) }
+        while let node = waiting.popLast() {
+            let next =
+                switch link {
+                case .down: nodes[node].down
+                case .requirements: nodes[node].requirements
+                case .children: nodes[node].children
+                case .dependents: nodes[node].dependents
+                }
+            for other in next where seen.insert(other) { waiting.append(other) }
+        }
+        return seen
+    }
+
+    /// Refuses revisions of which one already includes another.
+    func checkDisjoint(_ starts: [Int], _ link: Link = .requirements) throws(RevisionError) {
+        guard starts.count > 1 else { return }
+        for start in starts {
+            let reached = reach([start], link)
+            let others = starts.filter { $0 != start && reached.contains($0) }
+            if !others.isEmpty {
+                throw .overlapping(revision: id(start), with: others.map(id))
+            }
+        }
+    }
 }

@@ -15,8 +15,8 @@ public struct SQLStatement: Sendable, Equatable {
 
     /// The line of its file on which a character of the statement stands.
     ///
-    /// - Parameter position: the character, counted from 1 as PostgreSQL's error field `P` counts
-    ///   (Unicode scalars). A position beyond the end answers the last line.
+    /// The character is counted from 1 in Unicode scalars, as PostgreSQL counts in the error field
+    /// `P`. A position beyond the end answers the last line.
     public func line(ofCharacter position: Int) -> Int {
         var line = line
         var previous: Unicode.Scalar = " "

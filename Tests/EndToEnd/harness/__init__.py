@@ -7,5 +7,7 @@ from .client import Client, Response
 from .cluster import Cluster
 from .daemon import Daemon, daemon_binary
 from .fleet import Fleet, Tenant
+from .waiting import eventually
 
-__all__ = ["Client", "Cluster", "Daemon", "Fleet", "Response", "Tenant", "daemon_binary"]
+__all__ = [
+    "Client", "Cluster", "Daemon", "Fleet", "Response", "Tenant", "daemon_binary", "eventually"]

@@ -4,6 +4,8 @@ import http.client
 import json
 import time
 
+from . import record
+
 PROBLEM = "application/problem+json"
 ENDED = {"succeeded", "failed", "cancelled"}
 PARTS = ("pending", "running", "succeeded", "skipped", "failed", "cancelled")
@@ -69,6 +71,7 @@ class Client:
             content = answer.read()
         finally:
             connection.close()
+        record.heard(f"{answer.headers}".encode() + content)
         assert answer.headers["X-Request-Id"], "every response carries a request id"
         return Response(answer.status, answer.headers, content)
 

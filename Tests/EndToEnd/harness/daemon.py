@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 
+from . import record
 from .client import Client
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -60,6 +61,7 @@ class Daemon:
 
     def _read(self):
         for line in self.process.stdout:
+            record.heard(line)
             self._lines.append(line)
             found = self.LISTENING.search(line)
             if found and not self.address:

@@ -90,10 +90,10 @@ class Fleet:
 
     def add_database_tenants(self, count, prefix="d", **fields):
         """Tenants with a database each, named in their rows by a SQLAlchemy URL."""
+        names = [f"{self.name}_{prefix}_{n:04}" for n in range(count)]
+        self.cluster.psql("".join(f'CREATE DATABASE "{name}";\n' for name in names))
         tenants = []
-        for n in range(count):
-            database = f"{self.name}_{prefix}_{n:04}"
-            self.cluster.create_database(database)
+        for n, database in enumerate(names):
             tenants.append(Tenant(
                 id=f"{prefix}-{n:06}", identifier=f"{prefix}-{n:06}",
                 isolation_strategy="database",

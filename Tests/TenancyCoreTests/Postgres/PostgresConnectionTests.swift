@@ -1,5 +1,5 @@
-import Testing
 import TestSupport
+import Testing
 
 @testable import TenancyCore
 
@@ -49,7 +49,7 @@ struct PostgresConnectionTests {
             }
             #expect(server.sqlState == "42703")
             #expect(server.completedStatements == 2)
-            #expect(server.position == 29)
+            #expect(server.position == 28)
             #expect(await connection.isOpen)
         }
     }

@@ -1,21 +1,26 @@
 internal import Dispatch
 internal import Glibc
 
-/// The signals that end the program, as a stream: SIGTERM and SIGINT.
-struct StopSignals: Sendable {
-    let received: AsyncStream<Int32>
+/// The signals that steer the program: SIGTERM and SIGINT end it, SIGHUP makes it read its files
+/// again.
+struct Signals: Sendable {
+    private let received: AsyncStream<Int32>
     private let sources: Sources
 
     init() {
+        // A reader of our output that goes away is no reason to die in the middle of a fleet.
+        signal(SIGPIPE, SIG_IGN)
         let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
         received = stream
-        sources = Sources([SIGTERM, SIGINT], continuation)
+        sources = Sources([SIGTERM, SIGINT, SIGHUP], continuation)
     }
 
-    /// Waits for the next of them.
-    func next() async {
-        var iterator = received.makeAsyncIterator()
-        _ = await iterator.next()
+    /// Waits for a signal to stop; each SIGHUP until then calls `reload`.
+    func untilStop(onReload reload: () async -> Void = {}) async {
+        for await number in received {
+            if number != SIGHUP { return }
+            await reload()
+        }
     }
 
     /// Safety: the sources are made in `init` and afterwards only kept alive.

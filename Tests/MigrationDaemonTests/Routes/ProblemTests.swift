@@ -1,0 +1,124 @@
+import Foundation
+import HTTPLite
+import Testing
+
+@testable import MigrationDaemon
+@testable import TenancyCore
+
+@Suite struct ProblemTests {
+    private static let id = JobID("0197b0c4-5d1c-7aa0-b9b4-0a4c5e3c9f10")
+
+    @Test("a problem document has every member of RFC 9457 and the contract's own")
+    func document() throws {
+        var problem = Problem(invalid: [
+            .init(pointer: "/concurrency", detail: "must be between 1 and 1000"),
+            .init(pointer: "?limit", detail: "stands twice"),
+        ])
+        problem.extensions["state"] = "paused"
+        let response = problem.response(instance: "/v1/jobs", requestID: "r-1")
+        #expect(response.status.code == 422)
+        #expect(response.fields["Content-Type"] == "application/problem+json")
+        try Golden.expect(response.json, is: "problem.json")
+    }
+
+    @Test("a request that could not be read has no instance")
+    func withoutInstance() {
+        let failure = HTTPFailure(.malformedRequest, "the request line is malformed")
+        let response = Routes.response(to: failure, requestID: "r-2")
+        #expect(response.status.code == 400)
+        #expect(response.json["instance"]?.isNull == true)
+        #expect(response.json["code"] == "bad_request")
+        #expect(response.json["detail"] == "The request line is malformed.")
+    }
+
+    @Test(
+        "every refusal of the HTTP layer keeps its status and its fields",
+        arguments: HTTPFailure.Reason.allCases)
+    func httpFailure(reason: HTTPFailure.Reason) {
+        let failure = HTTPFailure(reason, "why", fields: ["Allow": "GET"])
+        let problem = Problem(failure)
+        #expect(problem.code.status == failure.status.code, "\(reason)")
+        #expect(problem.fields["Allow"] == "GET")
+        let asksForRetry = problem.code == .unavailable || problem.code == .tooManyRequests
+        #expect((problem.fields["Retry-After"] != nil) == asksForRetry)
+    }
+
+    static var submissions: [(SubmissionError, ProblemCode, [String])] {
+        guard let id else { return [] }
+        return [
+            (.queueFull(limit: 9), .tooManyRequests, []),
+            (.target(.unknownRevision("zz")), .invalidRequest, ["/target"]),
+            (.unknownTenants(["b", "z"]), .invalidRequest, ["/tenants/ids/1", "/tenants/ids"]),
+            (.idempotencyMismatch, .idempotencyMismatch, []),
+            (.noTenantsToRetry(id), .conflict, []),
+            (.conflict(state: .running), .conflict, []),
+            (.jobNotFound(id), .notFound, []),
+            (.draining, .unavailable, []),
+            (.registry(.unavailable(reason: "no route")), .unavailable, []),
+        ]
+    }
+
+    @Test("every reason not to take a job has its code", arguments: submissions)
+    func submission(error: SubmissionError, code: ProblemCode, pointers: [String]) {
+        let problem = Problem(error, ids: ["a", "b"])
+        #expect(problem.code == code)
+        #expect(problem.items.map(\.pointer) == pointers)
+        if code == .unavailable || code == .tooManyRequests {
+            #expect(problem.fields["Retry-After"] != nil)
+        }
+    }
+
+    static var steerings: [(SteeringError, ProblemCode)] {
+        guard let id else { return [] }
+        return [
+            (.jobNotFound(id), .notFound), (.conflict(action: "pause", state: .failed), .conflict),
+            (.elsewhere, .unavailable),
+        ]
+    }
+
+    @Test("every reason not to steer a job has its code", arguments: steerings)
+    func steering(error: SteeringError, code: ProblemCode) {
+        #expect(Problem(error).code == code)
+    }
+
+    @Test("a conflict names the state")
+    func conflictState() {
+        let problem = Problem(SteeringError.conflict(action: "pause", state: .failed))
+        #expect(problem.json(instance: "/", requestID: "r")["state"] == "failed")
+    }
+
+    static let directory: [(DirectoryError, String)] = [
+        (.registry(.invalid(reason: "no table")), "60"),
+        (.unreachable(TenantFailure(code: "unreachable", message: "No.", hint: "Look.")), "5"),
+    ]
+
+    @Test("a tenant that cannot be asked is 503 with the reason", arguments: directory)
+    func directoryError(error: DirectoryError, retryAfter: String) {
+        let problem = Problem(error)
+        #expect(problem.code == .unavailable)
+        #expect(problem.fields["Retry-After"] == retryAfter)
+    }
+
+    @Test("a folder's problems are told with file and line")
+    func folder() {
+        let error = FolderError(problems: [
+            FolderProblem(file: "1.sql", line: 3, code: "x", message: "one"),
+            FolderProblem(file: "2.sql", line: nil, code: "x", message: "two"),
+            FolderProblem(file: nil, line: nil, code: "x", message: "three"),
+        ])
+        #expect(Problem(error).items.map(\.pointer) == ["1.sql:3", "2.sql", ""])
+    }
+
+    @Test("docs/errors.md lists every problem code with its status, and no other")
+    func documented() throws {
+        let page = try Golden.page("errors.md")
+        let section = page.components(separatedBy: "\n## ").first { $0.hasPrefix("Problem codes") }
+        let rows = (section ?? "").split(separator: "\n").filter { $0.hasPrefix("| `") }
+        let documented = rows.map { row in
+            row.split(separator: "|").prefix(2)
+                .map { $0.trimmingCharacters(in: [" ", "`"]) }.joined(separator: " ")
+        }
+        let known = ProblemCode.allCases.map { "\($0.rawValue) \($0.status)" }
+        #expect(documented.sorted() == known.sorted())
+    }
+}
