@@ -94,9 +94,9 @@ final class Connection: @unchecked Sendable {
                 budget -= 1
                 perform(action)
             }
-            let wasBlocked = machine.outputPending >= core.limits.outputBytes
+            let wasBlocked = machine.outputPending >= core.limits.sizes.outputBytes
             flush()
-            hasGainedRoom = wasBlocked && machine.outputPending < core.limits.outputBytes
+            hasGainedRoom = wasBlocked && machine.outputPending < core.limits.sizes.outputBytes
         }
         isInTurn = false
         guard socket != nil else { return }
@@ -127,7 +127,7 @@ final class Connection: @unchecked Sendable {
         }
         guard socket != nil else { return }
         perform(machine.sent(sent, pending: output.count, now: now))
-        if output.count <= core.limits.outputBytes / 2 { resumeWaiters() }
+        if output.count <= core.limits.sizes.outputBytes / 2 { resumeWaiters() }
     }
 
     private func updateInterest() {
@@ -167,13 +167,13 @@ final class Connection: @unchecked Sendable {
             head: head, peer: peer,
             requestID: RequestIDs.given(in: head.fields) ?? core.configuration.makeRequestID())
         self.request = request
-        access = AccessRecord(request: request, start: .read())
+        access = AccessRecord(head: head, requestID: request.requestID, start: core.clock())
         perform(machine.admit(core.handler.bounds(for: request), now: now))
     }
 
     private func startHandler(_ body: [UInt8]) {
         guard var request else { return }
-        guard core.liveHandlers < core.limits.handlers else {
+        guard core.liveHandlers < core.limits.sizes.handlers else {
             perform(
                 machine.refuse(
                     HTTPFailure(
@@ -253,11 +253,13 @@ final class Connection: @unchecked Sendable {
 
     private func refuse(_ failure: HTTPFailure) {
         abandonHandler()
-        let requestID = access?.request?.requestID ?? core.configuration.makeRequestID()
+        let requestID = access?.requestID ?? core.configuration.makeRequestID()
         let response = core.configuration.renderFailure(failure, requestID)
         var length = 0
         if case .bytes(let bytes) = response.body { length = bytes.count }
-        if access == nil { access = AccessRecord(peer: peer, requestID: requestID, start: .read()) }
+        if access == nil {
+            access = AccessRecord(head: nil, requestID: requestID, start: core.clock())
+        }
         send(response, plan: machine.refusalPlan(length: length), requestID: requestID)
         logAccess(isComplete: true)
     }
@@ -265,7 +267,7 @@ final class Connection: @unchecked Sendable {
     private func logAccess(isComplete: Bool) {
         guard let record = access else { return }
         access = nil
-        core.log(record, isComplete: isComplete)
+        core.log(record, peer: peer, isComplete: isComplete)
     }
 
     private func queue(_ body: (inout [UInt8]) -> Void) {
@@ -320,7 +322,7 @@ final class Connection: @unchecked Sendable {
         return true
     }
 
-    var hasRoom: Bool { output.count < core.limits.outputBytes }
+    var hasRoom: Bool { output.count < core.limits.sizes.outputBytes }
 
     var loop: EventLoop { core.loop }
 

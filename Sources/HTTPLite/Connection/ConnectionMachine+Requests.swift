@@ -4,7 +4,7 @@ extension ConnectionMachine {
         switch phase {
         case .lingering:
             lingeredBytes += bytes.count
-            return lingeredBytes > limits.lingerBytes ? close(reset: false) : nil
+            return lingeredBytes > limits.sizes.lingerBytes ? close(reset: false) : nil
         case .flushing, .closed:
             return nil
         case .idle, .head, .routing, .body, .handling, .responding, .skipping:
@@ -19,7 +19,7 @@ extension ConnectionMachine {
         switch phase {
         case .handling, .responding:
             // It may still read the answer, or have left: only time can tell.
-            halfCloseDeadline = now + limits.halfCloseTimeout
+            halfCloseDeadline = now + limits.halfClose
             return nil
         case .lingering:
             return close(reset: false)
@@ -40,7 +40,7 @@ extension ConnectionMachine {
 
     private mutating func nextRequest(now: Moment) -> Action? {
         // A client that does not read its answers is not asked for further requests.
-        guard outputPending < limits.outputBytes else { return nil }
+        guard outputPending < limits.sizes.outputBytes else { return nil }
         switch parser.next() {
         case .head(let head):
             begin(head)
@@ -51,7 +51,7 @@ extension ConnectionMachine {
             if inputEnded {
                 enter(.flushing)
             } else if phase == .idle, parser.hasPartialRequest {
-                enter(.head, deadline: now + limits.headTimeout)
+                enter(.head, deadline: now + limits.head)
             }
             return nil
         case .body, .end:
@@ -83,13 +83,13 @@ extension ConnectionMachine {
     mutating func admit(_ bounds: RouteBounds, now: Moment) -> Action? {
         precondition(phase == .routing, "bounds are told once a request")
         switch bounds.timeout {
-        case .standard: exchange.timeout = limits.handlerTimeout
-        case .after(let duration): exchange.timeout = duration
+        case .standard: exchange.timeout = limits.handler
+        case .after(let duration): exchange.timeout = Interval(duration)
         }
         guard exchange.hasUnreadBody, case .collect(let routeLimit) = bounds.body else {
             return startHandler(now: now)
         }
-        let limit = routeLimit ?? limits.bodyBytes
+        let limit = routeLimit ?? limits.sizes.bodyBytes
         guard exchange.announcedLength ?? 0 <= limit else {
             return refuse(
                 HTTPFailure(
@@ -97,8 +97,8 @@ extension ConnectionMachine {
                     rfc: "RFC 9110, 15.5.14"))
         }
         parser.bodyLimit = limit
-        enter(.body, deadline: now + limits.bodyIdleTimeout)
-        bodyDeadline = now + limits.bodyTimeout
+        enter(.body, deadline: now + limits.bodyIdle)
+        bodyDeadline = now + limits.body
         // RFC 9110, 10.1.1: 100 may be left out once some of the body has come.
         let sendsContinue = exchange.awaitsContinue && parser.bufferedCount == 0
         exchange.awaitsContinue = false
@@ -115,7 +115,7 @@ extension ConnectionMachine {
                 } else {
                     exchange.body += bytes
                 }
-                phaseDeadline = now + limits.bodyIdleTimeout
+                phaseDeadline = now + limits.bodyIdle
             case .end:
                 exchange.hasUnreadBody = false
                 return startHandler(now: now)
@@ -136,7 +136,7 @@ extension ConnectionMachine {
 
     private mutating func startHandler(now: Moment) -> Action {
         enter(.handling, deadline: now + exchange.timeout)
-        if inputEnded { halfCloseDeadline = now + limits.halfCloseTimeout }
+        if inputEnded { halfCloseDeadline = now + limits.halfClose }
         let body = exchange.body
         exchange.body = []
         return .handle(body: body)
@@ -147,8 +147,8 @@ extension ConnectionMachine {
             switch parser.next() {
             case .body(let bytes):
                 exchange.droppedBytes += bytes.count
-                phaseDeadline = now + limits.bodyIdleTimeout
-                if exchange.droppedBytes > limits.unreadBodyBytes { enter(.flushing) }
+                phaseDeadline = now + limits.bodyIdle
+                if exchange.droppedBytes > limits.sizes.unreadBodyBytes { enter(.flushing) }
             case .end:
                 finishExchange(now: now)
                 return next(now: now)

@@ -34,7 +34,7 @@ extension ConnectionMachine {
             }
         if asksToClose || mustClose || framing == .untilClose { exchange.keepsAlive = false }
         enter(.responding)
-        if inputEnded { halfCloseDeadline = now + limits.halfCloseTimeout }
+        if inputEnded { halfCloseDeadline = now + limits.halfClose }
         return ResponsePlan(
             framing: framing, hasContent: !exchange.isHead && !status.forbidsContent,
             isHTTP10: exchange.isHTTP10, keepsAlive: exchange.keepsAlive)
@@ -48,11 +48,11 @@ extension ConnectionMachine {
     }
 
     private var mustClose: Bool {
-        if isDraining || requestCount >= limits.requestsPerConnection { return true }
+        if isDraining || requestCount >= limits.sizes.requestsPerConnection { return true }
         if inputEnded, parser.bufferedCount == 0 { return true }
         // Without its 100 the client may send the body or not: nobody can tell what comes next.
         if exchange.awaitsContinue { return true }
-        return exchange.hasUnreadBody && exchange.announcedLength ?? 0 > limits.unreadBodyBytes
+        return exchange.hasUnreadBody && exchange.announcedLength ?? 0 > limits.sizes.unreadBodyBytes
     }
 
     /// Notes that the whole response is queued.
@@ -61,8 +61,8 @@ extension ConnectionMachine {
         if !exchange.keepsAlive {
             enter(.flushing)
         } else if exchange.hasUnreadBody {
-            parser.bodyLimit = limits.unreadBodyBytes
-            enter(.skipping, deadline: now + limits.bodyIdleTimeout)
+            parser.bodyLimit = limits.sizes.unreadBodyBytes
+            enter(.skipping, deadline: now + limits.bodyIdle)
         } else {
             finishExchange(now: now)
         }
@@ -73,7 +73,7 @@ extension ConnectionMachine {
         if isDraining {
             enter(.flushing)
         } else {
-            enter(.idle, deadline: now + limits.idleTimeout)
+            enter(.idle, deadline: now + limits.idle)
         }
     }
 
@@ -87,16 +87,16 @@ extension ConnectionMachine {
         if pending == 0 {
             writeDeadline = .never
         } else if count > 0 || writeDeadline == .never {
-            writeDeadline = now + limits.writeTimeout
+            writeDeadline = now + limits.write
         }
         // The pause between requests begins when the client has the whole answer.
         if phase == .idle, pending > 0 || outputPending > 0 {
-            phaseDeadline = pending > 0 ? .never : now + limits.idleTimeout
+            phaseDeadline = pending > 0 ? .never : now + limits.idle
         }
         outputPending = pending
         guard phase == .flushing, pending == 0 else { return nil }
         if inputEnded { return close(reset: false) }
-        enter(.lingering, deadline: now + limits.lingerTimeout)
+        enter(.lingering, deadline: now + limits.linger)
         return .endOutput
     }
 

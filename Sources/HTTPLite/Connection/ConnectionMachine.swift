@@ -60,10 +60,10 @@ struct ConnectionMachine: Sendable {
         var announcedLength: Int?
         var body: [UInt8] = []
         var droppedBytes = 0
-        var timeout = Duration.zero
+        var timeout = Interval(nanoseconds: 0)
     }
 
-    let limits: Limits
+    let limits: SharedLimits
     var phase = Phase.idle
     var parser: RequestParser
     var exchange = Exchange()
@@ -78,10 +78,10 @@ struct ConnectionMachine: Sendable {
     var writeDeadline = Moment.never
     var halfCloseDeadline = Moment.never
 
-    init(limits: Limits, now: Moment) {
+    init(limits: SharedLimits, now: Moment) {
         self.limits = limits
         parser = RequestParser(limits: limits)
-        phaseDeadline = now + limits.firstByteTimeout
+        phaseDeadline = now + limits.firstByte
     }
 
     /// When `expire` must be called.
@@ -91,8 +91,8 @@ struct ConnectionMachine: Sendable {
     var wantsInput: Bool {
         guard !inputEnded else { return false }
         switch phase {
-        case .idle, .head, .body, .skipping: return outputPending < limits.outputBytes
-        case .routing, .handling, .responding: return parser.bufferedCount < limits.pipelineBytes
+        case .idle, .head, .body, .skipping: return outputPending < limits.sizes.outputBytes
+        case .routing, .handling, .responding: return parser.bufferedCount < limits.sizes.pipelineBytes
         case .lingering: return true
         case .flushing, .closed: return false
         }

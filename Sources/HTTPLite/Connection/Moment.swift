@@ -11,16 +11,16 @@ struct Moment: Comparable, Sendable {
 
     static func < (left: Moment, right: Moment) -> Bool { left.nanoseconds < right.nanoseconds }
 
-    static func + (moment: Moment, duration: Duration) -> Moment {
-        let (sum, overflow) = moment.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    static func + (moment: Moment, interval: Interval) -> Moment {
+        let (sum, overflow) = moment.nanoseconds.addingReportingOverflow(interval.nanoseconds)
         return overflow ? .never : Moment(nanoseconds: sum)
     }
 
-    static func - (later: Moment, earlier: Moment) -> Duration {
-        .nanoseconds(later.nanoseconds - earlier.nanoseconds)
+    static func - (later: Moment, earlier: Moment) -> Interval {
+        Interval(nanoseconds: later.nanoseconds - earlier.nanoseconds)
     }
 
-    /// Reads the clock; only the event loop does, once a turn.
+    /// Reads the clock.
     static func read() -> Moment {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -28,12 +28,25 @@ struct Moment: Comparable, Sendable {
     }
 }
 
-extension Duration {
-    /// The duration in whole nanoseconds, at most the largest `Int64`.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        return product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+/// A length of time in nanoseconds.
+struct Interval: Sendable, Equatable {
+    let nanoseconds: Int64
+
+    init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
     }
+
+    /// A duration, at most the 292 years that an `Int64` of nanoseconds can hold.
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow {
+            nanoseconds = seconds < 0 ? .min : .max
+        } else {
+            let (sum, carry) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+            nanoseconds = carry ? .max : sum
+        }
+    }
+
+    var duration: Duration { .nanoseconds(nanoseconds) }
 }

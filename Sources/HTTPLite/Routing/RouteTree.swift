@@ -1,21 +1,40 @@
-/// The routes by segment; a literal wins over a parameter at each level.
+/// The routes by path; a literal segment wins over a parameter.
 struct RouteTree: Sendable {
-    private struct Node: Sendable {
-        var literals: [String: Int] = [:]
-        var parameter: Int?
-        /// Route numbers by method; empty where the path is only the beginning of others.
-        var routes: [HTTPMethod: Int] = [:]
+    /// The routes of one path: a handful, so a list is faster than a table.
+    struct Routes: Sendable, Equatable {
+        private(set) var methods: [HTTPMethod] = []
+        private var numbers: [Int] = []
+
+        var isEmpty: Bool { methods.isEmpty }
+
+        subscript(method: HTTPMethod) -> Int? {
+            methods.firstIndex(of: method).map { numbers[$0] }
+        }
+
+        mutating func insert(_ method: HTTPMethod, _ number: Int) {
+            precondition(self[method] == nil, "a method and path have two routes")
+            methods.append(method)
+            numbers.append(number)
+        }
     }
 
     /// What is known of a path.
     struct Match: Equatable {
-        /// Route numbers by method.
-        let routes: [HTTPMethod: Int]
+        let routes: Routes
         /// The segments that stood for parameters, in order.
         let values: [String]
     }
 
+    private struct Node: Sendable {
+        var literals: [String: Int] = [:]
+        var parameter: Int?
+        /// Empty where the path is only the beginning of others.
+        var routes = Routes()
+    }
+
     private var nodes = [Node()]
+    /// The nodes of patterns without parameters: most requests need one look here.
+    private var wholePaths: [String: Int] = [:]
 
     /// Adds a route.
     mutating func insert(_ pattern: RoutePattern, method: HTTPMethod, route: Int) {
@@ -23,12 +42,14 @@ struct RouteTree: Sendable {
         for segment in pattern.segments {
             node = child(of: node, for: segment)
         }
-        precondition(nodes[node].routes[method] == nil, "a method and path have two routes")
-        nodes[node].routes[method] = route
+        nodes[node].routes.insert(method, route)
+        if let path = pattern.literalPath { wholePaths[path] = node }
     }
 
-    /// Finds the path's routes; nil if no pattern matches.
-    func match(_ segments: [String]) -> Match? {
+    /// Finds the routes of a path as it was sent; nil if no pattern matches.
+    func match(_ path: String) -> Match? {
+        if let node = wholePaths[path] { return Match(routes: nodes[node].routes, values: []) }
+        guard let segments = Self.segments(of: path) else { return nil }
         var values: [String] = []
         return search(segments[...], from: 0, &values)
     }
@@ -65,5 +86,22 @@ struct RouteTree: Sendable {
         case .parameter: nodes[node].parameter = nodes.count - 1
         }
         return nodes.count - 1
+    }
+
+    /// The decoded segments of a path; nil if its escapes are broken.
+    private static func segments(of path: String) -> [String]? {
+        let parts = path.utf8.dropFirst().split(
+            separator: ASCII.slash, omittingEmptySubsequences: false)
+        var segments: [String] = []
+        segments.reserveCapacity(parts.count)
+        for part in parts {
+            if part.contains(ASCII.percent) {
+                guard let decoded = PercentCoding.decode(part) else { return nil }
+                segments.append(decoded)
+            } else {
+                segments.append(String(Substring(part)))
+            }
+        }
+        return segments
     }
 }

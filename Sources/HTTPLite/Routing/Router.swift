@@ -85,15 +85,14 @@ public struct Router: HTTPHandler {
         if request.path == "*" {
             return .options(allow: allow(Set(entries.map(\.description.method))))
         }
-        guard let segments = Self.segments(of: request.path), let match = tree.match(segments)
-        else {
+        guard let match = tree.match(request.path) else {
             return .failure(HTTPFailure(.notFound, "no resource has this path"))
         }
         let method = request.method
         if let index = match.routes[method] ?? (method == .head ? match.routes[.get] : nil) {
             return .route(entries[index], match.values)
         }
-        let allowed = allow(Set(match.routes.keys))
+        let allowed = allow(Set(match.routes.methods))
         if method == .options { return .options(allow: allowed) }
         return .failure(
             HTTPFailure(
@@ -105,23 +104,6 @@ public struct Router: HTTPHandler {
         var methods = methods.union([.options])
         if methods.contains(.get) { methods.insert(.head) }
         return methods.map(\.name).sorted().joined(separator: ", ")
-    }
-
-    /// The decoded segments of a path; nil for a path whose escapes are broken.
-    private static func segments(of path: String) -> [String]? {
-        let parts = path.utf8.dropFirst().split(
-            separator: ASCII.slash, omittingEmptySubsequences: false)
-        var segments: [String] = []
-        segments.reserveCapacity(parts.count)
-        for part in parts {
-            if part.contains(ASCII.percent) {
-                guard let decoded = PercentCoding.decode(part) else { return nil }
-                segments.append(decoded)
-            } else {
-                segments.append(String(Substring(part)))
-            }
-        }
-        return segments
     }
 }
 

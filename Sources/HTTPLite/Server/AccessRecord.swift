@@ -1,31 +1,17 @@
 /// An access log entry in the making.
 struct AccessRecord {
-    let request: HTTPRequest?
+    /// Nil when the request's head could not be read.
+    let head: RequestHead?
     let requestID: String
-    let peer: String
     let start: Moment
     var status: HTTPStatus?
     var responseBytes = 0
 
-    init(request: HTTPRequest, start: Moment) {
-        self.request = request
-        self.requestID = request.requestID
-        self.peer = request.peer
-        self.start = start
-    }
-
-    /// The record of a request whose head could not be read.
-    init(peer: String, requestID: String, start: Moment) {
-        self.request = nil
-        self.requestID = requestID
-        self.peer = peer
-        self.start = start
-    }
-
-    func entry(isComplete: Bool, now: Moment) -> AccessEntry {
+    func entry(peer: String, isComplete: Bool) -> AccessEntry {
+        // The turn's time is as old as its events; a fast handler would seem to take no time.
         AccessEntry(
-            requestID: requestID, method: request?.method.name ?? "-", path: request?.path ?? "-",
+            requestID: requestID, method: head?.method.name ?? "-", path: head?.target.path ?? "-",
             status: status, responseBytes: responseBytes,
-            duration: now - start, peer: peer, isComplete: isComplete)
+            duration: (Moment.read() - start).duration, peer: peer, isComplete: isComplete)
     }
 }

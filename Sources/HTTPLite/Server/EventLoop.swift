@@ -115,7 +115,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         repeat {
             let isBusy = !jobs.isEmpty || client.hasPendingWork
-            let timeout = isBusy ? .zero : timers.first.map { max(.zero, $0 - .read()) }
+            let timeout = isBusy ? Interval(nanoseconds: 0) : timers.first.map { $0 - .read() }
             let count = poller.wait(timeout: timeout)
             now = .read()
             for index in 0..<count {

@@ -16,7 +16,7 @@ protocol Poller: ~Copyable {
     func modify(_ descriptor: Int32, token: UInt64, interest: Readiness)
     func remove(_ descriptor: Int32)
     /// Waits for at most the timeout, nil for ever; returns how many descriptors are ready.
-    mutating func wait(timeout: Duration?) -> Int
+    mutating func wait(timeout: Interval?) -> Int
     /// One of the descriptors that the last wait found ready.
     func event(_ index: Int) -> (token: UInt64, readiness: Readiness)
 }
@@ -50,10 +50,10 @@ struct EpollPoller: Poller, ~Copyable {
         _ = control(EPOLL_CTL_DEL, descriptor, 0, [])
     }
 
-    mutating func wait(timeout: Duration?) -> Int {
+    mutating func wait(timeout: Interval?) -> Int {
         // A millisecond more than asked: waking early would only spin until the deadline.
         let milliseconds = timeout.map {
-            $0 == .zero ? 0 : Int32(clamping: $0.nanoseconds / 1_000_000 + 1)
+            $0.nanoseconds <= 0 ? 0 : Int32(clamping: $0.nanoseconds / 1_000_000 + 1)
         }
         // EINTR ends the wait without events, which every caller takes for an early wake.
         let count = csystem_epoll_wait(

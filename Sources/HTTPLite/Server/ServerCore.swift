@@ -13,11 +13,11 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
 
     private static let listenerBit: UInt64 = 1 << 63
     private static let acceptsAtOnce = 64
-    private static let resumeDelay = Duration.milliseconds(100)
+    private static let resumeDelay = Interval(.milliseconds(100))
 
     let configuration: HTTPServerConfiguration
     let handler: any HTTPHandler
-    let limits: Limits
+    let limits: SharedLimits
     let loop: EventLoop
     let published = Mutex(HTTPServerStats())
 
@@ -46,7 +46,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         self.handler = handler
         self.loop = loop
         self.listeners = listeners
-        limits = configuration.limits
+        limits = SharedLimits(configuration.limits)
         connectionLimit = Self.connectionLimit(configured: configuration.limits.connections)
         encoder = ResponseEncoder(server: configuration.serverName)
         renewDate()
@@ -133,7 +133,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     private func open(_ socket: Socket, peer: String, isLocal: Bool) {
         if !isLocal {
             let count = connectionsByAddress[peer, default: 0]
-            guard count < limits.connectionsPerAddress else {
+            guard count < limits.sizes.connectionsPerAddress else {
                 stats.turnedAway += 1
                 return
             }
@@ -222,10 +222,14 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         return configuration.renderFailure(failure, request.requestID)
     }
 
-    func log(_ record: AccessRecord, isComplete: Bool) {
+    /// The time for the access log; not asked for where there is none.
+    func clock() -> Moment {
+        configuration.onAccess == nil ? loop.now : .read()
+    }
+
+    func log(_ record: AccessRecord, peer: String, isComplete: Bool) {
         stats.requests += 1
-        // The turn's time is as old as its events; a fast handler would seem to take no time.
-        configuration.onAccess?(record.entry(isComplete: isComplete, now: .read()))
+        configuration.onAccess?(record.entry(peer: peer, isComplete: isComplete))
     }
 
     // MARK: Shutdown
@@ -233,7 +237,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     /// Stops accepting, lets what runs come to its end until the deadline, then closes all.
     func drain(deadline: Duration, _ waiter: CheckedContinuation<Void, Never>) {
         drained.append(waiter)
-        let moment = loop.now + deadline
+        let moment = loop.now + Interval(deadline)
         let isFirst = drainDeadline == nil
         drainDeadline = min(moment, drainDeadline ?? .never)
         loop.timers.insert(moment, token: Self.listenerBit)

@@ -72,6 +72,17 @@ enum ASCII {
         return true
     }
 
+    /// Whether the bytes from `start` on begin with `word`, letter by letter.
+    static func hasPrefix(_ bytes: [UInt8], at start: Int, _ word: StaticString) -> Bool {
+        guard bytes.count - start >= word.utf8CodeUnitCount else { return false }
+        var pointer = word.utf8Start
+        for index in start..<(start + word.utf8CodeUnitCount) {
+            if bytes[index] != pointer.pointee { return false }
+            pointer += 1
+        }
+        return true
+    }
+
     private static func contains(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {
         if byte < 64 { return (low >> UInt64(byte)) & 1 == 1 }
         return byte < 128 && (high >> UInt64(byte - 64)) & 1 == 1

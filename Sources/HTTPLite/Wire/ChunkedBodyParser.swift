@@ -13,7 +13,7 @@ struct ChunkedBodyParser: Sendable {
         case trailer
     }
 
-    private let limits: Limits
+    private let limits: SharedLimits
     private var state = State.size
     private var bodyBytes = 0
     private var extensionBytes = 0
@@ -21,7 +21,7 @@ struct ChunkedBodyParser: Sendable {
     /// How much of the line at the front of the input holds no LF.
     private var searched = 0
 
-    init(limits: Limits) {
+    init(limits: SharedLimits) {
         self.limits = limits
     }
 
@@ -58,7 +58,7 @@ struct ChunkedBodyParser: Sendable {
     /// `chunk-size [ chunk-ext ] CRLF`; nil when the line is not complete.
     private mutating func nextSize(_ input: inout InputBuffer) throws(HTTPFailure) -> Int? {
         guard
-            let line = try nextLine(&input, limit: limits.chunkLineBytes, tooLong: .malformedChunk)
+            let line = try nextLine(&input, limit: limits.sizes.chunkLineBytes, tooLong: .malformedChunk)
         else { return nil }
         let digits = line.prefix { ASCII.hexValue($0) != nil }
         guard !digits.isEmpty else { throw malformed("a chunk without a size") }
@@ -78,14 +78,14 @@ struct ChunkedBodyParser: Sendable {
             throw malformed("a chunk size is followed by something else than an extension")
         }
         extensionBytes += rest.count
-        guard extensionBytes <= limits.chunkExtensionBytes else {
+        guard extensionBytes <= limits.sizes.chunkExtensionBytes else {
             throw malformed("too many bytes of chunk extensions")
         }
     }
 
     /// One trailer line; true for the empty line that ends the message.
     private mutating func nextTrailer(_ input: inout InputBuffer) throws(HTTPFailure) -> Bool? {
-        let limit = limits.trailerBytes - trailerBytes
+        let limit = limits.sizes.trailerBytes - trailerBytes
         guard let line = try nextLine(&input, limit: limit, tooLong: .fieldsTooLarge) else {
             return nil
         }

@@ -54,14 +54,19 @@ public struct HTTPFields: Sendable {
     ///   control byte.
     @discardableResult
     public mutating func append(_ name: String, _ value: String) -> Bool {
-        guard !name.isEmpty, name.utf8.allSatisfy(ASCII.isToken),
-            value.utf8.allSatisfy(ASCII.isFieldValue)
-        else { return false }
-        let start = Int32(storage.count)
+        let start = storage.count
         storage.append(contentsOf: name.utf8)
-        let middle = Int32(storage.count)
+        let middle = storage.count
         storage.append(contentsOf: value.utf8)
-        entries.append(Entry(name: start..<middle, value: middle..<Int32(storage.count)))
+        guard middle > start, storage[start..<middle].allSatisfy(ASCII.isToken),
+            storage[middle...].allSatisfy(ASCII.isFieldValue)
+        else {
+            storage.removeLast(storage.count - start)
+            return false
+        }
+        entries.append(
+            Entry(
+                name: Int32(start)..<Int32(middle), value: Int32(middle)..<Int32(storage.count)))
         return true
     }
 
@@ -102,6 +107,9 @@ extension HTTPFields: ExpressibleByDictionaryLiteral {
     /// Makes a list of literal fields, in order.
     public init(dictionaryLiteral elements: (String, String)...) {
         self.init()
+        storage.reserveCapacity(
+            elements.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count })
+        entries.reserveCapacity(elements.count)
         for (name, value) in elements { append(name, value) }
     }
 }

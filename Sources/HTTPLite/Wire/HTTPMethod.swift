@@ -22,7 +22,7 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
 
     /// The methods of RFC 9110 and RFC 5789, and QUERY, which OpenAPI 3.2 has as well: a wrong one of
     /// these is 405, any other name is 501.
-    static let registered: Set<HTTPMethod> = [
+    static let registered: [HTTPMethod] = [
         .get, .head, .post, .put, .delete, .patch, .options, .connect, .trace, .query,
     ]
 

@@ -2,9 +2,8 @@
 enum HeadParser {
     /// Parses a header section whose lines all end with CRLF, the empty one included.
     static func parse(
-        _ section: ArraySlice<UInt8>, lineCount: Int
+        _ storage: [UInt8], lineCount: Int
     ) throws(HTTPFailure) -> RequestHead {
-        let storage = Array(section)
         var cursor = Cursor(bytes: storage)
         let method = try cursor.method()
         let targetRange = try cursor.target()
@@ -43,7 +42,7 @@ private struct Cursor {
             throw malformed("the method is not a token followed by one space", "RFC 9112, 3.1")
         }
         index += 1
-        let method = Self.known(bytes[start..<(index - 1)])
+        let method = method(from: start)
         // What follows a CONNECT is not HTTP, so the connection cannot go on.
         guard method != .connect else {
             throw HTTPFailure(.unknownMethod, "CONNECT is not served", rfc: "RFC 9110, 9.3.6")
@@ -69,7 +68,7 @@ private struct Cursor {
     mutating func version() throws(HTTPFailure) -> Bool {
         let start = index
         guard let end = bytes[start...].firstIndex(of: ASCII.cr), bytes[end + 1] == ASCII.lf,
-            end - start == 8, bytes[start..<(start + 5)].elementsEqual("HTTP/".utf8),
+            end - start == 8, ASCII.hasPrefix(bytes, at: start, "HTTP/"),
             ASCII.isDigit(bytes[start + 5]), bytes[start + 6] == ASCII.dot,
             ASCII.isDigit(bytes[start + 7])
         else { throw malformed("the request line does not end with a version", "RFC 9112, 2.3") }
@@ -129,9 +128,9 @@ private struct Cursor {
         HTTPFailure(.malformedRequest, detail, rfc: rfc)
     }
 
-    private static func known(_ name: ArraySlice<UInt8>) -> HTTPMethod {
-        if name.elementsEqual("GET".utf8) { return .get }
-        if name.elementsEqual("POST".utf8) { return .post }
-        return HTTPMethod(String(decoding: name, as: UTF8.self))
+    private func method(from start: Int) -> HTTPMethod {
+        if ASCII.hasPrefix(bytes, at: start, "GET ") { return .get }
+        if ASCII.hasPrefix(bytes, at: start, "POST ") { return .post }
+        return HTTPMethod(String(decoding: bytes[start..<(index - 1)], as: UTF8.self))
     }
 }

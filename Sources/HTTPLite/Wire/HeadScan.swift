@@ -17,11 +17,11 @@ struct HeadScan: Sendable {
     ///
     /// `start` is where the header section begins in the buffer.
     mutating func findEnd(
-        in bytes: [UInt8], from start: Int, limits: Limits
+        in bytes: [UInt8], from start: Int, limits: SharedLimits
     ) throws(HTTPFailure) -> Int? {
         try checkFirstByte(bytes, start)
         while true {
-            let bound = lineCount == 0 ? limits.requestLineBytes + 2 : limits.headBytes
+            let bound = lineCount == 0 ? limits.sizes.requestLineBytes + 2 : limits.sizes.headBytes
             let end = min(bytes.count - start, headOffset + bound)
             guard let found = findLF(in: bytes, from: start + searched, to: start + end) else {
                 searched = max(searched, end)
@@ -43,7 +43,7 @@ struct HeadScan: Sendable {
                 try checkFirstByte(bytes, start)
             } else {
                 lineCount += 1
-                if lineCount > limits.fieldCount + 1 { throw tooManyFields(limits.fieldCount) }
+                if lineCount > limits.sizes.fieldCount + 1 { throw tooManyFields(limits.sizes.fieldCount) }
             }
         }
     }

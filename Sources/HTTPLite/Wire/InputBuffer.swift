@@ -23,6 +23,11 @@ struct InputBuffer: Sendable {
     }
 
     mutating func take(_ length: Int) -> [UInt8] {
+        if start == 0, length == bytes.count {
+            // All of it, which is the rule: the storage itself is handed over.
+            defer { bytes = [] }
+            return bytes
+        }
         let taken = Array(bytes[start..<(start + length)])
         consume(length)
         return taken

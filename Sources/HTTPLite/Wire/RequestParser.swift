@@ -22,14 +22,14 @@ struct RequestParser: Sendable {
     /// The most bytes that a chunked body may have; a longer one is 413 before it is read.
     var bodyLimit: Int
 
-    private let limits: Limits
+    private let limits: SharedLimits
     private var input = InputBuffer()
     private var scan = HeadScan()
     private var state = State.head
 
-    init(limits: Limits) {
+    init(limits: SharedLimits) {
         self.limits = limits
-        self.bodyLimit = limits.bodyBytes
+        self.bodyLimit = limits.sizes.bodyBytes
     }
 
     /// Bytes received and not yet consumed.
@@ -66,10 +66,10 @@ struct RequestParser: Sendable {
     private mutating func nextHead() throws(HTTPFailure) -> Event? {
         guard let length = try scan.findEnd(in: input.bytes, from: input.start, limits: limits)
         else { return nil }
+        let lineCount = scan.lineCount
+        input.consume(scan.headOffset)
         let head = try HeadParser.parse(
-            input.bytes[(input.start + scan.headOffset)..<(input.start + length)],
-            lineCount: scan.lineCount)
-        input.consume(length)
+            input.take(length - scan.headOffset), lineCount: lineCount)
         scan = HeadScan()
         switch head.framing {
         case .none, .length(0): state = .ended

@@ -15,7 +15,7 @@ struct RequestTarget: Sendable, Equatable {
         raw = String(decoding: bytes, as: UTF8.self)
         if bytes.first == ASCII.slash {
             authority = nil
-        } else if bytes.elementsEqual([UInt8(ascii: "*")]) {
+        } else if bytes.count == 1, bytes.first == UInt8(ascii: "*") {
             guard method == .options else {
                 throw Self.malformed("only OPTIONS may ask for *", "RFC 9112, 3.2.4")
             }

@@ -22,7 +22,7 @@ struct RouterTests {
 
     private func request(_ method: String, _ target: String) throws -> HTTPRequest {
         let text = "\(method) \(target) HTTP/1.1\r\nHost: a\r\n\r\n"
-        var parser = RequestParser(limits: Limits())
+        var parser = RequestParser(limits: SharedLimits(Limits()))
         Array(text.utf8).withUnsafeBufferPointer { parser.receive($0) }
         guard case .head(let head) = parser.next() else {
             throw HTTPFailure(.malformedRequest, "the test's request is wrong")

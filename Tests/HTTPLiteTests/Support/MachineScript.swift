@@ -10,7 +10,7 @@ struct MachineScript {
     init(_ adjust: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
         adjust(&limits)
-        machine = ConnectionMachine(limits: limits, now: now)
+        machine = ConnectionMachine(limits: SharedLimits(limits), now: now)
     }
 
     /// Receives text and tells what the machine then wants, as short texts.
@@ -43,7 +43,7 @@ struct MachineScript {
 
     /// Lets time pass.
     mutating func wait(_ duration: Duration) -> [String] {
-        now = now + duration
+        now = now + Interval(duration)
         return settle(machine.expire(now: now))
     }
 

@@ -13,7 +13,7 @@ struct MemoryServer {
 
     init(router: Router) {
         self.router = router
-        machine = ConnectionMachine(limits: Limits(), now: Moment(nanoseconds: 0))
+        machine = ConnectionMachine(limits: SharedLimits(Limits()), now: Moment(nanoseconds: 0))
         encoder.setDate(secondsSince1970: 784_111_777)
     }
 

@@ -6,7 +6,7 @@ enum Replay {
     static func events(
         _ bytes: [UInt8], cuts: [Int] = [], limits: Limits = Limits()
     ) -> [String] {
-        var parser = RequestParser(limits: limits)
+        var parser = RequestParser(limits: SharedLimits(limits))
         var events: [String] = []
         var body: [UInt8] = []
         var from = 0

@@ -76,7 +76,7 @@ struct ParserLimitTests {
     func slowHead() {
         var limits = Limits()
         limits.headBytes = 1 << 20
-        var parser = RequestParser(limits: limits)
+        var parser = RequestParser(limits: SharedLimits(limits))
         let line = Array("GET / HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 1 << 19)
         let clock = ContinuousClock()
         let time = clock.measure {
