@@ -17,7 +17,7 @@ public actor JobScheduler {
     private var isDraining = false
     private var keeper: Task<Void, Never>?
 
-    /// - Parameter replica: this daemon's UUID, new with each start.
+    /// A scheduler for the daemon with the UUID `replica`, which is new with each start.
     public init(_ environment: JobEnvironment, replica: String) {
         self.environment = environment
         self.replica = replica

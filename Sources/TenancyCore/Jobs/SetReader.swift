@@ -16,12 +16,14 @@ final class SetReader {
     }
 
     /// The state of each target that shares its database with another one of them. A database of one
-    /// target is left to the worker, which has to connect to it in any case; and where the reading
-    /// fails, to the workers, which report why.
-    func read(_ targets: [Target]) async -> [Target: VersionState] {
+    /// target is left to the worker, which has to connect to it in any case, unless the job is about
+    /// what the rows say; and where the reading fails, to the workers, which report why.
+    func read(
+        _ targets: [Target], includingSingle: Bool = false
+    ) async -> [Target: VersionState] {
         var states: [Target: VersionState] = [:]
         let databases = Dictionary(grouping: targets) { $0.connection.databaseKey }
-        for (key, targets) in databases where targets.count > 1 {
+        for (key, targets) in databases where includingSingle || targets.count > 1 {
             do throws(PostgresError) {
                 let connection = try await connection(key).connection(
                     for: targets[0].connection, schemas: targets.count)

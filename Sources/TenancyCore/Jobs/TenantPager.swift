@@ -9,6 +9,7 @@ final class TenantPager {
     private let run: JobRun
     private let environment: JobEnvironment
     private let pages: PatientPages
+    private let recorder: PageRecorder
     private let task: TargetTask
     private let reader: SetReader
     private var left: Int
@@ -17,17 +18,31 @@ final class TenantPager {
         self.run = run
         self.environment = environment
         self.task = task
+        let patience = PagingPatience(run: run, logger: environment.logger)
+        recorder = PageRecorder(run: run, store: environment.store, patience: patience)
         pages = PatientPages(
             source: TenantSource(
                 registry: environment.registry, store: environment.store,
                 selection: run.request.tenants, retryOf: retryOf),
-            patience: PagingPatience(run: run, logger: environment.logger))
+            patience: patience)
         reader = SetReader(environment, session: environment.session(for: run.request))
         left = run.request.tenants.limit ?? .max
     }
 
     /// Pages through all tenants, from the first to the last.
     func page() async throws(JobFailure) {
+        let result: Result<Void, JobFailure>
+        do throws(JobFailure) {
+            result = .success(try await pageAll())
+        } catch {
+            result = .failure(error)
+        }
+        // Its slots must come free however the paging ends.
+        await reader.close()
+        try result.get()
+    }
+
+    private func pageAll() async throws(JobFailure) {
         let total = try await pages.count()
         run.expect(total: total)
         try await pass(limit: run.request.pageSize, isClosing: false)
@@ -35,23 +50,37 @@ final class TenantPager {
             // Tenants that became eligible behind the cursor meanwhile.
             try await pass(limit: TenantPager.closingPage, isClosing: true)
         }
-        await reader.close()
     }
 
+    /// One pass over the registry. Three pages are on their way at a time: while one is recorded, the
+    /// revisions of the next are read, and the rows of the one after that.
     private func pass(limit: Int, isClosing: Bool) async throws(JobFailure) {
-        let pages = self.pages
-        guard var page = try await pages.first(limit: limit) else { return }
-        while !run.isDraining {
-            // The next page is read while this one is admitted and waits for room.
-            let next = page.next
-            async let following = pages.page(after: next, limit: limit)
+        let (pages, recorder) = (self.pages, self.recorder)
+        var page = try await pages.first(limit: limit)
+        var decided = Admission()
+        while let current = page, !run.isDraining {
+            async let following = pages.page(after: current.next, limit: limit)
+            async let recorded = recorder.record(decided)
+            let admission = await admission(of: current, isClosing: isClosing)
+            // Awaited whatever came of this page: what is claimed has to be counted.
+            try await recorded.get()
+            decided = try admission.get()
+            page = left > 0 ? try await following.get() : nil
+        }
+        try await recorder.record(decided).get()
+    }
+
+    private func admission(
+        of page: TenantSource.Page, isClosing: Bool
+    ) async -> Result<Admission, JobFailure> {
+        do throws(JobFailure) {
             var tenants = page.tenants
             if isClosing && !tenants.isEmpty { tenants = try await unseen(tenants) }
             tenants = Array(tenants.prefix(left))
             left -= tenants.count
-            try await admit(tenants)
-            guard let loaded = try await following.get(), left > 0 else { return }
-            page = loaded
+            return .success(try await admit(tenants))
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -70,15 +99,10 @@ final class TenantPager {
 
     // MARK: - One page
 
-    private struct Admission {
-        var works: [TargetWork] = []
-        var ended: [TenantClaim] = []
-    }
-
-    private func admit(_ tenants: [Tenant]) async throws(JobFailure) {
+    private func admit(_ tenants: [Tenant]) async throws(JobFailure) -> Admission {
         await waitForRoom()
-        if tenants.isEmpty || run.isDraining { return }
         var admission = Admission()
+        if tenants.isEmpty || run.isDraining { return admission }
         var targets: [Target: [TenantName]] = [:]
         var order: [Target] = []
         for tenant in tenants {
@@ -92,7 +116,7 @@ final class TenantPager {
             }
         }
         try await sort(order, tenants: targets, into: &admission)
-        try await record(admission)
+        return admission
     }
 
     /// Decides for each target of the page whether there is anything to do.
@@ -100,16 +124,18 @@ final class TenantPager {
         _ order: [Target], tenants: [Target: [TenantName]], into admission: inout Admission
     ) async throws(JobFailure) {
         let fresh = order.filter { run.standing(ofTarget: $0.key) == .new }
-        let states = run.isStopping ? [:] : await reader.read(fresh)
+        let behindOnly = run.request.tenants.behindOnly
+        let states =
+            run.isStopping ? [:] : await reader.read(fresh, includingSingle: behindOnly)
         for target in order {
             let names = tenants[target] ?? []
             if run.isStopping {
                 admission.ended += names.map { claim($0, .cancelledBeforeStart, target) }
             } else if run.standing(ofTarget: target.key) == .ended {
-                let outcome = try await earlierOutcome(of: target)
+                let outcome = try await recorder.earlierOutcome(of: target).get()
                 admission.ended += names.map { claim($0, outcome, target) }
             } else if let state = states[target], let outcome = task.settle(state) {
-                if outcome.state == .skipped && run.request.tenants.behindOnly { continue }
+                if outcome.state == .skipped && behindOnly { continue }
                 admission.ended += names.map { claim($0, outcome, target) }
             } else {
                 admission.works.append(
@@ -118,75 +144,12 @@ final class TenantPager {
         }
     }
 
-    /// A target that a tenant of an earlier page shares: what came of it holds for this tenant too.
-    private func earlierOutcome(of target: Target) async throws(JobFailure) -> TargetOutcome {
-        let store = environment.store
-        let id = run.id
-        await run.waitUntilRecorded()
-        let result = try await pages.patience { () throws(JobFailure) in
-            do throws(StatusError) {
-                return try await store.ended(onTarget: target.key, job: id)
-            } catch {
-                throw .status(error)
-            }
-        }
-        guard let result else { return .cancelledBeforeStart }
-        return TargetOutcome(
-            state: result.state, fromRevisions: result.fromRevisions,
-            toRevisions: result.toRevisions, steps: result.steps,
-            plannedRevisions: result.plannedRevisions, failure: result.failure)
-    }
-
     private func claim(
         _ name: TenantName, _ outcome: TargetOutcome, _ target: Target?
     ) -> TenantClaim {
         TenantClaim(
             result: TenantResult(name, nil, outcome, finishedAt: environment.clock.now),
             targetKey: target?.key)
-    }
-
-    /// Records the page, so that no tenant is worked on that the tables do not know of.
-    private func record(_ admission: Admission) async throws(JobFailure) {
-        var claims = admission.ended
-        for work in admission.works {
-            claims += work.tenants.map { tenant in
-                var result = TenantResult(tenantID: tenant.id, identifier: tenant.identifier)
-                result.fromRevisions = work.state?.revisions
-                return TenantClaim(result: result, targetKey: work.target.key)
-            }
-        }
-        let ours = try await claimed(claims)
-        let ended = admission.ended.compactMap { claim -> TenantClaim? in
-            guard let state = ours[claim.result.tenantID]?.state else { return nil }
-            var claim = claim
-            claim.result.state = state
-            return claim
-        }
-        run.add(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
-        let late = run.add(
-            admission.works.compactMap { work in
-                var work = work
-                work.tenants.removeAll { ours[$0.id] == nil }
-                work.plannedFrom = work.tenants.first.flatMap { ours[$0.id]?.fromRevisions }
-                return work.tenants.isEmpty ? nil : work
-            })
-        for work in late {
-            run.end(work, try await earlierOutcome(of: work.target))
-        }
-    }
-
-    private func claimed(
-        _ claims: [TenantClaim]
-    ) async throws(JobFailure) -> [String: ClaimedTenant] {
-        let store = environment.store
-        let (id, lease) = (run.id, run.lease)
-        return try await pages.patience { () throws(JobFailure) in
-            do throws(StatusError) {
-                return try await store.claim(claims, job: id, lease: lease)
-            } catch {
-                throw .status(error)
-            }
-        }
     }
 
     // MARK: - Waiting

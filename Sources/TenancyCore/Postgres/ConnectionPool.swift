@@ -8,7 +8,7 @@ public final class ConnectionPool: Sendable {
     private let idle = Mutex<[PostgresConnection]>([])
     private let onNotice: @Sendable (PostgresNotice) -> Void
 
-    /// - Parameter limit: connections at once; a further caller waits for one.
+    /// A pool of at most `limit` connections at once; a further caller waits for one.
     public init(
         _ parameters: ConnectionParameters, limit: Int, connectTimeout: Duration,
         onNotice: @escaping @Sendable (PostgresNotice) -> Void = { _ in }

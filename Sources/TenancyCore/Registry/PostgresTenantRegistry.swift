@@ -69,7 +69,7 @@ struct RegistryQuery: Sendable {
     let columns: TenantColumns
     let rule: IsolationRule
 
-    /// - Parameter limit: `nil` reads all.
+    /// A page as SQL and its parameters; without a `limit` all that is left.
     func page(
         after id: String?, limit: Int?, filter: RegistryFilter
     ) -> (sql: String, parameters: [String?]) {
