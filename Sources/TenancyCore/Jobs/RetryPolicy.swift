@@ -7,8 +7,7 @@ struct RetryPolicy: Sendable {
     private static let longest = Duration.seconds(30)
 
     /// How long to leave a target alone after `attempt` (from 1) failed; `nil` when that was the last.
-    ///
-    /// - Parameter jitter: 0 to 1; spreads targets that failed together.
+    /// `jitter`, 0 to 1, spreads targets that failed together.
     func pause(after attempt: Int, failure: TenantFailure, jitter: Double) -> Duration? {
         guard failure.isRetryable, attempt < maxAttempts else { return nil }
         let doubled = RetryPolicy.first * (1 << min(attempt - 1, 16))
