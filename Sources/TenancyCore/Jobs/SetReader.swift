@@ -42,11 +42,7 @@ final class SetReader {
 
     /// Gives connections back to servers where somebody waits for a slot.
     func yieldContended() async {
-        for (_, connection) in connections {
-            if let server = connection.serverKey, await environment.slots.isContended(server) {
-                await connection.close()
-            }
-        }
+        for (_, connection) in connections { await connection.yieldIfContended() }
     }
 
     func close() async {
