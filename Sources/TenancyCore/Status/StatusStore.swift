@@ -147,7 +147,9 @@ public struct StatusStore: Sendable {
         }
     }
 
-    /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's.
+    /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's, and
+    /// when what is written is older than what stands there: writers overtake one another, and a job
+    /// that has ended must not come back as one that runs.
     func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) {
         _ = try await run(
             """
@@ -156,7 +158,8 @@ public struct StatusStore: Sendable {
                 (r.state, r.state_reason, r.started_at, r.finished_at, r.pending, r.running,
                 r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.version)
             FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
-            WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch
+            WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch AND j.version <= r.version
+                AND j.finished_at IS NULL
             """, [JobRow(job, lease: lease).json.renderedString()])
     }
 
