@@ -181,7 +181,7 @@ def test_tenants_are_shown(cli):
     code, output, _ = cli("tenant", "show", "s-000001")
     assert code == 0 and "a003" in output and "tenant_s_000001" in output
     code, output, _ = cli("tenant", "show", "s-000000", "--live")
-    assert code == 0 and "3 revisions behind" in output
+    assert code == 0 and "3 behind" in output
     code, output, _ = cli("tenant", "show", "s-000001", "--json")
     assert json.loads(output)["tenant_id"] == "s-000001"
     assert cli("tenant", "show", "nobody")[0] == 2
