@@ -6,16 +6,17 @@ final class Connection: @unchecked Sendable {
     let peer: String
     let isLocal: Bool
     private let core: ServerCore
-    private var socket: Socket?
+    /// Nil once the connection is closed.
+    private var transport: Transport?
 
     private var machine: ConnectionMachine
-    private var output = OutputBuffer()
     private var interest: Readiness = .input
     private var isInTurn = false
     private var isPostponed = false
     /// The deadline whose timer counts; others of this token are stale.
     private var timerMoment = Moment.never
 
+    private var clientCertificate: ClientCertificate?
     private var request: HTTPRequest?
     private var task: Task<Void, Never>?
     /// Counts handlers, so that the answer of one that was given up is known as late.
@@ -24,24 +25,25 @@ final class Connection: @unchecked Sendable {
     private var access: AccessRecord?
     private var waiters: [CheckedContinuation<Void, any Error>] = []
 
-    init(socket: Socket, token: UInt64, peer: String, isLocal: Bool, core: ServerCore) {
-        self.socket = socket
+    init(
+        transport: Transport, token: UInt64, peer: String, isLocal: Bool, core: ServerCore
+    ) {
+        self.transport = transport
         self.token = token
         self.peer = peer
         self.isLocal = isLocal
         self.core = core
-        machine = ConnectionMachine(limits: core.limits, now: core.loop.now)
+        machine = ConnectionMachine(
+            limits: core.limits, now: core.loop.now, awaitsHandshake: transport.tls != nil)
         schedule()
     }
-
-    var descriptor: Int32? { socket?.descriptor }
 
     private var now: Moment { core.loop.now }
 
     // MARK: Events
 
     func ready(_ readiness: Readiness) {
-        guard socket != nil else { return }
+        guard transport != nil else { return }
         if machine.wantsInput, !readiness.isDisjoint(with: [.input, .hangup]) {
             receive()
         } else if readiness.contains(.hangup) {
@@ -64,27 +66,31 @@ final class Connection: @unchecked Sendable {
     }
 
     func closeNow() {
-        if socket != nil { perform(machine.close(reset: true)) }
+        if transport != nil { perform(machine.close(reset: true)) }
     }
 
     private func receive() {
-        guard let socket else { return }
-        switch socket.read(into: core.scratch) {
-        case .bytes(let count):
-            core.scratchPrefix(count) { perform(machine.receive($0)) }
-        case .end:
-            perform(machine.receiveEnd(now: now))
-        case .wouldBlock:
-            break
-        case .failed:
-            perform(machine.close(reset: false))
+        transport?.receive(core.scratch) { input in
+            switch input {
+            case .bytes(let bytes): perform(machine.receive(bytes))
+            case .end: perform(machine.receiveEnd(now: now))
+            case .broken: perform(machine.close(reset: false))
+            case .tlsFailed: machine.abandon()
+            case .established:
+                clientCertificate = transport?.tls?.clientCertificate
+                machine.handshakeEnded(now: now)
+            case .plainHTTP:
+                perform(
+                    machine.refuse(
+                        HTTPFailure(.plainOnTLS, "this port speaks HTTPS", rfc: "RFC 9110, 4.2.2")))
+            }
         }
     }
 
     /// Does all that can be done now, sends what there is, and waits for what is missing.
     func turn() {
         isPostponed = false
-        guard !isInTurn, socket != nil else { return }
+        guard !isInTurn, transport != nil else { return }
         isInTurn = true
         // One client's pipeline must not hold up the others.
         var budget = 64
@@ -99,7 +105,7 @@ final class Connection: @unchecked Sendable {
             hasGainedRoom = wasBlocked && machine.outputPending < core.limits.sizes.outputBytes
         }
         isInTurn = false
-        guard socket != nil else { return }
+        guard transport != nil else { return }
         if budget == 0 { turnLater() }
         updateInterest()
         schedule()
@@ -113,31 +119,23 @@ final class Connection: @unchecked Sendable {
     }
 
     private func flush() {
-        var sent = 0
-        sending: while output.count > 0, let socket {
-            switch output.withUnsent(socket.write) {
-            case .bytes(let count):
-                sent += count
-                output.consume(count)
-            case .wouldBlock:
-                break sending
-            case .end, .failed:
-                perform(machine.close(reset: false))
-            }
+        guard let transport else { return }
+        guard let sent = transport.flush() else {
+            perform(machine.close(reset: false))
+            return
         }
-        guard socket != nil else { return }
-        perform(machine.sent(sent, pending: output.count, now: now))
-        if output.count <= core.limits.sizes.outputBytes / 2 { resumeWaiters() }
+        perform(machine.sent(sent, pending: transport.pending, now: now))
+        if transport.pending <= core.limits.sizes.outputBytes / 2 { resumeWaiters() }
     }
 
     private func updateInterest() {
-        guard let descriptor else { return }
+        guard let transport else { return }
         var wanted: Readiness = []
         if machine.wantsInput { wanted.insert(.input) }
-        if output.count > 0 { wanted.insert(.output) }
+        if transport.pending > 0 { wanted.insert(.output) }
         guard wanted != interest else { return }
         interest = wanted
-        core.loop.modify(descriptor, token: token, interest: wanted)
+        core.loop.modify(transport.socket.descriptor, token: token, interest: wanted)
     }
 
     private func schedule() {
@@ -157,14 +155,14 @@ final class Connection: @unchecked Sendable {
         case .handle(let body): startHandler(body)
         case .refuse(let failure): refuse(failure)
         case .cancelHandler: task?.cancel()
-        case .endOutput: socket?.endOutput()
+        case .endOutput: transport?.endOutput()
         case .close(let reset): close(reset: reset)
         }
     }
 
     private func route(_ head: RequestHead) {
         let request = HTTPRequest(
-            head: head, peer: peer,
+            head: head, peer: peer, clientCertificate: clientCertificate,
             requestID: RequestIDs.given(in: head.fields) ?? core.configuration.makeRequestID())
         self.request = request
         access = AccessRecord(head: head, requestID: request.requestID, start: core.clock())
@@ -271,10 +269,11 @@ final class Connection: @unchecked Sendable {
     }
 
     private func queue(_ body: (inout [UInt8]) -> Void) {
-        let before = output.count
-        output.append(body)
-        access?.responseBytes += output.count - before
-        machine.queued(pending: output.count)
+        guard let transport else { return }
+        let before = transport.pending
+        transport.queue(body)
+        access?.responseBytes += transport.pending - before
+        machine.queued(pending: transport.pending)
     }
 
     private func abandonHandler() {
@@ -286,12 +285,11 @@ final class Connection: @unchecked Sendable {
     }
 
     private func close(reset: Bool) {
-        guard let socket else { return }
-        self.socket = nil
-        if reset { socket.resetOnClose() }
-        core.loop.remove(socket.descriptor)
+        guard let transport else { return }
+        self.transport = nil
+        if reset { transport.socket.resetOnClose() }
+        core.loop.remove(transport.socket.descriptor)
         abandonHandler()
-        output.clear()
         logAccess(isComplete: false)
         core.closed(self)
     }
@@ -322,7 +320,7 @@ final class Connection: @unchecked Sendable {
         return true
     }
 
-    var hasRoom: Bool { output.count < core.limits.sizes.outputBytes }
+    var hasRoom: Bool { (transport?.pending ?? 0) < core.limits.sizes.outputBytes }
 
     var loop: EventLoop { core.loop }
 

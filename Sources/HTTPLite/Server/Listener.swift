@@ -36,6 +36,10 @@ struct Listener: Sendable {
         }
     }
 
+    var isUnix: Bool {
+        if case .unix = address { true } else { false }
+    }
+
     func accept() -> Accepted {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -21,8 +21,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     let loop: EventLoop
     let published = Mutex(HTTPServerStats())
 
-    /// Where bytes from any socket land first, so that an idle connection needs no buffer.
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    let scratch = Scratch()
     private(set) var encoder: ResponseEncoder
     var liveHandlers = 0
 
@@ -56,12 +55,6 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
                 interest: .input)
         }
         isAccepting = true
-    }
-
-    deinit { scratch.deallocate() }
-
-    func scratchPrefix(_ count: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-        body(UnsafeBufferPointer(rebasing: scratch.assumingMemoryBound(to: UInt8.self)[..<count]))
     }
 
     // MARK: The loop's calls
@@ -113,7 +106,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         for _ in 0..<Self.acceptsAtOnce {
             switch listeners[index].accept() {
             case .connection(let socket, let peer, let isLocal):
-                open(socket, peer: peer, isLocal: isLocal)
+                open(socket, of: listeners[index], peer: peer, isLocal: isLocal)
                 if stats.connections >= connectionLimit {
                     setAccepting(false)
                     return
@@ -130,7 +123,13 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         }
     }
 
-    private func open(_ socket: Socket, peer: String, isLocal: Bool) {
+    private func open(_ socket: Socket, of listener: Listener, peer: String, isLocal: Bool) {
+        var tls: TLSSession?
+        if let context = configuration.tls, !listener.isUnix {
+            tls = context.makeSession()
+            // Without TLS nothing may be said here.
+            if tls == nil { return }
+        }
         if !isLocal {
             let count = connectionsByAddress[peer, default: 0]
             guard count < limits.sizes.connectionsPerAddress else {
@@ -147,7 +146,8 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         stats.accepted += 1
         stats.connections += 1
         let connection = Connection(
-            socket: socket, token: token, peer: peer, isLocal: isLocal, core: self)
+            transport: Transport(socket: socket, tls: tls), token: token, peer: peer,
+            isLocal: isLocal, core: self)
         slots[Int(index)].connection = connection
         do throws(SocketError) {
             try loop.add(socket.descriptor, token: token, interest: .input)
