@@ -13,6 +13,8 @@ final class Connection: @unchecked Sendable {
     private var interest: Readiness = .input
     private var isInTurn = false
     private var isPostponed = false
+    /// This connection's part of the bodies being collected.
+    private var collectedBytes = 0
     /// The deadline whose timer counts; others of this token are stale.
     private var timerMoment = Moment.never
 
@@ -60,7 +62,7 @@ final class Connection: @unchecked Sendable {
         turn()
     }
 
-    func drain() {
+    func beginDrain() {
         perform(machine.drain())
         turn()
     }
@@ -104,11 +106,28 @@ final class Connection: @unchecked Sendable {
             flush()
             hasGainedRoom = wasBlocked && machine.outputPending < core.limits.sizes.outputBytes
         }
+        boundBodies()
         isInTurn = false
         guard transport != nil else { return }
         if budget == 0 { turnLater() }
         updateInterest()
         schedule()
+    }
+
+    /// Keeps what all clients together have sent of unfinished bodies within its bound.
+    private func boundBodies() {
+        let collected = machine.collectedBytes
+        guard collected != collectedBytes else { return }
+        core.collectedBytes += collected - collectedBytes
+        collectedBytes = collected
+        guard core.collectedBytes > core.limits.sizes.collectedBytes, collected > 0 else { return }
+        perform(
+            machine.refuse(
+                HTTPFailure(
+                    .overloaded, "too many bodies are being received",
+                    rfc: "RFC 9110, 15.6.4", fields: ["Retry-After": "5"])))
+        boundBodies()
+        flush()
     }
 
     /// Asks for a turn once the loop has seen to the other connections.
@@ -193,13 +212,18 @@ final class Connection: @unchecked Sendable {
     }
 
     private func serve(_ request: HTTPRequest, _ serial: UInt64) async {
-        let response = await core.respond(to: request)
+        var response = await core.respond(to: request)
+        if case .stream = response.body, core.liveStreams >= core.limits.sizes.streams {
+            response = core.tooManyStreams(request)
+        }
         // The client has left, or time ran out and 503 went out instead.
         guard serial == self.serial, machine.phase == .handling else { return }
         guard let write = begin(response, requestID: request.requestID) else {
             finishResponse()
             return
         }
+        core.liveStreams += 1
+        defer { core.liveStreams -= 1 }
         do {
             try await write(HTTPBodyWriter(connection: self, serial: serial))
             if serial == self.serial { endStream() }
@@ -289,6 +313,8 @@ final class Connection: @unchecked Sendable {
         self.transport = nil
         if reset { transport.socket.resetOnClose() }
         core.loop.remove(transport.socket.descriptor)
+        core.collectedBytes -= collectedBytes
+        collectedBytes = 0
         abandonHandler()
         logAccess(isComplete: false)
         core.closed(self)
@@ -323,6 +349,7 @@ final class Connection: @unchecked Sendable {
     var hasRoom: Bool { (transport?.pending ?? 0) < core.limits.sizes.outputBytes }
 
     var loop: EventLoop { core.loop }
+    var drain: DrainSignal { core.drainSignal }
 
     private func resumeWaiters(throwing error: (any Error)? = nil) {
         guard !waiters.isEmpty else { return }

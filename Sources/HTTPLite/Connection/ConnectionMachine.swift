@@ -102,6 +102,9 @@ struct ConnectionMachine: Sendable {
         }
     }
 
+    /// Bytes held of a body that is not complete.
+    var collectedBytes: Int { phase == .body ? exchange.body.count : 0 }
+
     /// Whether no request is being served and none has begun.
     var isQuiet: Bool {
         phase == .handshake || (phase == .idle && !parser.hasPartialRequest)

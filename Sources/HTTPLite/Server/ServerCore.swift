@@ -23,7 +23,11 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
 
     let scratch = Scratch()
     private(set) var encoder: ResponseEncoder
+    let drainSignal = DrainSignal()
     var liveHandlers = 0
+    var liveStreams = 0
+    /// Bytes of all bodies that are being collected.
+    var collectedBytes = 0
 
     private let connectionLimit: Int
     private var listeners: [Listener]
@@ -222,6 +226,14 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         return configuration.renderFailure(failure, request.requestID)
     }
 
+    /// The response in place of a stream for which there is no room.
+    func tooManyStreams(_ request: HTTPRequest) -> HTTPResponse {
+        configuration.renderFailure(
+            HTTPFailure(
+                .overloaded, "too many streams are open", rfc: "RFC 9110, 15.6.4",
+                fields: ["Retry-After": "5"]), request.requestID)
+    }
+
     /// The time for the access log; not asked for where there is none.
     func clock() -> Moment {
         configuration.onAccess == nil ? loop.now : .read()
@@ -247,7 +259,8 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
             listener.removeFile()
         }
         listeners = []
-        for slot in slots { slot.connection?.drain() }
+        drainSignal.set()
+        for slot in slots { slot.connection?.beginDrain() }
     }
 
     private func closeAll() {
