@@ -1,50 +1,60 @@
-"""The API's description is valid, and the daemon keeps to it whatever it is sent."""
+"""The API's own description, and HTTP by the book."""
 
-import hashlib
-import pathlib
+import json
 import subprocess
 import sys
 
 import openapi_spec_validator
-import pytest
 
-FOLDER = pathlib.Path(__file__).resolve().parent
-TOKEN = "openapi-token"
+from conftest import ROOT, TOKENS
+from harness import record
 
-
-@pytest.fixture
-def daemon(fleet, start_daemon):
-    fleet.add_schema_tenants(3)
-    fleet.add_schema_tenants(1, prefix="gone", status="suspended")
-    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
-    server = {"tokens": [{"name": "ci", "role": "operator", "sha256": digest}]}
-    return start_daemon(fleet.config(server=server), token=TOKEN)
+FIXTURES = ROOT / "Tests" / "Fixtures"
 
 
-def test_the_description_is_valid_openapi(daemon):
-    document = daemon.client().get("/openapi.json").expect(200).json
-    assert document["openapi"].startswith("3.1")
-    openapi_spec_validator.validate(document)
-
-
-def test_every_path_is_served(daemon):
-    client = daemon.client()
-    document = client.get("/openapi.json").json
-    for path, operations in document["paths"].items():
-        answer = client.request("OPTIONS", path.replace("{id}", "x").replace("{revision}", "x"))
-        allowed = {method.strip() for method in answer.headers["Allow"].split(",")}
-        assert {method.upper() for method in operations} == allowed - {"HEAD", "OPTIONS"}
-
-
-def test_the_daemon_keeps_to_its_description(daemon, tmp_path):
-    """Each request that fits the schemas is answered as described, each that does not is refused."""
-    command = [
-        pathlib.Path(sys.executable).with_name("schemathesis"),
-        "--config-file", FOLDER / "schemathesis.toml",
-        "run", f"{daemon.url}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}",
-        "--checks", "all", "--phases", "examples,coverage,fuzzing,stateful",
-        "--max-examples", "15", "--seed", "1", "--continue-on-failure", "--no-color",
-    ]
+def run(*command, within=300):
+    """A program's output, which must end with 0."""
     done = subprocess.run(
-        [str(word) for word in command], cwd=tmp_path, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=within)
+    record.heard(done.stdout + done.stderr)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    return done.stdout
+
+
+def test_the_description_is_valid_openapi(fleet, start_daemon):
+    client = start_daemon(fleet.config()).client()
+    document = client.get("/openapi.json").expect(200).json
+    assert document["openapi"].startswith("3.1.")
+    openapi_spec_validator.validate(document)
+    assert len(document["paths"]) >= 20
+    # Every address that a caller needs no more than a viewer's token for answers.
+    for path, calls in document["paths"].items():
+        if "get" in calls and "{" not in path:
+            assert client.get(path).status in (200, 503), path
+
+
+def test_schemathesis_finds_nothing(fleet, start_daemon, tokens):
+    fleet.add_schema_tenants(3)
+    fleet.add_database_tenants(1)
+    fleet.add_rls_tenants(1)
+    daemon = start_daemon(fleet.config(server=tokens), token=TOKENS["admin"])
+    client = daemon.client()
+    client.run(operation="upgrade")
+    description = daemon.folder / "openapi.json"
+    description.write_text(json.dumps(client.get("/openapi.json").expect(200).json))
+    run("-m", "schemathesis.cli", "run", description, "--url", daemon.url,
+        "--header", f"Authorization: Bearer {TOKENS['admin']}", "--max-examples", 15,
+        "--phases", "examples,coverage,fuzzing", "--seed", 1, "--generation-database", "none",
+        "--request-timeout", 60, "--exclude-checks", "use_after_free,ensure_resource_availability",
+        within=500)
+    assert daemon.process.poll() is None
+    client.get("/readyz").expect(200)
+
+
+def test_the_server_speaks_http_by_the_book(fleet, start_daemon):
+    daemon = start_daemon(fleet.config())
+    host, port = daemon.address
+    output = run(
+        FIXTURES / "http" / "conformance.py", "--host", host, "--port", port, "--path", "/healthz",
+        "--post-path", "/v1/jobs", "--strict", "--jobs", 4)
+    assert output.strip().split("\n")[-1].endswith(" 0 failed")

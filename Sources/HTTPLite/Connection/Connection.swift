@@ -6,16 +6,19 @@ final class Connection: @unchecked Sendable {
     let peer: String
     let isLocal: Bool
     private let core: ServerCore
-    private var socket: Socket?
+    /// Nil once the connection is closed.
+    private var transport: Transport?
 
     private var machine: ConnectionMachine
-    private var output = OutputBuffer()
     private var interest: Readiness = .input
     private var isInTurn = false
     private var isPostponed = false
+    /// This connection's part of the bodies being collected.
+    private var collectedBytes = 0
     /// The deadline whose timer counts; others of this token are stale.
     private var timerMoment = Moment.never
 
+    private var clientCertificate: ClientCertificate?
     private var request: HTTPRequest?
     private var task: Task<Void, Never>?
     /// Counts handlers, so that the answer of one that was given up is known as late.
@@ -24,24 +27,25 @@ final class Connection: @unchecked Sendable {
     private var access: AccessRecord?
     private var waiters: [CheckedContinuation<Void, any Error>] = []
 
-    init(socket: Socket, token: UInt64, peer: String, isLocal: Bool, core: ServerCore) {
-        self.socket = socket
+    init(
+        transport: Transport, token: UInt64, peer: String, isLocal: Bool, core: ServerCore
+    ) {
+        self.transport = transport
         self.token = token
         self.peer = peer
         self.isLocal = isLocal
         self.core = core
-        machine = ConnectionMachine(limits: core.limits, now: core.loop.now)
+        machine = ConnectionMachine(
+            limits: core.limits, now: core.loop.now, awaitsHandshake: transport.tls != nil)
         schedule()
     }
-
-    var descriptor: Int32? { socket?.descriptor }
 
     private var now: Moment { core.loop.now }
 
     // MARK: Events
 
     func ready(_ readiness: Readiness) {
-        guard socket != nil else { return }
+        guard transport != nil else { return }
         if machine.wantsInput, !readiness.isDisjoint(with: [.input, .hangup]) {
             receive()
         } else if readiness.contains(.hangup) {
@@ -58,33 +62,37 @@ final class Connection: @unchecked Sendable {
         turn()
     }
 
-    func drain() {
+    func beginDrain() {
         perform(machine.drain())
         turn()
     }
 
     func closeNow() {
-        if socket != nil { perform(machine.close(reset: true)) }
+        if transport != nil { perform(machine.close(reset: true)) }
     }
 
     private func receive() {
-        guard let socket else { return }
-        switch socket.read(into: core.scratch) {
-        case .bytes(let count):
-            core.scratchPrefix(count) { perform(machine.receive($0)) }
-        case .end:
-            perform(machine.receiveEnd(now: now))
-        case .wouldBlock:
-            break
-        case .failed:
-            perform(machine.close(reset: false))
+        transport?.receive(core.scratch) { input in
+            switch input {
+            case .bytes(let bytes): perform(machine.receive(bytes))
+            case .end: perform(machine.receiveEnd(now: now))
+            case .broken: perform(machine.close(reset: false))
+            case .tlsFailed: machine.abandon()
+            case .established:
+                clientCertificate = transport?.tls?.clientCertificate
+                machine.handshakeEnded(now: now)
+            case .plainHTTP:
+                perform(
+                    machine.refuse(
+                        HTTPFailure(.plainOnTLS, "this port speaks HTTPS", rfc: "RFC 9110, 4.2.2")))
+            }
         }
     }
 
     /// Does all that can be done now, sends what there is, and waits for what is missing.
     func turn() {
         isPostponed = false
-        guard !isInTurn, socket != nil else { return }
+        guard !isInTurn, transport != nil else { return }
         isInTurn = true
         // One client's pipeline must not hold up the others.
         var budget = 64
@@ -98,11 +106,28 @@ final class Connection: @unchecked Sendable {
             flush()
             hasGainedRoom = wasBlocked && machine.outputPending < core.limits.sizes.outputBytes
         }
+        boundBodies()
         isInTurn = false
-        guard socket != nil else { return }
+        guard transport != nil else { return }
         if budget == 0 { turnLater() }
         updateInterest()
         schedule()
+    }
+
+    /// Keeps what all clients together have sent of unfinished bodies within its bound.
+    private func boundBodies() {
+        let collected = machine.collectedBytes
+        guard collected != collectedBytes else { return }
+        core.collectedBytes += collected - collectedBytes
+        collectedBytes = collected
+        guard core.collectedBytes > core.limits.sizes.collectedBytes, collected > 0 else { return }
+        perform(
+            machine.refuse(
+                HTTPFailure(
+                    .overloaded, "too many bodies are being received",
+                    rfc: "RFC 9110, 15.6.4", fields: ["Retry-After": "5"])))
+        boundBodies()
+        flush()
     }
 
     /// Asks for a turn once the loop has seen to the other connections.
@@ -113,31 +138,23 @@ final class Connection: @unchecked Sendable {
     }
 
     private func flush() {
-        var sent = 0
-        sending: while output.count > 0, let socket {
-            switch output.withUnsent(socket.write) {
-            case .bytes(let count):
-                sent += count
-                output.consume(count)
-            case .wouldBlock:
-                break sending
-            case .end, .failed:
-                perform(machine.close(reset: false))
-            }
+        guard let transport else { return }
+        guard let sent = transport.flush() else {
+            perform(machine.close(reset: false))
+            return
         }
-        guard socket != nil else { return }
-        perform(machine.sent(sent, pending: output.count, now: now))
-        if output.count <= core.limits.sizes.outputBytes / 2 { resumeWaiters() }
+        perform(machine.sent(sent, pending: transport.pending, now: now))
+        if transport.pending <= core.limits.sizes.outputBytes / 2 { resumeWaiters() }
     }
 
     private func updateInterest() {
-        guard let descriptor else { return }
+        guard let transport else { return }
         var wanted: Readiness = []
         if machine.wantsInput { wanted.insert(.input) }
-        if output.count > 0 { wanted.insert(.output) }
+        if transport.pending > 0 { wanted.insert(.output) }
         guard wanted != interest else { return }
         interest = wanted
-        core.loop.modify(descriptor, token: token, interest: wanted)
+        core.loop.modify(transport.socket.descriptor, token: token, interest: wanted)
     }
 
     private func schedule() {
@@ -157,14 +174,14 @@ final class Connection: @unchecked Sendable {
         case .handle(let body): startHandler(body)
         case .refuse(let failure): refuse(failure)
         case .cancelHandler: task?.cancel()
-        case .endOutput: socket?.endOutput()
+        case .endOutput: transport?.endOutput()
         case .close(let reset): close(reset: reset)
         }
     }
 
     private func route(_ head: RequestHead) {
         let request = HTTPRequest(
-            head: head, peer: peer,
+            head: head, peer: peer, clientCertificate: clientCertificate,
             requestID: RequestIDs.given(in: head.fields) ?? core.configuration.makeRequestID())
         self.request = request
         access = AccessRecord(head: head, requestID: request.requestID, start: core.clock())
@@ -195,13 +212,18 @@ final class Connection: @unchecked Sendable {
     }
 
     private func serve(_ request: HTTPRequest, _ serial: UInt64) async {
-        let response = await core.respond(to: request)
+        var response = await core.respond(to: request)
+        if case .stream = response.body, core.liveStreams >= core.limits.sizes.streams {
+            response = core.tooManyStreams(request)
+        }
         // The client has left, or time ran out and 503 went out instead.
         guard serial == self.serial, machine.phase == .handling else { return }
         guard let write = begin(response, requestID: request.requestID) else {
             finishResponse()
             return
         }
+        core.liveStreams += 1
+        defer { core.liveStreams -= 1 }
         do {
             try await write(HTTPBodyWriter(connection: self, serial: serial))
             if serial == self.serial { endStream() }
@@ -271,10 +293,11 @@ final class Connection: @unchecked Sendable {
     }
 
     private func queue(_ body: (inout [UInt8]) -> Void) {
-        let before = output.count
-        output.append(body)
-        access?.responseBytes += output.count - before
-        machine.queued(pending: output.count)
+        guard let transport else { return }
+        let before = transport.pending
+        transport.queue(body)
+        access?.responseBytes += transport.pending - before
+        machine.queued(pending: transport.pending)
     }
 
     private func abandonHandler() {
@@ -286,12 +309,13 @@ final class Connection: @unchecked Sendable {
     }
 
     private func close(reset: Bool) {
-        guard let socket else { return }
-        self.socket = nil
-        if reset { socket.resetOnClose() }
-        core.loop.remove(socket.descriptor)
+        guard let transport else { return }
+        self.transport = nil
+        if reset { transport.socket.resetOnClose() }
+        core.loop.remove(transport.socket.descriptor)
+        core.collectedBytes -= collectedBytes
+        collectedBytes = 0
         abandonHandler()
-        output.clear()
         logAccess(isComplete: false)
         core.closed(self)
     }
@@ -322,9 +346,10 @@ final class Connection: @unchecked Sendable {
         return true
     }
 
-    var hasRoom: Bool { output.count < core.limits.sizes.outputBytes }
+    var hasRoom: Bool { (transport?.pending ?? 0) < core.limits.sizes.outputBytes }
 
     var loop: EventLoop { core.loop }
+    var drain: DrainSignal { core.drainSignal }
 
     private func resumeWaiters(throwing error: (any Error)? = nil) {
         guard !waiters.isEmpty else { return }

@@ -5,7 +5,7 @@ extension ConnectionMachine {
         case .lingering:
             lingeredBytes += bytes.count
             return lingeredBytes > limits.sizes.lingerBytes ? close(reset: false) : nil
-        case .flushing, .closed:
+        case .handshake, .flushing, .closed:
             return nil
         case .idle, .head, .routing, .body, .handling, .responding, .skipping:
             parser.receive(bytes)
@@ -21,7 +21,7 @@ extension ConnectionMachine {
             // It may still read the answer, or have left: only time can tell.
             halfCloseDeadline = now + limits.halfClose
             return nil
-        case .lingering:
+        case .handshake, .lingering:
             return close(reset: false)
         case .idle, .head, .routing, .body, .skipping, .flushing, .closed:
             return nil
@@ -34,7 +34,7 @@ extension ConnectionMachine {
         case .idle, .head: nextRequest(now: now)
         case .body: nextBody(now: now)
         case .skipping: skipBody(now: now)
-        case .routing, .handling, .responding, .flushing, .lingering, .closed: nil
+        case .handshake, .routing, .handling, .responding, .flushing, .lingering, .closed: nil
         }
     }
 

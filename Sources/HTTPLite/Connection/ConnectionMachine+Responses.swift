@@ -52,7 +52,8 @@ extension ConnectionMachine {
         if inputEnded, parser.bufferedCount == 0 { return true }
         // Without its 100 the client may send the body or not: nobody can tell what comes next.
         if exchange.awaitsContinue { return true }
-        return exchange.hasUnreadBody && exchange.announcedLength ?? 0 > limits.sizes.unreadBodyBytes
+        return exchange.hasUnreadBody
+            && exchange.announcedLength ?? 0 > limits.sizes.unreadBodyBytes
     }
 
     /// Notes that the whole response is queued.
@@ -123,7 +124,7 @@ extension ConnectionMachine {
         case .skipping:
             enter(.flushing)
             return nil
-        case .idle, .routing, .responding, .flushing, .lingering, .closed:
+        case .handshake, .idle, .routing, .responding, .flushing, .lingering, .closed:
             return close(reset: false)
         }
     }

@@ -4,11 +4,13 @@
 /// order; what a client pipelines waits in the parser.
 ///
 /// ```
-/// idle → head → routing → body → handling → responding → (skipping) → idle
-///                     any refusal, close or drain → flushing → lingering → closed
+/// (handshake) → idle → head → routing → body → handling → responding → (skipping) → idle
+///                   any refusal, close or drain → flushing → lingering → closed
 /// ```
 struct ConnectionMachine: Sendable {
     enum Phase: Equatable {
+        /// TLS is being negotiated. `handshakeEnded` leads to `idle`.
+        case handshake
         /// Between requests; no byte of the next has come. A byte leads to `head`.
         case idle
         /// A header section has begun. Its end leads to `routing`.
@@ -64,7 +66,7 @@ struct ConnectionMachine: Sendable {
     }
 
     let limits: SharedLimits
-    var phase = Phase.idle
+    var phase: Phase
     var parser: RequestParser
     var exchange = Exchange()
     var requestCount = 0
@@ -78,10 +80,11 @@ struct ConnectionMachine: Sendable {
     var writeDeadline = Moment.never
     var halfCloseDeadline = Moment.never
 
-    init(limits: SharedLimits, now: Moment) {
+    init(limits: SharedLimits, now: Moment, awaitsHandshake: Bool = false) {
         self.limits = limits
         parser = RequestParser(limits: limits)
-        phaseDeadline = now + limits.firstByte
+        phase = awaitsHandshake ? .handshake : .idle
+        phaseDeadline = now + (awaitsHandshake ? limits.handshake : limits.firstByte)
     }
 
     /// When `expire` must be called.
@@ -92,20 +95,36 @@ struct ConnectionMachine: Sendable {
         guard !inputEnded else { return false }
         switch phase {
         case .idle, .head, .body, .skipping: return outputPending < limits.sizes.outputBytes
-        case .routing, .handling, .responding: return parser.bufferedCount < limits.sizes.pipelineBytes
-        case .lingering: return true
+        case .routing, .handling, .responding:
+            return parser.bufferedCount < limits.sizes.pipelineBytes
+        case .handshake, .lingering: return true
         case .flushing, .closed: return false
         }
     }
 
+    /// Bytes held of a body that is not complete.
+    var collectedBytes: Int { phase == .body ? exchange.body.count : 0 }
+
     /// Whether no request is being served and none has begun.
-    var isQuiet: Bool { phase == .idle && !parser.hasPartialRequest }
+    var isQuiet: Bool {
+        phase == .handshake || (phase == .idle && !parser.hasPartialRequest)
+    }
 
     mutating func enter(_ next: Phase, deadline: Moment = .never) {
         phase = next
         phaseDeadline = deadline
         bodyDeadline = .never
         halfCloseDeadline = .never
+    }
+
+    /// Notes that TLS is spoken from here on.
+    mutating func handshakeEnded(now: Moment) {
+        enter(.idle, deadline: now + limits.firstByte)
+    }
+
+    /// Ends the connection after what is queued, without a response.
+    mutating func abandon() {
+        enter(.flushing)
     }
 
     mutating func refuse(_ failure: HTTPFailure) -> Action {

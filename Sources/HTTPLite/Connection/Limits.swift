@@ -29,6 +29,8 @@ public struct Limits: Sendable, Equatable {
     public var requestsPerConnection = 10_000
     /// Handlers at once, also those whose client has left. Excess: 503.
     public var handlers = 1_024
+    /// Streamed responses at once: each holds a handler for long. Excess: 503.
+    public var streams = 256
     /// Connections that the kernel keeps waiting for accept.
     public var backlog = 1_024
 
@@ -36,6 +38,8 @@ public struct Limits: Sendable, Equatable {
 
     /// Bytes of pipelined requests kept while one is answered; then reading stops.
     public var pipelineBytes = 65_536
+    /// Bytes of all unfinished request bodies together. Excess: 503 for whoever sends more.
+    public var collectedBytes = 64 << 20
     /// Bytes of responses kept for a slow reader; above, handlers wait in `write`.
     public var outputBytes = 262_144
     /// Bytes read and dropped after the last response, so that the client can read it.

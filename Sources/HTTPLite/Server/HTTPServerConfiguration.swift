@@ -2,6 +2,8 @@
 public struct HTTPServerConfiguration: Sendable {
     /// Where it listens.
     public var listeners: [ListenerAddress]
+    /// TLS for TCP and inherited listeners; nil for plain HTTP. Unix sockets are always plain.
+    public var tls: TLSContext?
     /// Its bounds.
     public var limits: Limits
     /// The `Server` field; nil for none, which tells attackers less.

@@ -27,14 +27,11 @@ struct Listener: Sendable {
         case .unix(let path, let mode):
             return [try openUnix(address, path: path, mode: mode, backlog: backlog)]
         case .inherited(let descriptor):
-            let flags = fcntl(descriptor, F_GETFL)
-            guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
-                throw SocketError(.configure, address.description)
-            }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            return [Listener(socket: Socket(owning: descriptor), address: address)]
+            return [try openInherited(address, descriptor)]
         }
     }
+
+    let isUnix: Bool
 
     func accept() -> Accepted {
         var storage = sockaddr_storage()
@@ -96,7 +93,8 @@ struct Listener: Sendable {
         }
         try listen(socket, backlog, address)
         let bound = SocketAddress.ofSocket(socket.descriptor)
-        return Listener(socket: socket, address: .tcp(host: bound.host, port: bound.port))
+        return Listener(
+            socket: socket, address: .tcp(host: bound.host, port: bound.port), isUnix: false)
     }
 
     private static func openUnix(
@@ -118,7 +116,27 @@ struct Listener: Sendable {
         // Nobody can connect before listen, so the mode is in force for the first client.
         guard chmod(path, mode) == 0 else { throw SocketError(.configure, address.description) }
         try listen(socket, backlog, address)
-        return Listener(socket: socket, address: address)
+        return Listener(socket: socket, address: address, isUnix: true)
+    }
+
+    /// Takes over a socket that listens already; its file, if it has one, is its maker's.
+    private static func openInherited(
+        _ address: ListenerAddress, _ descriptor: Int32
+    ) throws(SocketError) -> Listener {
+        var listens: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 else {
+            throw SocketError(.configure, address.description)
+        }
+        let flags = fcntl(descriptor, F_GETFL)
+        guard listens == 1, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0,
+            fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
+        else { throw SocketError(.configure, address.description, code: EINVAL) }
+        let bound = SocketAddress.ofSocket(descriptor)
+        let isUnix = bound.family == AF_UNIX
+        return Listener(
+            socket: Socket(owning: descriptor),
+            address: isUnix ? address : .tcp(host: bound.host, port: bound.port), isUnix: isUnix)
     }
 
     /// Whether nobody serves a socket file: a daemon that was killed leaves its own behind.

@@ -7,6 +7,20 @@ public enum ListenerAddress: Sendable, Hashable, CustomStringConvertible {
     /// A listening socket inherited from a service manager; the server closes it at shutdown.
     case inherited(descriptor: Int32)
 
+    /// The sockets that systemd has opened for this process (sd_listen_fds(3)).
+    ///
+    /// - Parameters:
+    ///   - environment: the process's environment, with `LISTEN_PID` and `LISTEN_FDS`.
+    ///   - processID: the process's own id; variables meant for another process are ignored.
+    public static func activated(
+        environment: [String: String], processID: Int32
+    ) -> [ListenerAddress] {
+        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == processID,
+            let count = environment["LISTEN_FDS"].flatMap({ Int32($0) }), (1...64).contains(count)
+        else { return [] }
+        return (3..<(3 + count)).map { .inherited(descriptor: $0) }
+    }
+
     /// `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/x.sock` or `fd:3`.
     public var description: String {
         switch self {

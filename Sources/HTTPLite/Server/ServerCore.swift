@@ -21,10 +21,13 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     let loop: EventLoop
     let published = Mutex(HTTPServerStats())
 
-    /// Where bytes from any socket land first, so that an idle connection needs no buffer.
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    let scratch = Scratch()
     private(set) var encoder: ResponseEncoder
+    let drainSignal = DrainSignal()
     var liveHandlers = 0
+    var liveStreams = 0
+    /// Bytes of all bodies that are being collected.
+    var collectedBytes = 0
 
     private let connectionLimit: Int
     private var listeners: [Listener]
@@ -56,12 +59,6 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
                 interest: .input)
         }
         isAccepting = true
-    }
-
-    deinit { scratch.deallocate() }
-
-    func scratchPrefix(_ count: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-        body(UnsafeBufferPointer(rebasing: scratch.assumingMemoryBound(to: UInt8.self)[..<count]))
     }
 
     // MARK: The loop's calls
@@ -113,7 +110,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         for _ in 0..<Self.acceptsAtOnce {
             switch listeners[index].accept() {
             case .connection(let socket, let peer, let isLocal):
-                open(socket, peer: peer, isLocal: isLocal)
+                open(socket, of: listeners[index], peer: peer, isLocal: isLocal)
                 if stats.connections >= connectionLimit {
                     setAccepting(false)
                     return
@@ -130,7 +127,13 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         }
     }
 
-    private func open(_ socket: Socket, peer: String, isLocal: Bool) {
+    private func open(_ socket: Socket, of listener: Listener, peer: String, isLocal: Bool) {
+        var tls: TLSSession?
+        if let context = configuration.tls, !listener.isUnix {
+            tls = context.makeSession()
+            // Without TLS nothing may be said here.
+            if tls == nil { return }
+        }
         if !isLocal {
             let count = connectionsByAddress[peer, default: 0]
             guard count < limits.sizes.connectionsPerAddress else {
@@ -147,7 +150,8 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         stats.accepted += 1
         stats.connections += 1
         let connection = Connection(
-            socket: socket, token: token, peer: peer, isLocal: isLocal, core: self)
+            transport: Transport(socket: socket, tls: tls), token: token, peer: peer,
+            isLocal: isLocal, core: self)
         slots[Int(index)].connection = connection
         do throws(SocketError) {
             try loop.add(socket.descriptor, token: token, interest: .input)
@@ -222,6 +226,14 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         return configuration.renderFailure(failure, request.requestID)
     }
 
+    /// The response in place of a stream for which there is no room.
+    func tooManyStreams(_ request: HTTPRequest) -> HTTPResponse {
+        configuration.renderFailure(
+            HTTPFailure(
+                .overloaded, "too many streams are open", rfc: "RFC 9110, 15.6.4",
+                fields: ["Retry-After": "5"]), request.requestID)
+    }
+
     /// The time for the access log; not asked for where there is none.
     func clock() -> Moment {
         configuration.onAccess == nil ? loop.now : .read()
@@ -247,7 +259,8 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
             listener.removeFile()
         }
         listeners = []
-        for slot in slots { slot.connection?.drain() }
+        drainSignal.set()
+        for slot in slots { slot.connection?.beginDrain() }
     }
 
     private func closeAll() {

@@ -58,7 +58,8 @@ struct ChunkedBodyParser: Sendable {
     /// `chunk-size [ chunk-ext ] CRLF`; nil when the line is not complete.
     private mutating func nextSize(_ input: inout InputBuffer) throws(HTTPFailure) -> Int? {
         guard
-            let line = try nextLine(&input, limit: limits.sizes.chunkLineBytes, tooLong: .malformedChunk)
+            let line = try nextLine(
+                &input, limit: limits.sizes.chunkLineBytes, tooLong: .malformedChunk)
         else { return nil }
         let digits = line.prefix { ASCII.hexValue($0) != nil }
         guard !digits.isEmpty else { throw malformed("a chunk without a size") }

@@ -17,8 +17,8 @@ public struct HTTPRequest: Sendable {
     public var authority: String { head.target.authority ?? fields["host"] ?? "" }
     /// The client's address without its port, `unix` for a Unix socket.
     public let peer: String
-    /// The subject of the client's certificate, where TLS asked for one and it was verified.
-    public let peerSubject: String?
+    /// The client's certificate, where TLS asked for one and it was verified.
+    public let clientCertificate: ClientCertificate?
     /// The body, up to the route's limit; empty where the route ignores it.
     public internal(set) var body: [UInt8]
     /// The values of the route's `{name}` segments, decoded.
@@ -28,10 +28,13 @@ public struct HTTPRequest: Sendable {
 
     private let head: RequestHead
 
-    init(head: RequestHead, peer: String, peerSubject: String? = nil, requestID: String) {
+    init(
+        head: RequestHead, peer: String, clientCertificate: ClientCertificate? = nil,
+        requestID: String
+    ) {
         self.head = head
         self.peer = peer
-        self.peerSubject = peerSubject
+        self.clientCertificate = clientCertificate
         self.requestID = requestID
         self.body = []
         self.pathParameters = [:]

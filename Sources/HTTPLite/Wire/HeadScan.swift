@@ -43,7 +43,9 @@ struct HeadScan: Sendable {
                 try checkFirstByte(bytes, start)
             } else {
                 lineCount += 1
-                if lineCount > limits.sizes.fieldCount + 1 { throw tooManyFields(limits.sizes.fieldCount) }
+                if lineCount > limits.sizes.fieldCount + 1 {
+                    throw tooManyFields(limits.sizes.fieldCount)
+                }
             }
         }
     }

@@ -178,6 +178,7 @@ public struct StatusStore: Sendable {
                 r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.version)
             FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
             WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch AND j.version <= r.version
+                AND j.finished_at IS NULL
             """, [JobRow(job, lease: lease).json.renderedString()])
     }
 

@@ -181,6 +181,22 @@ struct ConnectionMachineTests {
         #expect(script.wait(.seconds(1)).first == then)
     }
 
+    @Test("a handshake has its own time, after which requests have theirs")
+    func handshake() {
+        var script = MachineScript(awaitsHandshake: true)
+        #expect(script.machine.isQuiet)
+        #expect(script.wait(.seconds(10)) == ["close"])
+        script = MachineScript(awaitsHandshake: true)
+        #expect(script.wait(.seconds(9)) == [])
+        script.machine.handshakeEnded(now: script.now)
+        #expect(script.wait(.seconds(9)) == [])
+        #expect(script.receive(get) == ["route /", "handle"])
+        script = MachineScript(awaitsHandshake: true)
+        #expect(script.receiveEnd() == ["close"])
+        script = MachineScript(awaitsHandshake: true)
+        #expect(script.drain() == ["close"])
+    }
+
     @Test("a head that drips is given up ten seconds after its first byte")
     func slowHead() {
         var script = MachineScript()

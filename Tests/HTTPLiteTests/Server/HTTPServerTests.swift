@@ -310,6 +310,61 @@ struct HTTPServerTests {
         #expect(access(path, F_OK) != 0)
     }
 
+    @Test(
+        "systemd's sockets are taken over when they are meant for this process",
+        arguments: [
+            (["LISTEN_PID": "7", "LISTEN_FDS": "2"], [3, 4]),
+            (["LISTEN_PID": "8", "LISTEN_FDS": "2"], []),
+            (["LISTEN_FDS": "2"], []), (["LISTEN_PID": "7", "LISTEN_FDS": "0"], []),
+            (["LISTEN_PID": "7", "LISTEN_FDS": "x"], []), ([:], []),
+        ] as [([String: String], [Int32])])
+    func activation(environment: [String: String], descriptors: [Int32]) {
+        let found = ListenerAddress.activated(environment: environment, processID: 7)
+        #expect(found == descriptors.map { .inherited(descriptor: $0) })
+    }
+
+    @Test("an inherited socket is served, another descriptor refused")
+    func inherited() async throws {
+        let made = try #require(
+            try Listener.open(.tcp(host: "127.0.0.1", port: 0), backlog: 5).first)
+        let descriptor = dup(made.socket.descriptor)
+        try await withServer(
+            router(), adjust: { $0.listeners = [.inherited(descriptor: descriptor)] }
+        ) { _, address in
+            #expect(address == made.address)
+            let client = try RawClient(address)
+            await client.send(get)
+            #expect(await client.read(responses: 1).map(\.status) == [200])
+        }
+        for bad in [open("/dev/null", O_RDONLY), socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)] {
+            let server = HTTPServer(
+                configuration: HTTPServerConfiguration(listeners: [.inherited(descriptor: bad)]),
+                handler: Router())
+            #expect(throws: SocketError.self) { try server.start() }
+            close(bad)
+        }
+    }
+
+    @Test("unfinished bodies are bounded over all clients")
+    func collectedBytes() async throws {
+        try await withServer(router(), adjust: { $0.limits.collectedBytes = 100_000 }) {
+            _, address in
+            let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"
+            let (first, second) = (try RawClient(address), try RawClient(address))
+            await first.send(post + String(repeating: "a", count: 60_000))
+            // An answer on another connection tells that the server has read what came before.
+            let probe = try RawClient(address)
+            for count in 1...50 {
+                await probe.send(get)
+                _ = await probe.read(responses: count)
+            }
+            await second.send(post + String(repeating: "b", count: 60_000))
+            #expect(await second.read(responses: 1).map(\.status) == [503])
+            await first.send(String(repeating: "a", count: 30_000))
+            #expect(await first.read(responses: 1).first?.body.count == 90_000)
+        }
+    }
+
     @Test("a port in use and a name that does not resolve are clear errors")
     func startErrors() async throws {
         try await withServer(router()) { _, address in

@@ -7,10 +7,11 @@ struct MachineScript {
     /// Bytes that the client has not taken yet.
     private(set) var pending = 0
 
-    init(_ adjust: (inout Limits) -> Void = { _ in }) {
+    init(awaitsHandshake: Bool = false, _ adjust: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
         adjust(&limits)
-        machine = ConnectionMachine(limits: SharedLimits(limits), now: now)
+        machine = ConnectionMachine(
+            limits: SharedLimits(limits), now: now, awaitsHandshake: awaitsHandshake)
     }
 
     /// Receives text and tells what the machine then wants, as short texts.

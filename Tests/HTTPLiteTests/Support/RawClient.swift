@@ -94,6 +94,9 @@ final class RawClient {
         try? await Task.sleep(for: .milliseconds(1))
     }
 
+    /// All that has come, as text.
+    var text: String { String(decoding: received, as: UTF8.self) }
+
     /// The complete responses so far, interim ones included.
     func responses(methods: [String] = []) -> [ResponseReader.Response] {
         var reader = ResponseReader(received, methods: methods)

@@ -10,16 +10,20 @@ public struct HTTPBodyWriter: Sendable {
 
     /// Sends bytes; waits while the client has more than `Limits.outputBytes` still to read.
     ///
+    /// What is written before the handler suspends goes out together.
+    ///
     /// - Throws: `CancellationError` when the client has left or takes too long to read.
     public func write(_ bytes: [UInt8]) async throws {
+        var rest = bytes
         if connection.loop.isCurrent {
             guard connection.appendPiece(bytes, serial: serial) else { throw CancellationError() }
             if connection.hasRoom { return }
+            rest = []
         }
-        let rest = connection.loop.isCurrent ? [] : bytes
         try await withCheckedThrowingContinuation { continuation in
+            let piece = rest
             let isOpen = connection.loop.execute {
-                connection.write(rest, serial: serial, waiter: continuation)
+                connection.write(piece, serial: serial, waiter: continuation)
             }
             if !isOpen { continuation.resume(throwing: CancellationError()) }
         }
@@ -28,5 +32,12 @@ public struct HTTPBodyWriter: Sendable {
     /// Sends text as UTF-8.
     public func write(_ text: String) async throws {
         try await write(Array(text.utf8))
+    }
+
+    /// Waits until the server begins to shut down, so that a stream without end can end itself.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled first.
+    public func untilDrain() async throws {
+        try await connection.drain.wait()
     }
 }

@@ -1,0 +1,143 @@
+internal import COpenSSL
+internal import Synchronization
+
+/// Which files TLS is made of.
+public struct TLSConfiguration: Sendable, Equatable {
+    /// What is asked of clients.
+    public enum ClientCertificates: Sendable, Equatable {
+        case none
+        /// A certificate is checked where the client has one.
+        case optional(caFile: String)
+        /// A client without a certificate that these authorities signed is turned away.
+        case required(caFile: String)
+    }
+
+    /// The server's certificate and those of its issuers, PEM, leaf first.
+    public var certificateFile: String
+    /// The certificate's key, PEM, without a passphrase.
+    public var privateKeyFile: String
+    /// What is asked of clients.
+    public var clientCertificates: ClientCertificates
+
+    /// Makes a configuration.
+    public init(
+        certificateFile: String, privateKeyFile: String,
+        clientCertificates: ClientCertificates = .none
+    ) {
+        self.certificateFile = certificateFile
+        self.privateKeyFile = privateKeyFile
+        self.clientCertificates = clientCertificates
+    }
+}
+
+/// A server's certificate and rules for TLS 1.2 and 1.3, read from files and read again at will.
+public final class TLSContext: Sendable {
+    private let configuration: TLSConfiguration
+    private let current: Mutex<ContextHandle>
+
+    /// Reads the files.
+    public init(_ configuration: TLSConfiguration) throws(TLSError) {
+        self.configuration = configuration
+        current = Mutex(try ContextHandle(configuration))
+    }
+
+    /// Reads the files again; new connections use them, those that are open go on with the old.
+    ///
+    /// - Throws: `TLSError`, with the old files still in force.
+    public func reload() throws(TLSError) {
+        let renewed = try ContextHandle(configuration)
+        current.withLock { $0 = renewed }
+    }
+
+    /// A session for a new connection; nil if OpenSSL has no memory for it.
+    func makeSession() -> TLSSession? {
+        current.withLock { TLSSession(context: $0.raw) }
+    }
+}
+
+/// Owns one reference to an `SSL_CTX`; sessions hold references of their own.
+private final class ContextHandle: @unchecked Sendable {
+    // Safety: the context is complete when `init` ends and is not changed afterwards; OpenSSL
+    // locks what its sessions share.
+    let raw: OpaquePointer
+
+    private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    private static let sessionName: [UInt8] = Array("httplite".utf8)
+
+    init(_ configuration: TLSConfiguration) throws(TLSError) {
+        OpenSSLErrors.clear()
+        guard let context = SSL_CTX_new(TLS_server_method()) else {
+            throw TLSError(.createContext, file: "")
+        }
+        raw = context
+        copenssl_set_server_modes(context)
+        copenssl_set_server_options(context)
+        // The list is for TLS 1.2; the suites of 1.3 are all good.
+        guard copenssl_set_minimum_tls12(context) == 1,
+            SSL_CTX_set_cipher_list(context, Self.ciphers) == 1,
+            SSL_CTX_set_session_id_context(
+                context, Self.sessionName, UInt32(Self.sessionName.count)) == 1
+        else { throw TLSError(.createContext, file: "") }
+        // A key with a passphrase is an error, not a question on the terminal.
+        SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in 0 }
+        SSL_CTX_set_alpn_select_cb(context, selectProtocol, nil)
+        try load(configuration)
+        try askClients(configuration.clientCertificates)
+    }
+
+    deinit { SSL_CTX_free(raw) }
+
+    private func load(_ configuration: TLSConfiguration) throws(TLSError) {
+        let certificate = configuration.certificateFile
+        guard SSL_CTX_use_certificate_chain_file(raw, certificate) == 1 else {
+            throw TLSError(.loadCertificate, file: certificate)
+        }
+        let key = configuration.privateKeyFile
+        guard SSL_CTX_use_PrivateKey_file(raw, key, SSL_FILETYPE_PEM) == 1 else {
+            throw TLSError(.loadPrivateKey, file: key)
+        }
+        guard SSL_CTX_check_private_key(raw) == 1 else {
+            throw TLSError(.matchPrivateKey, file: key)
+        }
+    }
+
+    private func askClients(_ asked: TLSConfiguration.ClientCertificates) throws(TLSError) {
+        let (file, mode): (String, Int32)
+        switch asked {
+        case .none: return
+        case .optional(let caFile): (file, mode) = (caFile, SSL_VERIFY_PEER)
+        case .required(let caFile):
+            (file, mode) = (caFile, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
+        }
+        guard SSL_CTX_load_verify_locations(raw, file, nil) == 1,
+            let names = SSL_load_client_CA_file(file)
+        else { throw TLSError(.loadClientCA, file: file) }
+        SSL_CTX_set_client_CA_list(raw, names)
+        SSL_CTX_set_verify(raw, mode, nil)
+    }
+}
+
+/// ALPN (RFC 7301): `http/1.1` or nothing in common, which ends the handshake.
+private func selectProtocol(
+    _ session: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ chosenLength: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?,
+    _ offeredLength: UInt32, _ argument: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let offered, let chosen, let chosenLength else { return SSL_TLSEXT_ERR_NOACK }
+    let name: StaticString = "http/1.1"
+    var start = 0
+    while start < Int(offeredLength) {
+        let length = Int(offered[start])
+        let candidate = offered + start + 1
+        guard start + 1 + length <= Int(offeredLength) else { break }
+        if length == name.utf8CodeUnitCount,
+            (0..<length).allSatisfy({ candidate[$0] == name.utf8Start[$0] })
+        {
+            chosen.pointee = candidate
+            chosenLength.pointee = UInt8(length)
+            return SSL_TLSEXT_ERR_OK
+        }
+        start += 1 + length
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL
+}
