@@ -16,7 +16,7 @@ help: ## Show this list
 
 build: ## Build the daemon for production into .build-release
 	@scripts/install-dependencies build
-	$(SWIFT) build -c release --scratch-path .build-release --product migrationd
+	$(SWIFT) build -c release --scratch-path .build-release --static-swift-stdlib --product migrationd
 
 demo: ## Migrate a demo fleet on a PostgreSQL of its own, and keep serving it
 	@scripts/install-dependencies demo
