@@ -38,11 +38,12 @@ test-e2e: .venv/.installed ## Run the end-to-end tests against the real daemon
 fmt: ## Format the Swift code
 	$(SWIFT) format --in-place --recursive $(FORMATTED)
 
-check: .venv/.installed ## Check formatting, scripts and manifests
-	@printf '\n=== Formatting, scripts, manifests\n'
+check: .venv/.installed ## Check formatting, the house rules, documents, scripts and manifests
+	@printf '\n=== Formatting, house rules, documents, scripts, manifests\n'
 	$(SWIFT) format lint --strict --recursive $(FORMATTED)
 	scripts/check-scripts
 	.venv/bin/python scripts/check-manifests
+	.venv/bin/python -m pytest -c Tests/House/pytest.ini Tests/House
 
 bench: build ## Compare the daemon with plain C over libpq
 	MIGRATIOND=.build-release/release/migrationd Benchmarks/run ratio --at-least 0.9

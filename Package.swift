@@ -37,14 +37,19 @@ let package = Package(
             dependencies: [
                 "CLibPQ", "COpenSSL", "CSystem", .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: readmes(
+                "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions", "Status",
+                "Support", "Tenants"),
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
             dependencies: ["COpenSSL", "CSystem"],
+            exclude: readmes("Connection", "Routing", "Server", "Wire"),
             swiftSettings: strict),
         .target(
             name: "PrivatePostgres",
             dependencies: ["CSystem"],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .executableTarget(
             name: "MigrationDaemon",
@@ -53,6 +58,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: readmes("Commands", "Demo", "Routes", "Wiring"),
             // A link to examples/fleet/migrations: the demo carries its migrations with it.
             resources: [.embedInCode("Demo/migrations")],
             swiftSettings: strict),

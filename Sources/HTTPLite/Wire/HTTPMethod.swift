@@ -18,10 +18,12 @@ public struct HTTPMethod: Sendable, Hashable, CustomStringConvertible {
 
     static let connect = HTTPMethod("CONNECT")
     static let trace = HTTPMethod("TRACE")
+    static let query = HTTPMethod("QUERY")
 
-    /// The methods of RFC 9110 and RFC 5789: a wrong one of these is 405, any other name is 501.
+    /// The methods of RFC 9110 and RFC 5789, and QUERY, which OpenAPI 3.2 has as well: a wrong one of
+    /// these is 405, any other name is 501.
     static let registered: [HTTPMethod] = [
-        .get, .head, .post, .put, .delete, .patch, .options, .connect, .trace,
+        .get, .head, .post, .put, .delete, .patch, .options, .connect, .trace, .query,
     ]
 
     public var description: String { name }

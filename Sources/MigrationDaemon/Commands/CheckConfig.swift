@@ -13,7 +13,6 @@ struct CheckConfig: AsyncParsableCommand {
     func run() async throws {
         let settings = try ConfigFile.load(config)
         StandardStream.output.writeLine("\(config): fine")
-        guard settings.migrations.source == .sql else { return }
         let path = settings.migrations.path
         do throws(FolderError) {
             let set = try SQLFolder.load(path: path)

@@ -11,16 +11,26 @@ enum ConfigFile {
         } catch {
             throw CommandFailure(.failure, error.description)
         }
+        let config: DaemonConfig
         do throws(ConfigError) {
-            return try ConfigLoader.load(
+            config = try ConfigLoader.load(
                 file: file, baseDirectory: folder(of: path),
                 environment: ProcessInfo.processInfo.environment,
                 otherVariables: ClientOptions.variables,
                 readFile: { (path) throws(FileError) in try Files.read(path) })
         } catch {
-            let count = error.issues.count == 1 ? "1 problem" : "\(error.issues.count) problems"
-            throw CommandFailure(.failure, "\(path) has \(count):\n\(error.description)")
+            throw failure(path, error.issues.count, error.description)
         }
+        let refused = NotOffered.problems(of: config)
+        if !refused.isEmpty {
+            throw failure(path, refused.count, refused.joined(separator: "\n"))
+        }
+        return config
+    }
+
+    private static func failure(_ path: String, _ count: Int, _ text: String) -> CommandFailure {
+        let problems = count == 1 ? "1 problem" : "\(count) problems"
+        return CommandFailure(.failure, "\(path) has \(problems):\n\(text)")
     }
 
     private static func folder(of path: String) -> String {

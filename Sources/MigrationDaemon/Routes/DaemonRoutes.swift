@@ -53,7 +53,7 @@ enum DaemonRoutes {
     static let description = Endpoint(
         method: .get, path: "/openapi.json", access: .atLeast(.viewer), name: "getDescription",
         summary: "This API as an OpenAPI 3.1 document.", fields: [.ifNoneMatch],
-        answers: AnswerContract.tagged("Description")
+        answers: AnswerContract.tagged("Description"), isHeavy: true
     ) { call, services in
         let body = OpenAPI.document(requiresToken: services.requiresToken).rendered()
         return call.json(body, tag: EntityTag(value: Hash.hex(body)))

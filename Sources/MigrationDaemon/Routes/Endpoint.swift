@@ -78,6 +78,9 @@ struct Endpoint: Sendable {
     var refusals: [ProblemCode] = []
     /// Whether the answer may be held back for as long as the caller is ready to wait.
     var mayWait = false
+    /// Whether it works or reads files for so long that other connections would feel it; it then
+    /// leaves the event loop's thread.
+    var isHeavy = false
     let handle: Handler
 
     /// The media types of its good answers, the usual one first.

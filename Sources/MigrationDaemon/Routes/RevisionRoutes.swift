@@ -48,7 +48,8 @@ enum RevisionRoutes {
         summary:
             "Reads the migrations again. A broken set is refused and the old one stays in force.",
         body: .optional(schema: "Empty"),
-        answers: [AnswerContract(status: 200, summary: "What was loaded.", schema: "Migrations")]
+        answers: [AnswerContract(status: 200, summary: "What was loaded.", schema: "Migrations")],
+        isHeavy: true
     ) { call, services throws(Problem) in
         try call.readEmpty()
         do throws(FolderError) {

@@ -12,7 +12,7 @@ enum Routes {
 
     static let endpoints = groups.flatMap(\.endpoints)
 
-    /// How long a handler may take beyond what its caller is ready to wait.
+    /// How long a handler may take whose caller may be ready to wait.
     private static let waitTimeout = Duration.seconds(Preference.longestWait + 30)
 
     /// All calls behind one handler. Each request is checked against its contract first, and what
@@ -25,7 +25,12 @@ enum Routes {
             ) { request in
                 do throws(Problem) {
                     let call = try APICall(request, endpoint, authenticator)
-                    return try await endpoint.handle(call, services)
+                    guard endpoint.isHeavy else {
+                        return try await endpoint.handle(call, services)
+                    }
+                    return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        () async throws(Problem) in try await endpoint.handle(call, services)
+                    }
                 } catch {
                     return error.response(instance: request.path, requestID: request.requestID)
                 }

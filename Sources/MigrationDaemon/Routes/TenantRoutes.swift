@@ -25,7 +25,7 @@ enum TenantRoutes {
         method: .get, path: "/v1/tenants", access: .atLeast(.viewer), name: "listTenants",
         summary: "The registry in the order of the ids, with each tenant's last known revision.",
         query: [status, isolation, match, atRevision, behind, .limit, .cursor],
-        fields: [.ifNoneMatch], answers: AnswerContract.tagged("TenantPage")
+        fields: [.ifNoneMatch], answers: AnswerContract.tagged("TenantPage"), isHeavy: true
     ) { call, services throws(Problem) in
         let query = tenantQuery(call.query)
         let cursor = Cursor(list: "tenants?\(call.query.filter)")
@@ -111,7 +111,8 @@ enum TenantRoutes {
     static let fleet = Endpoint(
         method: .get, path: "/v1/fleet", access: .atLeast(.viewer), name: "getFleet",
         summary: "How many tenants there are, by status and by last known revision.",
-        answers: [AnswerContract(status: 200, summary: "The counts.", schema: "Fleet")]
+        answers: [AnswerContract(status: 200, summary: "The counts.", schema: "Fleet")],
+        isHeavy: true
     ) { call, services throws(Problem) in
         do throws(DirectoryError) {
             return call.json(try await services.directory.fleet().json)

@@ -6,22 +6,14 @@ enum MigrationSource {
     static func open(_ migrations: DaemonConfig.Migrations) throws(CommandFailure)
         -> MigrationLibrary
     {
-        switch migrations.source {
-        case .sql:
-            let path = migrations.path
-            do throws(FolderError) {
-                return try MigrationLibrary(source: migrations.source.rawValue) {
-                    () throws(FolderError) in try SQLFolder.load(path: path)
-                }
-            } catch {
-                throw CommandFailure(.failure, "The migrations cannot be used:\n\(error)")
+        precondition(migrations.source == .sql, "other sources are refused with the configuration")
+        let path = migrations.path
+        do throws(FolderError) {
+            return try MigrationLibrary(source: migrations.source.rawValue) {
+                () throws(FolderError) in try SQLFolder.load(path: path)
             }
-        case .alembic:
-            throw CommandFailure(
-                .failure,
-                "migrations.source: this version runs SQL folders only; write the Alembic project as "
-                    + "one (alembic upgrade FROM:TO --sql for each revision) and set it to \"sql\"."
-            )
+        } catch {
+            throw CommandFailure(.failure, "The migrations cannot be used:\n\(error)")
         }
     }
 }

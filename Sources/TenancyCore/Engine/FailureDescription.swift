@@ -9,7 +9,7 @@ enum FailureDescription {
         case .connectFailed(let message, let sqlState):
             TenantFailure(
                 code: "unreachable", message: message, sqlState: sqlState,
-                isRetryable: sqlState != nil,
+                isRetryable: sqlState.map(SQLState.isRetryable) ?? true,
                 hint: "check that the server runs, and the tenant's database URL and role")
         case .server(let error):
             server(error)

@@ -15,9 +15,22 @@ struct StepMessage: Sendable {
         case createSchema
         /// Statement `index` of the plan's step `step`.
         case statement(step: Int, index: Int)
-        case versionChange
-        case commit
+        case versionChange(step: Int)
+        /// Ends a transaction: of `step`, or of several where that is `nil`.
+        case commit(step: Int?)
+
+        /// The plan's step that the part belongs to.
+        var step: Int? {
+            switch self {
+            case .opening, .lock, .guardRows, .createSchema: nil
+            case .statement(let step, _), .versionChange(let step): step
+            case .commit(let step): step
+            }
+        }
     }
+
+    /// A statement may end in a line comment, which would swallow a semicolon on its line.
+    private static let separator = "\n;\n"
 
     private(set) var parts: [Part] = []
     private(set) var texts: [String] = []
@@ -26,18 +39,19 @@ struct StepMessage: Sendable {
     /// For each `commit` part, how many steps are durable once it has run.
     private var stepsAtCommit: [Int] = []
 
-    var sql: String { texts.joined(separator: ";\n") }
+    var sql: String { texts.joined(separator: StepMessage.separator) }
 
     /// How many steps are durable when `completed` parts have run.
     func committedSteps(after completed: Int) -> Int {
-        let commits = parts.prefix(completed).count { $0 == .commit }
+        let commits = parts.prefix(completed).count { if case .commit = $0 { true } else { false } }
         return commits == 0 ? 0 : stepsAtCommit[commits - 1]
     }
 
     /// Where in the part `index` the character `position` of the message lies, in Unicode scalars
     /// from 0; `nil` when it lies elsewhere.
     func offset(ofPosition position: Int, inPart index: Int) -> Int? {
-        let before = texts.prefix(index).reduce(0) { $0 + $1.unicodeScalars.count + 2 }
+        let gap = StepMessage.separator.unicodeScalars.count
+        let before = texts.prefix(index).reduce(0) { $0 + $1.unicodeScalars.count + gap }
         let offset = position - 1 - before
         return texts[index].unicodeScalars.count > offset && offset >= 0 ? offset : nil
     }
@@ -53,13 +67,15 @@ struct StepMessage: Sendable {
             append(.statement(step: step, index: index), statement.text)
         }
         for change in versionChange {
-            append(.versionChange, change)
+            append(.versionChange(step: step), change)
         }
         steps += 1
     }
 
+    /// Ends the transaction of every step since the last commit.
     mutating func appendCommit() {
-        append(.commit, "COMMIT")
+        let isOneStep = steps - (stepsAtCommit.last ?? 0) == 1
+        append(.commit(step: isOneStep ? parts.last?.step : nil), "COMMIT")
         stepsAtCommit.append(steps)
     }
 }
@@ -100,7 +116,12 @@ public struct SessionSettings: Sendable, Equatable {
         }
         if serverVersion >= 140_000 {
             // A statement whose client has died ends within this time instead of committing later.
-            statements.append("SET LOCAL client_connection_check_interval = 2000")
+            // Servers on systems without the means refuse the setting.
+            statements.append(
+                """
+                SELECT CASE WHEN version() LIKE '%linux%' \
+                THEN set_config('client_connection_check_interval', '2000', true) END
+                """)
         }
         return statements
     }

@@ -1,6 +1,9 @@
 /// The advisory lock of one target: a transaction lock, so that it is right behind a transaction
 /// pooler too, and always tried, never waited for, so that no session queues on it.
 enum TargetLock {
+    /// A server that does not even answer a try is taken for lost.
+    private static let patience = Duration.seconds(30)
+
     /// A statement that takes the lock for the transaction, or fails with division_by_zero.
     static func takeOrFail(_ key: Int64) -> String {
         "SELECT 1 / pg_try_advisory_xact_lock(\(key))::int"
@@ -17,7 +20,8 @@ enum TargetLock {
     ) async throws(PostgresError) -> Bool {
         var pause = Duration.milliseconds(10)
         while true {
-            let rows = try await connection.query("SELECT pg_try_advisory_xact_lock(\(key))")
+            let rows = try await connection.query(
+                "SELECT pg_try_advisory_xact_lock(\(key))", deadline: .after(patience))
             if rows.first?.first == "t" { return true }
             if deadline.hasPassed { return false }
             let jitter = Double.random(in: 0.5...1)

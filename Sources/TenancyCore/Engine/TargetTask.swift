@@ -10,6 +10,8 @@ public final class TargetTask: Sendable {
     public let graph: RevisionGraph
     public let dryRun: DryRun
     public let createMissingSchemas: Bool
+    /// Whether the target is counted from where each tenant stands, such as `-1`.
+    public let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
 
     /// A fleet rarely has more states than this; beyond it plans are computed each time.
@@ -24,7 +26,17 @@ public final class TargetTask: Sendable {
         self.graph = graph
         self.dryRun = dryRun
         self.createMissingSchemas = createMissingSchemas
+        do throws(RevisionError) {
+            let resolved = try graph.resolvedTarget(operation.revisionOperation, target)
+            isRelative = operation != .check && resolved == nil
+        } catch {
+            // No plan will come about; each tenant says why.
+            isRelative = false
+        }
     }
+
+    /// Whether anything is applied, and not only looked at.
+    var changesTargets: Bool { dryRun == .none && operation != .check }
 
     /// The steps from `rows`, given in the order in which they were read.
     public func plan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
@@ -86,7 +98,7 @@ public final class TargetTask: Sendable {
         hint: "create it, or set tenancy.create_missing_schemas")
 
     /// Why `plan` cannot be carried out by the SQL engine, before anything is touched.
-    private func objection(to plan: RevisionPlan) -> TenantFailure? {
+    func objection(to plan: RevisionPlan) -> TenantFailure? {
         if operation == .stamp { return nil }
         for step in plan.steps {
             guard let revision = graph[step.revision] else { continue }

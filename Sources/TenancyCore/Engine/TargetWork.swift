@@ -15,11 +15,13 @@ public struct TargetWork: Sendable {
     public var tenants: [TenantName]
     /// What the set-wise read told; `nil` where it could not, or after an attempt.
     public var state: VersionState?
-    /// The rows that the job first found, when an earlier daemon had begun on the target; the plan is
-    /// made from them.
+    /// The rows that the tables have the job start from, so that a daemon that goes on after a crash
+    /// counts a relative target from the same place.
     public var plannedFrom: [String]?
     /// Kept over attempts, so that a plan made once stays the plan.
     var progress: TargetProgress?
+    /// How the last attempt ended, for one that is set aside.
+    var lastOutcome: TargetOutcome?
     public var attempts = 0
     public var startedAt: Timestamp?
 

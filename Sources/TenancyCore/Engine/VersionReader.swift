@@ -6,6 +6,11 @@ struct VersionReader {
     /// Tables read in one message. Each holds two locks until the message ends, and PostgreSQL's lock
     /// table has room for 6,400 by default.
     static let chunk = 200
+    /// A server that does not answer in this time counts as unreachable.
+    private static let patience = Duration.seconds(60)
+    /// Bounds of a reading where the settings have none: who migrates may wait for ever, who looks not.
+    private static let lockTimeout = 10_000
+    private static let statementTimeout = 30_000
 
     let settings: SessionSettings
 
@@ -31,7 +36,8 @@ struct VersionReader {
                 to_regclass(coalesce(quote_ident(name) || '.', '') || $2) IS NOT NULL
             FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, position) ORDER BY position
             """,
-            [SQLText.arrayParameter(schemas.map { $0?.text }), VersionTable.name])
+            [SQLText.arrayParameter(schemas.map { $0?.text }), VersionTable.name],
+            deadline: .after(VersionReader.patience))
         let present = zip(schemas, found).filter { $0.1[1] == "t" }.map(\.0)
         var rows = try await readRows(of: present, on: connection)[...]
         return found.map { answer in
@@ -45,11 +51,19 @@ struct VersionReader {
     ) async throws(PostgresError) -> [[String]] {
         if schemas.isEmpty { return [] }
         let opening = [
-            "SET LOCAL lock_timeout = \(settings.lockTimeoutMilliseconds)",
-            "SET LOCAL statement_timeout = \(settings.statementTimeoutMilliseconds)",
+            "SET LOCAL lock_timeout = "
+                + bounded(settings.lockTimeoutMilliseconds, VersionReader.lockTimeout),
+            "SET LOCAL statement_timeout = "
+                + bounded(settings.statementTimeoutMilliseconds, VersionReader.statementTimeout),
         ]
         let reads = schemas.map { VersionTable(schema: $0).read }
-        let results = try await connection.execute((opening + reads).joined(separator: ";\n"))
+        let results = try await connection.execute(
+            (opening + reads).joined(separator: ";\n"), deadline: .after(VersionReader.patience))
         return results.dropFirst(opening.count).map { $0.rows.compactMap { $0[0] } }
+    }
+
+    /// 0 means no bound at all.
+    private func bounded(_ milliseconds: Int, _ limit: Int) -> String {
+        String(milliseconds == 0 ? limit : min(milliseconds, limit))
     }
 }

@@ -14,6 +14,15 @@ public enum VersionState: Sendable, Equatable {
         case .rows(let rows): rows
         }
     }
+
+    /// Whether nothing but the order of the rows differs.
+    func isSame(as other: VersionState) -> Bool {
+        switch (self, other) {
+        case (.missingSchema, .missingSchema), (.noTable, .noTable): true
+        case (.rows(let rows), .rows(let others)): rows.sorted() == others.sorted()
+        case (.missingSchema, _), (.noTable, _), (.rows, _): false
+        }
+    }
 }
 
 /// The SQL that reads and moves the version rows of one target, as Alembic keeps them

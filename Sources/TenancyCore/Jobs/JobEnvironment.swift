@@ -67,10 +67,13 @@ public struct JobEnvironment: Sendable {
     }
 
     /// A worker's connection; what servers say beside their results goes to the log.
-    func makeConnection(on thread: ConnectionThread = ConnectionThread()) -> WorkerConnection {
+    func makeConnection(
+        on thread: ConnectionThread = ConnectionThread(),
+        schemaLimit: Int = WorkerConnection.migratedSchemas
+    ) -> WorkerConnection {
         WorkerConnection(
             thread: thread, slots: slots, connectTimeout: settings.connectTimeout,
-            onNotice: logNotice)
+            schemaLimit: schemaLimit, onNotice: logNotice)
     }
 
     /// Writes a server's notice to the log: warnings as such, the rest for those who look closely.

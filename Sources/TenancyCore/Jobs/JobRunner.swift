@@ -17,13 +17,28 @@ struct JobRunner: Sendable {
             task: task,
             options: SQLEngine.Options(
                 session: environment.session(for: run.request), scope: environment.settings.scope,
-                targetLockTimeout: environment.settings.targetLockTimeout))
+                targetLockTimeout: environment.settings.targetLockTimeout),
+            noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
         let workers = Task { await employ(engine) }
         run.onInterrupt { workers.cancel() }
         await page(task)
         await workers.value
+    }
+
+    /// A tenant whose start cannot be noted is tried again later, like one that cannot be reached.
+    private var noteStart: SQLEngine.StartNote {
+        { [run, store = environment.store] (tenants, rows) async throws(TenantFailure) in
+            do throws(StatusError) {
+                try await store.noteStart(
+                    of: tenants.map(\.id), from: rows, job: run.id, lease: run.lease)
+            } catch {
+                throw TenantFailure(
+                    code: "control_database_unavailable", message: "\(error)", isRetryable: true,
+                    hint: "check the control database; nothing was done to the tenant")
+            }
+        }
     }
 
     private func page(_ task: TargetTask) async {
@@ -68,26 +83,19 @@ struct JobRunner: Sendable {
             case .work(var work):
                 let outcome = await engine.migrate(&work, by: connection)
                 settle(work, outcome, retries)
+                await connection.yieldIfContended()
             }
         }
         await connection.close()
     }
 
     private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
-        if outcome.state == .cancelled && run.isDraining {
-            run.leave(work)
-            return
+        let failure = outcome.state == .failed ? outcome.failure : nil
+        let pause = failure.flatMap {
+            retries.pause(after: work.attempts, failure: $0, jitter: Double.random(in: 0...1))
         }
-        if let failure = outcome.failure, outcome.state == .failed {
-            let pause = retries.pause(
-                after: work.attempts, failure: failure, jitter: Double.random(in: 0...1))
-            if let pause, !run.isStopping {
-                run.setAside(work, for: pause)
-                return
-            }
-            log(failure, of: work)
-        }
-        run.end(work, outcome)
+        let settlement = run.settle(work, outcome, retryAfter: pause)
+        if settlement == .ended, let failure { log(failure, of: work) }
     }
 
     private func log(_ failure: TenantFailure, of work: TargetWork) {

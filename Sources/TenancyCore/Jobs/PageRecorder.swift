@@ -13,18 +13,25 @@ struct PageRecorder: Sendable {
     let store: StatusStore
     let patience: PagingPatience
 
+    /// A value, because `async let` forgets the type of what is thrown.
     func record(_ admission: Admission) async -> Result<Void, JobFailure> {
-        var claims = admission.ended
-        for work in admission.works { claims += PageRecorder.claims(of: work) }
-        if claims.isEmpty { return .success(()) }
-        let ours: [String: ClaimedTenant]
         do throws(JobFailure) {
-            ours = try await claimed(claims)
+            return .success(try await claim(admission))
         } catch {
             return .failure(error)
         }
+    }
+
+    private func claim(_ admission: Admission) async throws(JobFailure) {
+        var claims = admission.ended
+        for work in admission.works { claims += PageRecorder.claims(of: work) }
+        if claims.isEmpty { return }
+        let (id, lease) = (run.id, run.lease)
+        let ours = try await asking { [claims] store throws(StatusError) in
+            try await store.claim(claims, job: id, lease: lease)
+        }
         count(admission.ended, ours)
-        return await queue(admission.works, ours)
+        try await queue(admission.works, ours)
     }
 
     private static func claims(of work: TargetWork) -> [TenantClaim] {
@@ -32,18 +39,6 @@ struct PageRecorder: Sendable {
             var result = TenantResult(tenantID: tenant.id, identifier: tenant.identifier)
             result.fromRevisions = work.state?.revisions
             return TenantClaim(result: result, targetKey: work.target.key)
-        }
-    }
-
-    private func claimed(
-        _ claims: [TenantClaim]
-    ) async throws(JobFailure) -> [String: ClaimedTenant] {
-        try await patience { () throws(JobFailure) in
-            do throws(StatusError) {
-                return try await store.claim(claims, job: run.id, lease: run.lease)
-            } catch {
-                throw .status(error)
-            }
         }
     }
 
@@ -59,7 +54,7 @@ struct PageRecorder: Sendable {
 
     private func queue(
         _ works: [TargetWork], _ ours: [String: ClaimedTenant]
-    ) async -> Result<Void, JobFailure> {
+    ) async throws(JobFailure) {
         let late = run.add(
             works.compactMap { work in
                 var work = work
@@ -68,33 +63,38 @@ struct PageRecorder: Sendable {
                 return work.tenants.isEmpty ? nil : work
             })
         for work in late {
-            switch await earlierOutcome(of: work.target) {
-            case .success(let outcome): run.end(work, outcome)
-            case .failure(let failure): return .failure(failure)
-            }
+            guard let outcome = try await earlierOutcome(of: work.target) else { continue }
+            run.end(work, outcome)
         }
-        return .success(())
     }
 
     /// A target that a tenant of an earlier page shares: what came of it holds for this tenant too.
-    func earlierOutcome(of target: Target) async -> Result<TargetOutcome, JobFailure> {
+    ///
+    /// - Returns: `nil` when it cannot be known any more, since the job is being left.
+    func earlierOutcome(of target: Target) async throws(JobFailure) -> TargetOutcome? {
         await run.waitUntilRecorded()
-        do throws(JobFailure) {
-            let result = try await patience { () throws(JobFailure) in
-                do throws(StatusError) {
-                    return try await store.ended(onTarget: target.key, job: run.id)
-                } catch {
-                    throw .status(error)
-                }
+        let id = run.id
+        let result = try await asking { store throws(StatusError) in
+            try await store.ended(onTarget: target.key, job: id)
+        }
+        return result.map { result in
+            TargetOutcome(
+                state: result.state, fromRevisions: result.fromRevisions,
+                toRevisions: result.toRevisions, steps: result.steps,
+                plannedRevisions: result.plannedRevisions, failure: result.failure)
+        }
+    }
+
+    /// Asks the control database with patience.
+    func asking<R: Sendable>(
+        _ question: @Sendable (StatusStore) async throws(StatusError) -> R
+    ) async throws(JobFailure) -> R {
+        try await patience { () throws(JobFailure) in
+            do throws(StatusError) {
+                return try await question(store)
+            } catch {
+                throw .status(error)
             }
-            guard let result else { return .success(.cancelledBeforeStart) }
-            return .success(
-                TargetOutcome(
-                    state: result.state, fromRevisions: result.fromRevisions,
-                    toRevisions: result.toRevisions, steps: result.steps,
-                    plannedRevisions: result.plannedRevisions, failure: result.failure))
-        } catch {
-            return .failure(error)
         }
     }
 }

@@ -18,11 +18,24 @@ struct PagingPatience: Sendable {
                 return try await body()
             } catch {
                 attempts += 1
-                if !error.isWorthRetrying(attempts: attempts) || run.isDraining { throw error }
+                // A cancelled task would not wait but turn in circles.
+                let isOver = run.isDraining || Task.isCancelled
+                if isOver || !error.isWorthRetrying(attempts: attempts) { throw error }
                 logger.warning("A page of tenants must wait", metadata: ["reason": "\(error)"])
-                await run.room.wait(after: run.room.generation, until: .after(pause))
+                await rest(pause)
                 pause = min(pause * 2, PagingPatience.longestPause)
             }
+        }
+    }
+
+    /// Pauses, but not while the daemon waits for the job to be left.
+    private func rest(_ pause: Duration) async {
+        let end = Deadline.after(pause)
+        while !end.hasPassed && !Task.isCancelled {
+            let generation = run.room.generation
+            if run.isDraining { return }
+            // Workers announce room all the time, so one wake-up is not the end.
+            await run.room.wait(after: generation, until: end)
         }
     }
 }

@@ -16,12 +16,14 @@ final class SetReader {
     }
 
     /// The state of each target that shares its database with another one of them. A database of one
-    /// target is left to the worker, which has to connect to it in any case; and where the reading
-    /// fails, to the workers, which report why.
-    func read(_ targets: [Target]) async -> [Target: VersionState] {
+    /// target is left to the worker, which has to connect to it in any case, unless the job is about
+    /// what the rows say; and where the reading fails, to the workers, which report why.
+    func read(
+        _ targets: [Target], includingSingle: Bool = false
+    ) async -> [Target: VersionState] {
         var states: [Target: VersionState] = [:]
         let databases = Dictionary(grouping: targets) { $0.connection.databaseKey }
-        for (key, targets) in databases where targets.count > 1 {
+        for (key, targets) in databases where includingSingle || targets.count > 1 {
             do throws(PostgresError) {
                 let connection = try await connection(key).connection(
                     for: targets[0].connection, schemas: targets.count)
@@ -40,11 +42,7 @@ final class SetReader {
 
     /// Gives connections back to servers where somebody waits for a slot.
     func yieldContended() async {
-        for (_, connection) in connections {
-            if let server = connection.serverKey, await environment.slots.isContended(server) {
-                await connection.close()
-            }
-        }
+        for (_, connection) in connections { await connection.yieldIfContended() }
     }
 
     func close() async {
@@ -61,7 +59,8 @@ final class SetReader {
         if connections.count == SetReader.limit {
             await connections.removeFirst().connection.close()
         }
-        let connection = environment.makeConnection()
+        let connection = environment.makeConnection(
+            schemaLimit: WorkerConnection.readSchemas)
         connections.append((key, connection))
         return connection
     }

@@ -31,18 +31,16 @@ final class TenantPager {
 
     /// Pages through all tenants, from the first to the last.
     func page() async throws(JobFailure) {
-        let result: Result<Void, JobFailure>
         do throws(JobFailure) {
-            result = .success(try await pageAll())
+            try await passes()
         } catch {
-            result = .failure(error)
+            await reader.close()
+            throw error
         }
-        // Its slots must come free however the paging ends.
         await reader.close()
-        try result.get()
     }
 
-    private func pageAll() async throws(JobFailure) {
+    private func passes() async throws(JobFailure) {
         let total = try await pages.count()
         run.expect(total: total)
         try await pass(limit: run.request.pageSize, isClosing: false)
@@ -50,6 +48,7 @@ final class TenantPager {
             // Tenants that became eligible behind the cursor meanwhile.
             try await pass(limit: TenantPager.closingPage, isClosing: true)
         }
+        if run.isResumed && !run.isDraining { try await endLeftovers() }
     }
 
     /// One pass over the registry. Three pages are on their way at a time: while one is recorded, the
@@ -74,8 +73,11 @@ final class TenantPager {
         of page: TenantSource.Page, isClosing: Bool
     ) async -> Result<Admission, JobFailure> {
         do throws(JobFailure) {
-            var tenants = page.tenants
-            if isClosing && !tenants.isEmpty { tenants = try await unseen(tenants) }
+            var tenants = TenantPager.distinct(page.tenants)
+            if isClosing && !tenants.isEmpty {
+                let unseen = try await unseen(tenants.map(\.id))
+                tenants.removeAll { !unseen.contains($0.id) }
+            }
             tenants = Array(tenants.prefix(left))
             left -= tenants.count
             return .success(try await admit(tenants))
@@ -84,17 +86,34 @@ final class TenantPager {
         }
     }
 
-    private func unseen(_ tenants: [Tenant]) async throws(JobFailure) -> [Tenant] {
-        let store = environment.store
-        let id = run.id
-        let unseen = try await pages.patience { () throws(JobFailure) in
-            do throws(StatusError) {
-                return try await store.unseen(tenants.map(\.id), job: id)
-            } catch {
-                throw .status(error)
-            }
+    /// A registry that is a query of the operator's own may have a row twice.
+    private static func distinct(_ tenants: [Tenant]) -> [Tenant] {
+        var distinct: [Tenant] = []
+        for tenant in tenants {
+            let isRepeated = distinct.last?.id.utf8.elementsEqual(tenant.id.utf8) ?? false
+            if !isRepeated { distinct.append(tenant) }
         }
-        return tenants.filter { unseen.contains($0.id) }
+        return distinct
+    }
+
+    private func unseen(_ ids: [String]) async throws(JobFailure) -> Set<String> {
+        let id = run.id
+        return try await recorder.asking { store throws(StatusError) in
+            try await store.unseen(ids, job: id)
+        }
+    }
+
+    /// Tenants that an earlier lease recorded and that no page has brought again.
+    private func endLeftovers() async throws(JobFailure) {
+        let (id, lease) = (run.id, run.lease)
+        let failure = TenantFailure(
+            code: "tenant_gone",
+            message: "the tenant left the selection while the job was interrupted",
+            hint: "read its revision to see what the job did to it")
+        let ended = try await recorder.asking { store throws(StatusError) in
+            try await store.endUnclaimed(failure, job: id, lease: lease)
+        }
+        run.add(ended: ended, targets: [])
     }
 
     // MARK: - One page
@@ -115,31 +134,48 @@ final class TenantPager {
                 targets[placement.target, default: []].append(name)
             }
         }
-        try await sort(order, tenants: targets, into: &admission)
+        let fresh = order.filter { run.standing(ofTarget: $0.key) == .new }
+        let behindOnly = run.request.tenants.behindOnly
+        let states =
+            run.isCancelling ? [:] : await reader.read(fresh, includingSingle: behindOnly)
+        for target in order where !run.isDraining {
+            try await sort(target, targets[target] ?? [], states[target], into: &admission)
+        }
         return admission
     }
 
-    /// Decides for each target of the page whether there is anything to do.
+    /// Decides whether there is anything to do for a target of the page.
     private func sort(
-        _ order: [Target], tenants: [Target: [TenantName]], into admission: inout Admission
+        _ target: Target, _ names: [TenantName], _ state: VersionState?,
+        into admission: inout Admission
     ) async throws(JobFailure) {
-        let fresh = order.filter { run.standing(ofTarget: $0.key) == .new }
-        let states = run.isStopping ? [:] : await reader.read(fresh)
-        for target in order {
-            let names = tenants[target] ?? []
-            if run.isStopping {
-                admission.ended += names.map { claim($0, .cancelledBeforeStart, target) }
-            } else if run.standing(ofTarget: target.key) == .ended {
-                let outcome = try await recorder.earlierOutcome(of: target).get()
-                admission.ended += names.map { claim($0, outcome, target) }
-            } else if let state = states[target], let outcome = task.settle(state) {
-                if outcome.state == .skipped && run.request.tenants.behindOnly { continue }
-                admission.ended += names.map { claim($0, outcome, target) }
-            } else {
-                admission.works.append(
-                    TargetWork(target: target, tenants: names, state: states[target]))
-            }
+        if run.standing(ofTarget: target.key) == .ended {
+            guard let outcome = try await recorder.earlierOutcome(of: target) else { return }
+            admission.ended += names.map { claim($0, outcome, target) }
+        } else if run.isCancelling {
+            admission.ended += names.map { claim($0, .cancelledBeforeStart, target) }
+        } else if let state, let outcome = settled(state) {
+            let names = try await selected(names, outcome)
+            admission.ended += names.map { claim($0, outcome, target) }
+        } else {
+            admission.works.append(TargetWork(target: target, tenants: names, state: state))
         }
+    }
+
+    /// How a target ends that needs no work. A relative target that an earlier lease may have begun
+    /// on counts from where it was then, which only its worker can tell.
+    private func settled(_ state: VersionState) -> TargetOutcome? {
+        run.isResumed && task.isRelative ? nil : task.settle(state)
+    }
+
+    /// `behind_only` leaves out who needs nothing, unless an earlier lease brought it there.
+    private func selected(
+        _ names: [TenantName], _ outcome: TargetOutcome
+    ) async throws(JobFailure) -> [TenantName] {
+        guard run.request.tenants.behindOnly, outcome.state == .skipped else { return names }
+        if !run.isResumed { return [] }
+        let unseen = try await unseen(names.map(\.id))
+        return names.filter { !unseen.contains($0.id) }
     }
 
     private func claim(

@@ -36,7 +36,9 @@ struct TenantSource: Sendable {
         if ids.isEmpty { return Page(tenants: [], next: nil) }
         var filter = self.filter
         filter.ids = Set(ids)
-        let tenants = try await fromRegistry(after: nil, limit: limit, filter: filter)
+        let found = try await fromRegistry(after: nil, limit: limit, filter: filter)
+        // The filter takes identifiers for ids as well.
+        let tenants = found.filter { filter.ids?.contains($0.id) == true }
         return Page(tenants: tenants, next: ids.count < limit ? nil : ids.last)
     }
 

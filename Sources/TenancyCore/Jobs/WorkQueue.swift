@@ -21,6 +21,7 @@ struct WorkQueue: Sendable {
     }
 
     private var ready: [String: Ready] = [:]
+    /// In the order in which they are due.
     private var aside: [(due: Timestamp, work: TargetWork)] = []
     private var order = 0
     private(set) var readyCount = 0
@@ -29,7 +30,7 @@ struct WorkQueue: Sendable {
     var isEmpty: Bool { readyCount == 0 && aside.isEmpty }
 
     /// When the first of the targets set aside is due.
-    var nextDue: Timestamp? { aside.map(\.due).min() }
+    var nextDue: Timestamp? { aside.first?.due }
 
     mutating func add(_ work: TargetWork) {
         ready[work.target.connection.databaseKey, default: Ready()].works.append((order, work))
@@ -38,15 +39,15 @@ struct WorkQueue: Sendable {
     }
 
     mutating func setAside(_ work: TargetWork, until due: Timestamp) {
-        aside.append((due, work))
+        // Pauses are alike, so the place is near the end.
+        let place = aside.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
+        aside.insert((due, work), at: place)
     }
 
     /// The next target: one set aside that is due, else one in the database `preferred`, whose
     /// connection the worker holds, else the one that has waited longest.
     mutating func take(preferring preferred: String?, now: Timestamp) -> TargetWork? {
-        if let index = aside.firstIndex(where: { $0.due <= now }) {
-            return aside.remove(at: index).work
-        }
+        if let first = aside.first, first.due <= now { return aside.removeFirst().work }
         let key = preferred.flatMap { ready[$0]?.next == nil ? nil : $0 } ?? longestWaiting
         guard let key, var bucket = ready[key] else { return nil }
         let work = bucket.removeFirst()

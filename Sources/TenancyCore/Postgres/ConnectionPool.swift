@@ -8,7 +8,7 @@ public final class ConnectionPool: Sendable {
     private let idle = Mutex<[PostgresConnection]>([])
     private let onNotice: @Sendable (PostgresNotice) -> Void
 
-    /// A pool of at most `limit` connections at once; a further caller waits for one.
+    /// A pool of at most `limit` connections; a further caller waits for one.
     public init(
         _ parameters: ConnectionParameters, limit: Int, connectTimeout: Duration,
         onNotice: @escaping @Sendable (PostgresNotice) -> Void = { _ in }
@@ -24,11 +24,7 @@ public final class ConnectionPool: Sendable {
     public func withConnection<R: Sendable>(
         _ body: @Sendable (PostgresConnection) async throws(PostgresError) -> R
     ) async throws(PostgresError) -> R {
-        do throws(CancellationError) {
-            try await slots.acquire(parameters.serverKey)
-        } catch {
-            throw .cancelled(completedStatements: 0)
-        }
+        try await slots.acquire(parameters.serverKey)
         let result: Result<R, PostgresError>
         do throws(PostgresError) {
             result = .success(try await attempt(body))

@@ -8,12 +8,12 @@ internal import Synchronization
 /// The thread starts with the first job and ends after some idle seconds; a later job starts another.
 /// So there is nothing to shut down, and an executor that is no longer used costs no thread.
 public final class ConnectionThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
-    // Safety: `jobs`, `head` and `isRunning` are touched only with `mutex` held; `mutex` and
-    // `condition` live at fixed addresses from init to deinit; `current` is atomic.
+    // Safety: `jobs` and `isRunning` are touched only with `mutex` held; `mutex` and `condition`
+    // live at fixed addresses from init to deinit; `current` is atomic.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    /// Hardly ever more than one, so taking the first is cheap.
     private var jobs: [UnownedJob] = []
-    private var head = 0
     private var isRunning = false
     private let current = Atomic<UInt>(0)
 
@@ -96,17 +96,14 @@ public final class ConnectionThread: SerialExecutor, TaskExecutor, @unchecked Se
         var until = timespec()
         clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += ConnectionThread.idleSeconds
-        while head == jobs.count {
-            jobs.removeAll(keepingCapacity: true)
-            head = 0
+        while jobs.isEmpty {
             if pthread_cond_timedwait(condition, mutex, &until) == ETIMEDOUT, jobs.isEmpty {
                 isRunning = false
                 current.store(0, ordering: .relaxed)
                 return nil
             }
         }
-        head += 1
-        return jobs[head - 1]
+        return jobs.removeFirst()
     }
 }
 

@@ -15,6 +15,8 @@ func waitFor(
         pollfd(fd: socket, events: Int16(events), revents: 0),
         pollfd(fd: interrupt, events: Int16(POLLIN), revents: 0),
     ]
+    // A connection that is gone has no socket, and poll would wait for nothing.
+    if socket < 0 { return .ready }
     while true {
         let count = poll(&polled, 2, deadline.pollMilliseconds)
         if count < 0 && errno == EINTR { continue }
@@ -52,7 +54,7 @@ struct Exchange: ~Copyable {
                 isDrained = true
                 break
             }
-            take(ResultHandle(owning: raw))
+            guard take(ResultHandle(owning: raw)) else { break }
         }
         return outcome()
     }
@@ -116,7 +118,8 @@ struct Exchange: ~Copyable {
         CancelRequest.send(for: handle)
     }
 
-    private mutating func take(_ result: consuming ResultHandle) {
+    /// Keeps a result; false when the conversation cannot go on.
+    private mutating func take(_ result: consuming ResultHandle) -> Bool {
         switch result.status {
         case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
             results.append(StatementResult(tag: result.commandTag, rows: []))
@@ -126,17 +129,24 @@ struct Exchange: ~Copyable {
             // There is no data to give; the server then fails the statement with this text.
             PQputCopyEnd(handle.raw, "COPY FROM STDIN cannot run in a migration")
         case PGRES_COPY_OUT:
-            discardCopyData()
+            return discardCopyData()
         default:
             error = error ?? .server(result.serverError(after: results.count))
         }
+        return true
     }
 
     /// Reads what COPY TO STDOUT sends; a migration has no use for it.
-    private func discardCopyData() {
+    private mutating func discardCopyData() -> Bool {
         var buffer: UnsafeMutablePointer<CChar>?
-        while PQgetCopyData(handle.raw, &buffer, 0) > 0 {
-            PQfreemem(buffer)
+        while true {
+            switch PQgetCopyData(handle.raw, &buffer, 1) {
+            case 0:
+                guard wait(for: POLLIN), PQconsumeInput(handle.raw) == 1 else { return false }
+            case 1...: PQfreemem(buffer)
+            // -1: all of it was read. -2: the result that follows says what is wrong.
+            default: return true
+            }
         }
     }
 }

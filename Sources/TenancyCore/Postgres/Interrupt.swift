@@ -1,17 +1,11 @@
 internal import CLibPQ
 internal import CSystem
 internal import Glibc
-internal import Synchronization
 
-/// Stops a statement from another thread: wakes the connection's poll and asks the server to cancel.
+/// Wakes a connection's poll from another thread, when the task that waits is cancelled.
 final class Interrupt: Sendable {
-    private struct State {
-        var isRequested = false
-    }
-
     /// Readable while an interruption is asked for.
     let descriptor: Int32
-    private let state = Mutex(State())
 
     init() {
         descriptor = csystem_eventfd()
@@ -22,17 +16,13 @@ final class Interrupt: Sendable {
         close(descriptor)
     }
 
-    var isRequested: Bool { state.withLock { $0.isRequested } }
-
     func request() {
-        state.withLock { $0.isRequested = true }
         var one: UInt64 = 1
         // A full counter is already readable, so the result does not matter.
         _ = write(descriptor, &one, 8)
     }
 
     func reset() {
-        state.withLock { $0.isRequested = false }
         var count: UInt64 = 0
         _ = read(descriptor, &count, 8)
     }

@@ -71,7 +71,8 @@ public actor PostgresConnection {
     public func execute(
         _ sql: String, deadline: Deadline = .never
     ) async throws(PostgresError) -> [StatementResult] {
-        try await interruptibly { connection in
+        try requireText([sql])
+        return try await interruptibly { connection in
             connection.roundTrip(deadline: deadline) { PQsendQuery($0, sql) }
         }
     }
@@ -80,6 +81,7 @@ public actor PostgresConnection {
     public func query(
         _ sql: String, _ parameters: [String?] = [], deadline: Deadline = .never
     ) async throws(PostgresError) -> [[String?]] {
+        try requireText(parameters)
         let results = try await interruptibly { connection in
             connection.roundTrip(deadline: deadline) { raw in
                 withCStrings(parameters) { values in
@@ -89,6 +91,16 @@ public actor PostgresConnection {
             }
         }
         return results.last?.rows ?? []
+    }
+
+    /// PostgreSQL's texts hold no null byte, and C would take what follows it for absent.
+    private func requireText(_ texts: [String?]) throws(PostgresError) {
+        if texts.contains(where: { $0?.utf8.contains(0) == true }) {
+            throw .server(
+                ServerError(
+                    sqlState: SQLState.characterNotInRepertoire,
+                    message: "a null byte cannot stand in a text"))
+        }
     }
 
     /// Closes the connection; what runs on the server is told to end.
@@ -164,17 +176,19 @@ extension PostgresConnection {
     /// What every session is opened with unless the URL says otherwise. A dead peer is noticed
     /// within half a minute; `tcp_user_timeout` alone does not do that while a reply is awaited.
     private static let defaults = [
-        ("application_name", "migrationd"), ("client_encoding", "UTF8"), ("keepalives", "1"),
-        ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
-        ("tcp_user_timeout", "30000"),
+        ("application_name", "migrationd"), ("keepalives", "1"), ("keepalives_idle", "15"),
+        ("keepalives_interval", "5"), ("keepalives_count", "3"), ("tcp_user_timeout", "30000"),
     ]
+    /// What every session is opened with whatever the URL says: texts are UTF-8 on this side. Of
+    /// two values for one keyword libpq takes the later.
+    private static let fixed = [("client_encoding", "UTF8")]
 
     fileprivate static func open(
         _ parameters: ConnectionParameters, thread: ConnectionThread, interrupt: Interrupt,
         deadline: Deadline, onNotice: @escaping @Sendable (PostgresNotice) -> Void
     ) -> Result<PostgresConnection, PostgresError> {
         let given = parameters.keywordValues
-        let keywords = defaults.filter { name, _ in !given.contains { $0.keyword == name } } + given
+        let keywords = defaults + given.map { ($0.keyword, $0.value) } + fixed
         let started = withCStrings(keywords.map { $0.0 } + [nil]) { names in
             withCStrings(keywords.map { $0.1 } + [nil]) { values in
                 PQconnectStartParams(names, values, 0)
@@ -185,9 +199,14 @@ extension PostgresConnection {
         }
         let handle = ConnectionHandle(owning: started)
         handle.setNoticeReceiver(onNotice)
+        // So that the message of a refused start-up holds the SQLSTATE, which libpq keeps nowhere.
+        PQsetErrorVerbosity(handle.raw, PQERRORS_VERBOSE)
         if let error = finishConnecting(handle, interrupt: interrupt, deadline: deadline) {
             return .failure(error)
         }
+        PQsetErrorVerbosity(handle.raw, PQERRORS_DEFAULT)
+        // Otherwise a server that reads nothing holds up the sending, whatever the deadline is.
+        PQsetnonblocking(handle.raw, 1)
         return .success(PostgresConnection(thread: thread, handle: handle))
     }
 
@@ -216,21 +235,8 @@ extension PostgresConnection {
         return connectFailure(handle)
     }
 
-    /// libpq keeps no SQLSTATE of a failed start-up, so the few that decide whether to try again are
-    /// told by the server's text. Without an answer of a server (its FATAL) it is 08001: nobody there.
     private static func connectFailure(_ handle: ConnectionHandle) -> PostgresError {
-        let message = handle.errorMessage
-        let known = [
-            ("the database system is starting up", SQLState.cannotConnectNow),
-            ("the database system is shutting down", SQLState.cannotConnectNow),
-            ("the database system is in recovery mode", SQLState.cannotConnectNow),
-            ("not yet accepting connections", SQLState.cannotConnectNow),
-            ("too many clients already", SQLState.tooManyConnections),
-            ("remaining connection slots are reserved", SQLState.tooManyConnections),
-            ("too many connections for", SQLState.tooManyConnections),
-        ]
-        let answered = message.contains("FATAL:") ? nil : SQLState.cannotConnect
-        let state = known.first { message.contains($0.0) }?.1 ?? answered
-        return .connectFailed(message: message, sqlState: state)
+        let refusal = ConnectRefusal(handle.errorMessage)
+        return .connectFailed(message: refusal.message, sqlState: refusal.sqlState)
     }
 }

@@ -66,6 +66,7 @@ extension PostgresError: CustomStringConvertible {
 /// The SQLSTATEs that decisions are made on (PostgreSQL manual, "PostgreSQL Error Codes").
 public enum SQLState {
     public static let cannotConnect = "08001"
+    public static let characterNotInRepertoire = "22021"
     public static let divisionByZero = "22012"
     public static let invalidCatalogName = "3D000"
     public static let invalidSchemaName = "3F000"

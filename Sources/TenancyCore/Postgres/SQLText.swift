@@ -1,15 +1,13 @@
-/// Text that is put into SQL: identifiers and literals, quoted so that nothing in them is read as SQL.
+/// Text that is put into SQL, quoted so that nothing in it is read as SQL.
+///
+/// Everything here goes by Unicode scalars: to a `Character` a quote with a combining mark behind it
+/// is no quote, and to PostgreSQL it is.
 enum SQLText {
-    /// `"name"`, with quotes doubled (PostgreSQL manual, 4.1.1 "Identifiers and Key Words").
-    static func identifier(_ name: String) -> String {
-        "\"" + name.replacing("\"", with: "\"\"") + "\""
-    }
-
     /// `'text'` as PostgreSQL reads it under any setting of standard_conforming_strings: a text with
     /// a backslash is written as an escape string (manual, 4.1.2.2).
     static func literal(_ text: String) -> String {
-        let quoted = "'" + text.replacing("'", with: "''") + "'"
-        return text.contains("\\") ? " E" + quoted.replacing("\\", with: "\\\\") : quoted
+        let isPlain = !text.unicodeScalars.contains("\\")
+        return (isPlain ? "'" : " E'") + escaping(text, ["'", "\\"], with: { $0 }) + "'"
     }
 
     /// `ARRAY['a','b']::text[]`.
@@ -26,34 +24,21 @@ enum SQLText {
                 text += "NULL"
                 continue
             }
-            let escaped = item.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-            text += "\"" + escaped + "\""
+            text += "\"" + escaping(item, ["\"", "\\"], with: { _ in "\\" }) + "\""
         }
         return text + "}"
     }
 
-    /// Reads the text form of a one-dimensional text array.
-    static func parseArray(_ text: String) -> [String] {
-        var items: [String] = []
-        var item = ""
-        var isQuoted = false
-        var isEscaped = false
-        for character in text.unicodeScalars.dropFirst().dropLast() {
-            if isEscaped {
-                item.unicodeScalars.append(character)
-                isEscaped = false
-            } else if character == "\\" {
-                isEscaped = true
-            } else if character == "\"" {
-                isQuoted.toggle()
-            } else if character == "," && !isQuoted {
-                items.append(item)
-                item = ""
-            } else {
-                item.unicodeScalars.append(character)
-            }
+    /// Puts before each of `special` what escapes it.
+    private static func escaping(
+        _ text: String, _ special: Set<Unicode.Scalar>,
+        with escape: (Unicode.Scalar) -> Unicode.Scalar
+    ) -> String {
+        var escaped = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if special.contains(scalar) { escaped.append(escape(scalar)) }
+            escaped.append(scalar)
         }
-        if text.unicodeScalars.count > 2 { items.append(item) }
-        return items
+        return String(escaped)
     }
 }

@@ -1,6 +1,6 @@
 /// Bounds how many connections this process holds to each database server, over all jobs.
 ///
-/// A waiter gets its place in the order of asking. Waiting ends with the waiter's task.
+/// A waiter gets its place in the order of asking. Waiting ends with the waiter's task or deadline.
 public actor ServerSlots {
     private struct Waiter {
         let id: Int
@@ -23,13 +23,23 @@ public actor ServerSlots {
     }
 
     /// Waits for a place at `server` (`host:port`); every success needs one `release`.
-    public func acquire(_ server: String) async throws(CancellationError) {
+    ///
+    /// - Throws: `cancelled` or `deadlinePassed`.
+    public func acquire(
+        _ server: String, until deadline: Deadline = .never
+    ) async throws(PostgresError) {
         if servers[server, default: Server()].used < limit {
             servers[server, default: Server()].used += 1
             return
         }
         nextID += 1
         let id = nextID
+        let timer = deadline.remaining.map { remaining in
+            Task {
+                try? await Task.sleep(for: remaining)
+                abandon(id, at: server)
+            }
+        }
         let isGranted = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 // Cancelled already: the handler ran before there was anything to find.
@@ -39,7 +49,9 @@ public actor ServerSlots {
         } onCancel: {
             Task { await self.abandon(id, at: server) }
         }
-        if !isGranted { throw CancellationError() }
+        timer?.cancel()
+        if isGranted { return }
+        throw Task.isCancelled ? .cancelled(completedStatements: 0) : .deadlinePassed
     }
 
     /// Gives a place back, to the first who waits for one.

@@ -3,60 +3,76 @@
 ///
 /// A backend keeps about 34 KiB for each schema of five tables that it has touched, and nothing but
 /// its end gives them back; reconnecting every 500 schemas costs nothing that can be measured.
+///
+/// Whoever makes one closes it: an open connection has a slot of its server.
 final class WorkerConnection {
-    static let schemasPerConnection = 500
+    static let migratedSchemas = 500
+    /// Reading a version table alone leaves a fifth of that behind.
+    static let readSchemas = 2_500
+    /// How long a slot is kept from those who wait for one. A connection that is opened anew costs
+    /// as much as a few tenants, so a slot does not change hands with each of them.
+    private static let turn = Duration.seconds(1)
 
     let thread: ConnectionThread
     private let slots: ServerSlots
     private let connectTimeout: Duration
+    private let schemaLimit: Int
     private let onNotice: @Sendable (PostgresNotice) -> Void
     private var current: (parameters: ConnectionParameters, connection: PostgresConnection)?
     private var uses = 0
+    private var endOfTurn = Deadline.never
 
     init(
         thread: ConnectionThread = ConnectionThread(), slots: ServerSlots, connectTimeout: Duration,
+        schemaLimit: Int = migratedSchemas,
         onNotice: @escaping @Sendable (PostgresNotice) -> Void
     ) {
         self.thread = thread
         self.slots = slots
         self.connectTimeout = connectTimeout
+        self.schemaLimit = schemaLimit
         self.onNotice = onNotice
     }
 
     /// Which database the open connection leads to, if there is one.
     var databaseKey: String? { current?.parameters.databaseKey }
 
-    /// Which server the open connection leads to, if there is one.
-    var serverKey: String? { current?.parameters.serverKey }
-
-    /// An open connection for `parameters`, with `schemas` more schemas counted against its age.
+    /// An open connection for `parameters`, with `schemas` more schemas counted against its age. A new
+    /// one waits for a slot of its server until `deadline`.
     ///
-    /// - Throws: `connectFailed` or `cancelled`.
+    /// - Throws: `connectFailed`, `cancelled` or `deadlinePassed`.
     func connection(
-        for parameters: ConnectionParameters, schemas: Int = 1
+        for parameters: ConnectionParameters, schemas: Int, slotUntil deadline: Deadline = .never
     ) async throws(PostgresError) -> PostgresConnection {
         if let (held, connection) = current {
-            let isFresh = uses + schemas <= WorkerConnection.schemasPerConnection || uses == 0
+            let isFresh = uses + schemas <= schemaLimit || uses == 0
             if held == parameters, isFresh, await connection.isOpen {
                 uses += schemas
                 return connection
             }
             await close()
         }
-        do throws(CancellationError) {
-            try await slots.acquire(parameters.serverKey)
-        } catch {
-            throw .cancelled(completedStatements: 0)
-        }
+        try await slots.acquire(parameters.serverKey, until: deadline)
         do throws(PostgresError) {
             let connection = try await PostgresConnection.connect(
                 parameters, on: thread, deadline: .after(connectTimeout), onNotice: onNotice)
             current = (parameters, connection)
             uses = schemas
+            endOfTurn = .after(WorkerConnection.turn)
             return connection
         } catch {
             await slots.release(parameters.serverKey)
             throw error
+        }
+    }
+
+    /// Closes the connection if somebody waits for its slot and it has had its turn.
+    func yieldIfContended() async {
+        guard let current, endOfTurn.hasPassed else { return }
+        if await slots.isContended(current.parameters.serverKey) {
+            await close()
+        } else {
+            endOfTurn = .after(WorkerConnection.turn)
         }
     }
 

@@ -1,8 +1,8 @@
 /// A target that counts steps: `+2`, `-1`, `rev+1`, `label@-2`, `label@rev+3`.
 ///
-/// The grammar is Alembic's `(?:(.+?)@)?(\w+)?((?:\+|-)\d+)`, matched at the start only: what follows
-/// the digits is ignored, letters and digits are Unicode's, and an id with a dot, a slash or a space
-/// is never counted from.
+/// The grammar is Alembic's `(?:(.+?)@)?(\w+)?((?:\+|-)\d+)`, matched at the start only: what
+/// follows the digits is ignored, letters and digits are Unicode's, and an id with a dot, a slash or
+/// a space is never counted from.
 struct RelativeTarget: Equatable {
     let label: String?
     /// What is counted from; `nil` for the version rows.

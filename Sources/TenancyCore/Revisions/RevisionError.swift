@@ -27,6 +27,8 @@ public enum RevisionError: Error, Sendable, Equatable {
     case ambiguousWalk(from: String?, candidates: [String])
     case ambiguousStart(target: String, rows: [String])
     case walkTooShort(target: String)
+    /// Counted from the rows against the operation's direction, or by nothing.
+    case wrongWay(target: String, Direction)
     case overlapping(revision: String, with: [String])
     case notBelowRows(target: String, rows: [String])
     case branchNotBelowRows(target: String)
@@ -81,7 +83,7 @@ extension RevisionError {
             .missingScript, .rowRepeated:
             .commandError
         case .notAtHead: .databaseNotAtHead
-        case .illegalID, .duplicateLabel, .ambiguousWalk, .ambiguousStart, .walkTooShort,
+        case .illegalID, .duplicateLabel, .ambiguousWalk, .ambiguousStart, .walkTooShort, .wrongWay,
             .overlapping, .branchNotBelowRows, .brokenOrder, .rowAlreadyThere, .rowsUnclear:
             .revisionError
         }
@@ -107,6 +109,7 @@ extension RevisionError {
         case .ambiguousWalk: "ambiguous_walk"
         case .ambiguousStart: "ambiguous_start"
         case .walkTooShort: "walk_too_short"
+        case .wrongWay: "wrong_way"
         case .overlapping: "overlapping_revisions"
         case .notBelowRows: "not_below_rows"
         case .branchNotBelowRows: "branch_not_below_rows"

@@ -10,7 +10,7 @@ extension RevisionError: CustomStringConvertible {
         case .emptyTarget, .unknownRevision, .ambiguousPrefix, .notInBranch, .multipleHeads,
             .unknownVersionRow:
             targetMessage
-        case .ambiguousWalk, .ambiguousStart, .walkTooShort, .overlapping, .notBelowRows,
+        case .ambiguousWalk, .ambiguousStart, .walkTooShort, .wrongWay, .overlapping, .notBelowRows,
             .branchNotBelowRows, .notAnAncestor, .brokenOrder:
             planMessage
         case .rowMissing, .rowAlreadyThere, .rowRepeated, .rowsUnclear, .rangeNotAllowed,
@@ -79,6 +79,12 @@ extension RevisionError: CustomStringConvertible {
                 + "narrow it with label@, or name the target revision"
         case .walkTooShort(let target):
             "'\(target)' leads out of the graph: there are not that many revisions that way"
+        case .wrongWay(let target, .up):
+            "'\(target)' does not count upwards from the version rows, so it is no target for an "
+                + "upgrade; write +1 or more, or name a revision"
+        case .wrongWay(let target, .down):
+            "'\(target)' does not count downwards from the version rows, so it is no target for a "
+                + "downgrade; write -1 or more, or name a revision"
         case .overlapping(let revision, let others):
             "revision \(revision) already includes \(list(others)); "
                 + "neither targets nor version rows may lie below one another"

@@ -1,7 +1,7 @@
 extension RevisionGraph {
     /// Plans an operation from the version rows of a tenant, in the order in which they were read.
     ///
-    /// - Throws: the error with which Alembic answers; where Alembic breaks down, one that says why.
+    /// - Throws: the error with which Alembic answers; where Alembic breaks down, one with a reason.
     public func plan(
         _ operation: RevisionOperation, to target: String, from rows: [String]
     ) throws(RevisionError) -> RevisionPlan {
@@ -59,8 +59,8 @@ extension RevisionGraph {
             steps: steps, result: table.rows, warnings: ambiguityWarnings(target, rows))
     }
 
-    /// The lowest revisions that have to go: the children of the target, or all bases; with a label,
-    /// and only if there is a choice, those that the label's revision includes.
+    /// The lowest revisions that have to go: the children of the target, or all bases; with a
+    /// label, and only if there is a choice, those that the label's revision includes.
     func downgradeRoots(
         _ end: Place, _ label: String?, _ target: String
     ) throws(RevisionError) -> [Int] {

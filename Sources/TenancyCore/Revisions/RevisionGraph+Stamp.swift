@@ -2,8 +2,8 @@ extension RevisionGraph {
     /// Moves the version rows to some revisions and runs nothing (`_stamp_revs`).
     ///
     /// For each target: rows above or below it give way to it, else it becomes a row of its own;
-    /// `base` deletes the rows of its branch. No targets at all mean `base`. A purge deletes all rows
-    /// first, whatever they say, and goes on from none.
+    /// `base` deletes the rows of its branch. No targets at all mean `base`. A purge deletes all
+    /// rows first, whatever they say, and goes on from none.
     public func stamp(
         _ targets: [String], from rows: [String], purge: Bool = false
     ) throws(RevisionError) -> RevisionPlan {

@@ -2,9 +2,9 @@ extension RevisionGraph {
     /// Goes a number of steps up the children (positive) or down the parents (negative); on the way
     /// up only through the label's lineage (`RevisionMap._walk`).
     ///
-    /// One step below a base is `base`, any other way out of the graph `nowhere`; with `stopsAtEdge`
-    /// the walk stays at the last place instead. From `nowhere` a walk up begins at the bases, and a
-    /// walk down at the heads.
+    /// One step below a base is `base`, any other way out of the graph `nowhere`; with
+    /// `stopsAtEdge` the walk stays at the last place instead. From `nowhere` a walk up begins at
+    /// the bases, and a walk down at the heads.
     func walk(
         from start: Place, steps: Int, label: String? = nil, stopsAtEdge: Bool = false
     ) throws(RevisionError) -> Place {
@@ -54,7 +54,7 @@ extension RevisionGraph {
         guard let relative = RelativeTarget(target) else { return try nodes([target]) }
         let start: Place
         switch (relative.symbol, relative.label) {
-        case (nil, _) where relative.steps <= 0: throw .walkTooShort(target: target)
+        case (nil, _) where relative.steps <= 0: throw .wrongWay(target: target, .up)
         case (nil, let label): start = try upgradeStart(target, label, rows)
         case (let symbol?, let label?) where relative.steps <= 0:
             start = place(try node("\(label)@\(symbol)"))
@@ -108,7 +108,7 @@ extension RevisionGraph {
             start = place(try downgradeStart(target, label, rows))
             label = label ?? rows.first
         } else {
-            throw .walkTooShort(target: target)
+            throw .wrongWay(target: target, .down)
         }
         let end = try walk(
             from: start, steps: relative.steps, label: relative.steps > 0 ? label : nil,

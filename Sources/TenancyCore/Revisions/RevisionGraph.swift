@@ -1,8 +1,8 @@
 /// The revisions of a source and how they hang together, built and checked once.
 ///
-/// The rules are Alembic's (`alembic.script.revision.RevisionMap`): several heads, branches, merges,
-/// labels, `depends_on`, partial ids and relative targets all mean what they mean there. Where
-/// Alembic leaves a choice to the order of a Python set, the declared order decides here.
+/// The rules are Alembic's (`alembic.script.revision.RevisionMap`): several heads, branches,
+/// merges, labels, `depends_on`, partial ids and relative targets all mean what they mean there.
+/// Where Alembic leaves a choice to the order of a Python set, the declared order decides here.
 public struct RevisionGraph: Sendable {
     /// In load order; of two with the same id, the later one in the earlier one's place.
     public let revisions: [Revision]
@@ -24,8 +24,8 @@ public struct RevisionGraph: Sendable {
 
     /// Builds a graph from revisions in load order.
     ///
-    /// - Throws: the first thing that Alembic would stop at: a loop or a cycle, an id with `@`, `-`,
-    ///   `+` or `:`, a label used twice, a parent or dependency that is not there.
+    /// - Throws: the first thing that Alembic would stop at: a loop or a cycle, an id with `@`,
+    ///   `-`, `+` or `:`, a label used twice, a parent or dependency that is not there.
     public init(_ revisions: [Revision]) throws(RevisionError) {
         let links = GraphLinks(revisions)
         if let problem = links.problems.first { throw problem.error }

@@ -26,7 +26,7 @@ public struct VersionUpdate: Sendable, Equatable {
 /// One revision that runs in one direction, and what that does to the version table.
 ///
 /// The order within a step is: deletes, inserts, update. Every delete and the update must change
-/// exactly one row. For a stamp nothing runs, and `revision` is the one stamped, or the one removed.
+/// exactly one row. For a stamp nothing runs, and `revision` is the one stamped or removed.
 public struct PlannedStep: Sendable, Equatable {
     public let revision: String
     public let direction: Direction

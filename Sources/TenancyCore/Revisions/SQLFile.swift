@@ -27,7 +27,7 @@ struct SQLFile {
         header = parser.header
         upgrade = parser.scripts[.up]
         downgrade = parser.scripts[.down]
-        checksum = Checksum.sha256(Self.withUnixLineEnds(text))
+        checksum = Hex.encode(Digest.sha256(Array(Self.withUnixLineEnds(text).utf8)))
         problems = parser.problems
         warnings = parser.warnings
     }

@@ -121,35 +121,28 @@ extension SQLFolder {
 
     private static func read(
         _ name: String, in folder: String, limit: Int
-    ) throws(FolderProblem) -> Data {
-        // Kubernetes mounts files as symbolic links.
-        let path = URL(filePath: folder).appending(path: name).resolvingSymlinksInPath()
-            .path(percentEncoded: false)
-        let unreadable = FolderProblem(
-            file: name, line: nil, code: "unreadable_file",
-            message: "cannot be read; check that it is a file and may be read")
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
-            attributes[.type] as? FileAttributeType == .typeRegular
-        else { throw unreadable }
-        if let size = attributes[.size] as? Int, size > limit {
+    ) throws(FolderProblem) -> [UInt8] {
+        do throws(FileError) {
+            return try Files.read("\(folder)/\(name)", limit: limit)
+        } catch {
             throw FolderProblem(
-                file: name, line: nil, code: "file_too_large",
-                message: "has \(size) bytes, at most \(limit) are read; split the revision")
+                file: name, line: nil, code: "unreadable_file",
+                message: "cannot be read: \(error.reason)")
         }
-        guard let data = FileManager.default.contents(atPath: path) else { throw unreadable }
-        return data
     }
 
-    private static func decode(_ bytes: Data, _ name: String) throws(FolderProblem) -> String {
+    private static func decode(
+        _ bytes: [UInt8], _ name: String
+    ) throws(FolderProblem) -> String {
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        let content = bytes.starts(with: byteOrderMark) ? bytes.dropFirst(3) : bytes
+        let content = bytes.dropFirst(bytes.starts(with: byteOrderMark) ? 3 : 0)
         if let text = String(validating: content, as: UTF8.self) { return text }
         throw FolderProblem(
             file: name, line: Self.firstInvalidLine(content), code: "not_utf8",
             message: "is not UTF-8 here; save the file as UTF-8")
     }
 
-    private static func firstInvalidLine(_ content: Data) -> Int {
+    private static func firstInvalidLine(_ content: ArraySlice<UInt8>) -> Int {
         var decoder = UTF8()
         var input = content.makeIterator()
         var line = 1

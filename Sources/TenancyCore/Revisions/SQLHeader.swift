@@ -26,11 +26,12 @@ struct SQLHeader {
         let isKey = !name.isEmpty && name.utf8.allSatisfy(Self.isKeyByte)
         guard isKey else { return }
         guard let key = Key(rawValue: name.lowercased()) else {
-            let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
+            let known = Key.allCases.map(\.rawValue)
             note(
                 line, "unknown_header_key",
-                "unknown header key '\(name)'; the keys are \(known), and other remarks belong "
-                    + "below '-- upgrade'")
+                "unknown header key '\(name)'; the keys are \(known.joined(separator: ", ")), and "
+                    + "other remarks belong below '-- upgrade'"
+                    + Nearness.suffix(for: name.lowercased(), among: known))
             return
         }
         if let first = lines[key] {

@@ -68,7 +68,7 @@ public struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible
         case .metaCommand:
             "a backslash outside quotes: psql commands cannot run here; write plain SQL instead"
         case .copyFromStdin:
-            "COPY FROM STDIN needs data from a client; use INSERT, or COPY from a file on the server"
+            "COPY FROM STDIN needs data from a client; use INSERT, or COPY a file of the server"
         case .nullByte: "the text holds a null byte, which PostgreSQL does not accept; remove it"
         }
     }

@@ -42,9 +42,12 @@ extension StatementTrait {
         case .transactionControl(let command):
             return .problem(
                 line: line, code: "transaction_control",
-                message: "\(command) is not for a migration: the daemon commits a step together "
-                    + "with its version row; remove it, or say 'transaction: off' in the header "
-                    + "if the statements must run one by one")
+                message: wanted
+                    ? "\(command) is not for a migration: a step commits together with its version "
+                        + "row; remove it, or say 'transaction: off' in the header if the "
+                        + "statements must run one by one"
+                    : "\(command) is not for a migration: with 'transaction: off' every statement "
+                        + "runs and commits on its own; remove it")
         case .lexicalSetting(let setting):
             return .problem(
                 line: line, code: "session_setting",

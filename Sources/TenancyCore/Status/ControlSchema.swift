@@ -83,6 +83,9 @@ enum ControlSchema {
         """
     ]
 
+    /// No step takes long, and whoever holds the lock is doing the same.
+    private static let patience = Duration.seconds(60)
+
     /// Serialises daemons that start at the same moment.
     static let lockKey: Int64 = 0x6D69_6772_6174_6564
 
@@ -105,32 +108,36 @@ enum ControlSchema {
         _ schema: SchemaName, on connection: PostgresConnection
     ) async throws(PostgresError) -> Int {
         let name = schema.quoted
-        // CREATE SCHEMA asks for the right to create even if the schema is there; so look first.
-        let found = try await connection.execute(
+        let deadline = Deadline.after(patience)
+        func run(_ sql: String) async throws(PostgresError) -> [StatementResult] {
+            try await connection.execute(sql, deadline: deadline)
+        }
+        // CREATE SCHEMA asks for the right to create even if the schema is there; so look first. At
+        // READ COMMITTED, so that what is looked at is what the last holder of the lock left.
+        let found = try await run(
             """
-            BEGIN;
+            BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
             SELECT pg_advisory_xact_lock(\(lockKey));
             SELECT to_regnamespace(\(SQLText.literal(name))) IS NOT NULL,
                 to_regclass(\(SQLText.literal(name + ".schema_version"))) IS NOT NULL
             """)
         let exists = found[2].rows[0]
-        if exists[0] == "f" { _ = try await connection.execute("CREATE SCHEMA \(name)") }
+        if exists[0] == "f" { _ = try await run("CREATE SCHEMA \(name)") }
         if exists[1] == "f" {
-            _ = try await connection.execute(
+            _ = try await run(
                 "CREATE TABLE \(name).schema_version (version integer NOT NULL); "
                     + "INSERT INTO \(name).schema_version VALUES (0)")
         }
-        let version = try await connection.query("SELECT version FROM \(name).schema_version")
-        let current = version.first?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
+        let version = try await run("SELECT version FROM \(name).schema_version")[0]
+        let current = version.rows.first?.first.flatMap { $0 }.flatMap { Int($0) } ?? 0
         let missing = steps.dropFirst(current)
         for step in missing {
-            _ = try await connection.execute(step.replacing("$schema", with: name))
+            _ = try await run(step.replacing("$schema", with: name))
         }
         if !missing.isEmpty {
-            _ = try await connection.execute(
-                "UPDATE \(name).schema_version SET version = \(steps.count)")
+            _ = try await run("UPDATE \(name).schema_version SET version = \(steps.count)")
         }
-        _ = try await connection.execute("COMMIT")
+        _ = try await run("COMMIT")
         return missing.count
     }
 }

@@ -35,6 +35,14 @@ struct JobRow {
         ]
     }
 
+    /// The columns of a new row. Named, so that a table of a later release keeps its own defaults.
+    static let names = """
+        id, operation, target, request, resolved_target, state, state_reason, created_by, \
+        created_at, started_at, finished_at, retry_of, pending, running, succeeded, skipped, \
+        failed, cancelled, first_errors, version, lease_replica, lease_epoch, lease_until
+        """
+
+    /// What `read` reads.
     static let columns = """
         id, request, array_to_json(resolved_target), state, state_reason, created_by, \
         \(milliseconds("created_at")), \(milliseconds("started_at")), \

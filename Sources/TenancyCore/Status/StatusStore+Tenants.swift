@@ -43,8 +43,8 @@ extension StatusStore {
     /// Records tenants of a job before anything is done to them, some of them ended already, and the
     /// revisions that are known of them.
     ///
-    /// - Returns: by id, the tenants that are this lease's to work on. One that was recorded before
-    ///   under the same lease, or that has ended, is not among them.
+    /// - Returns: by id, the tenants that are this lease's to work on, whether they are new, were
+    ///   left by an earlier lease, or had been recorded by the same claim whose answer was lost.
     func claim(
         _ claims: [TenantClaim], job: JobID, lease: JobLease
     ) async throws(StatusError) -> [String: ClaimedTenant] {
@@ -67,12 +67,13 @@ extension StatusStore {
                     to_revisions = excluded.to_revisions, failure = excluded.failure,
                     finished_at = excluded.finished_at,
                     from_revisions = coalesce(t.from_revisions, excluded.from_revisions)
-                WHERE t.state IN ('pending', 'running') AND t.epoch < excluded.epoch
+                WHERE t.epoch = excluded.epoch
+                    OR t.epoch < excluded.epoch AND t.state IN ('pending', 'running')
                 RETURNING tenant_id, state, from_revisions
             ), known AS (
                 \(upsertStatus)
                 WHERE tenant_id IN (SELECT tenant_id FROM claimed)
-                    AND state NOT IN ('pending', 'running')
+                    AND state NOT IN ('pending', 'running') ORDER BY tenant_id
                 \(onKnownTenant)
             )
             SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
@@ -84,6 +85,47 @@ extension StatusStore {
                 state: state, fromRevisions: row[2].flatMap(JobRow.readStrings))
         }
         return claimed
+    }
+
+    /// Notes which rows the job finds its tenants at, before the first step from there.
+    ///
+    /// - Throws: also when the tenants are no longer this lease's; nothing may be done to them then.
+    func noteStart(
+        of tenantIDs: [String], from rows: [String], job: JobID, lease: JobLease
+    ) async throws(StatusError) {
+        let noted = try await run(
+            """
+            UPDATE \(table("job_tenants")) SET from_revisions = $3::text[]
+            WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND epoch = $4::bigint
+            RETURNING tenant_id
+            """,
+            [
+                job.description, SQLText.arrayParameter(tenantIDs), SQLText.arrayParameter(rows),
+                String(lease.epoch),
+            ])
+        if noted.count < tenantIDs.count { throw .leaseLost }
+    }
+
+    /// Ends the tenants of a job that only earlier leases recorded.
+    ///
+    /// - Returns: their results, the same ones when asked again.
+    func endUnclaimed(
+        _ failure: TenantFailure, job: JobID, lease: JobLease
+    ) async throws(StatusError) -> [TenantResult] {
+        let stored: JSONValue = ["message": .string(failure.message), "detail": failure.json]
+        let rows = try await run(
+            """
+            UPDATE \(table("job_tenants")) SET state = 'failed', failure = $3::jsonb,
+                finished_at = $4::timestamptz, epoch = $2::bigint
+            WHERE job_id = $1::uuid AND (epoch < $2::bigint AND state IN ('pending', 'running')
+                OR epoch = $2::bigint AND failure -> 'detail' ->> 'code' = $5)
+            RETURNING \(TenantResultRow.columns)
+            """,
+            [
+                job.description, String(lease.epoch), stored.renderedString(),
+                clock.now.description, failure.code,
+            ])
+        return rows.compactMap(TenantResultRow.read)
     }
 
     /// Records how tenants ended, and what is now known of them.
@@ -104,7 +146,7 @@ extension StatusStore {
                     AND t.epoch = $3::bigint
             )
             \(upsertStatus)
-            WHERE true
+            ORDER BY tenant_id
             \(onKnownTenant)
             """,
             [
@@ -202,14 +244,20 @@ extension StatusStore {
     {
         let rows = try await run(
             """
-            SELECT target_key, state FROM \(table("job_tenants"))
-            WHERE job_id = $1::uuid AND state NOT IN ('pending', 'running')
+            SELECT state, count(*), string_agg(DISTINCT target_key::text, ',')
+            FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND state NOT IN ('pending', 'running') GROUP BY state
             """, [job.description])
         var counts = JobCounts()
+        var keys: [Int64] = []
         for row in rows {
-            if let state = row[1].flatMap(TenantState.init) { counts.add(1, to: state) }
+            if let state = row[0].flatMap(TenantState.init), let count = row[1].flatMap({ Int($0) })
+            {
+                counts.add(count, to: state)
+            }
+            keys += (row[2] ?? "").split(separator: ",").compactMap { Int64($0) }
         }
-        return (rows.compactMap { $0[0].flatMap { Int64($0) } }, counts)
+        return (keys, counts)
     }
 
     /// Ids of a job's tenants in any of `states`, in order, after `tenantID`.

@@ -6,6 +6,16 @@ public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
     public let isTemporary: Bool
     let sqlState: String?
 
+    /// Another daemon has the job now.
+    static let leaseLost = StatusError(
+        description: "another daemon has taken the job over", isTemporary: false)
+
+    private init(description: String, isTemporary: Bool) {
+        self.description = description
+        self.isTemporary = isTemporary
+        sqlState = nil
+    }
+
     init(_ error: PostgresError) {
         sqlState = error.sqlState
         switch error {
@@ -67,7 +77,7 @@ public struct StatusStore: Sendable {
 
     let pool: ConnectionPool
     let schema: SchemaName
-    private let clock: WallClock
+    let clock: WallClock
 
     public init(pool: ConnectionPool, schema: SchemaName, clock: WallClock = .system) {
         self.pool = pool
@@ -105,49 +115,60 @@ public struct StatusStore: Sendable {
     func insert(
         _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
     ) async throws(StatusError) -> Insertion {
-        let sql = """
-            WITH gone AS (
-                DELETE FROM \(table("idempotency_keys"))
-                WHERE created_at < now() - interval '\(StatusStore.keyLifetime)'
-            ), used AS (
-                SELECT job_id, body_hash FROM \(table("idempotency_keys"))
-                WHERE key = $1 AND created_at >= now() - interval '\(StatusStore.keyLifetime)'
-            ), job AS (
-                INSERT INTO \(table("jobs")) SELECT r.* FROM
-                    jsonb_populate_record(NULL::\(table("jobs")), $3::jsonb
-                        || jsonb_build_object('lease_until', now() + $8::interval)) AS r
-                WHERE NOT EXISTS (SELECT FROM used) ON CONFLICT (id) DO NOTHING
-            ), key AS (
-                INSERT INTO \(table("idempotency_keys")) (key, body_hash, job_id, created_at)
-                SELECT $1, $2, $4::uuid, now() WHERE $1 IS NOT NULL
-                    AND NOT EXISTS (SELECT FROM used)
-            ), audit AS (
-                INSERT INTO \(table("audit")) (at, actor, action, job_id, request_id, peer)
-                SELECT now(), $5, 'job.create', $4::uuid, $6, $7
-                WHERE NOT EXISTS (SELECT FROM used)
-            )
-            SELECT job_id, body_hash = $2 FROM used
-            """
         let parameters = [
             key?.key, key?.bodyHash ?? "", JobRow(job, lease: lease).json.renderedString(),
             job.id.description, caller.name, caller.requestID, caller.peer,
             "\(JobLease.term.milliseconds) ms",
         ]
-        do throws(StatusError) {
-            let rows = try await run(sql, parameters)
-            guard let used = rows.first else { return .inserted }
-            guard used[1] == "t", let id = used[0].flatMap(JobID.init) else { return .mismatch }
-            return .replay(id)
-        } catch {
-            // Two requests with one key at the same moment: the second finds the first's row.
-            if error.sqlState == SQLState.uniqueViolation, key != nil {
-                return try await insert(job, key: key, caller: caller, lease: lease)
-            }
-            throw error
+        while true {
+            let rows = try await run(insertion, parameters)
+            // Another request with the same key was recorded while this one looked: it is there now.
+            guard let row = rows.first, let id = row[0].flatMap(JobID.init) else { continue }
+            // Its own row, when it is sent again since the first answer was lost.
+            if id == job.id { return .inserted }
+            return row[1] == "t" ? .replay(id) : .mismatch
         }
     }
 
-    /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's.
+    /// Answers with the job that has the key, or with none when another request takes the key at the
+    /// same moment; the job is recorded only where the key is its own.
+    private var insertion: String {
+        let isExpired = "created_at < now() - interval '\(StatusStore.keyLifetime)'"
+        return """
+            WITH expired AS (
+                DELETE FROM \(table("idempotency_keys")) WHERE key IN (
+                    SELECT key FROM \(table("idempotency_keys"))
+                    WHERE \(isExpired) AND key IS DISTINCT FROM $1
+                    LIMIT 1000 FOR UPDATE SKIP LOCKED)
+            ), used AS (
+                SELECT job_id, body_hash FROM \(table("idempotency_keys"))
+                WHERE key = $1 AND NOT \(isExpired)
+            ), key AS (
+                INSERT INTO \(table("idempotency_keys")) AS k (key, body_hash, job_id, created_at)
+                SELECT $1, $2, $4::uuid, now() WHERE $1 IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM used)
+                ON CONFLICT (key) DO UPDATE SET body_hash = excluded.body_hash,
+                    job_id = excluded.job_id, created_at = excluded.created_at WHERE k.\(isExpired)
+                RETURNING job_id
+            ), job AS (
+                INSERT INTO \(table("jobs")) (\(JobRow.names))
+                SELECT \(JobRow.names) FROM
+                    jsonb_populate_record(NULL::\(table("jobs")), $3::jsonb
+                        || jsonb_build_object('lease_until', now() + $8::interval)) AS r
+                WHERE $1 IS NULL OR EXISTS (SELECT FROM key)
+                ON CONFLICT (id) DO NOTHING RETURNING id
+            ), audit AS (
+                INSERT INTO \(table("audit")) (at, actor, action, job_id, request_id, peer)
+                SELECT now(), $5, 'job.create', id, $6, $7 FROM job
+            )
+            SELECT job_id, body_hash = $2 FROM used
+            UNION ALL SELECT job_id, true FROM key
+            UNION ALL SELECT $4::uuid, true WHERE $1 IS NULL
+            """
+    }
+
+    /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's, and
+    /// when something later was written before.
     func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) {
         _ = try await run(
             """
@@ -156,7 +177,8 @@ public struct StatusStore: Sendable {
                 (r.state, r.state_reason, r.started_at, r.finished_at, r.pending, r.running,
                 r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.version)
             FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
-            WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch
+            WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch AND j.version <= r.version
+                AND j.finished_at IS NULL
             """, [JobRow(job, lease: lease).json.renderedString()])
     }
 

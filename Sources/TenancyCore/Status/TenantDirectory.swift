@@ -60,6 +60,9 @@ public enum DirectoryError: Error, Sendable {
 public struct TenantDirectory: Sendable {
     private static let page = 1_000
 
+    /// How long a question waits for one of the server's slots, which jobs may all have taken.
+    private static let slotPatience = Duration.seconds(10)
+
     private let environment: JobEnvironment
 
     public init(_ environment: JobEnvironment) {
@@ -73,10 +76,13 @@ public struct TenantDirectory: Sendable {
         var entries: [TenantEntry] = []
         var cursor = tenantID
         let graph = environment.migrations.loaded.set.graph
+        // Few of a page may fit what the registry cannot tell.
+        let isFiltered = query.revision != nil || query.behind != nil
+        let size = isFiltered ? TenantDirectory.page : limit
         while entries.count < limit {
-            let page = try await page(query.filter, limit: limit, after: cursor)
+            let page = try await page(query.filter, limit: size, after: cursor)
             entries += page.filter { TenantDirectory.fits($0, query, graph) }
-            guard page.count == limit else { break }
+            guard page.count == size else { break }
             cursor = page.last?.tenant.id
         }
         return Array(entries.prefix(limit))
@@ -129,7 +135,9 @@ public struct TenantDirectory: Sendable {
             lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
         let result: Result<VersionState, PostgresError>
         do throws(PostgresError) {
-            let opened = try await connection.connection(for: target.connection)
+            let opened = try await connection.connection(
+                for: target.connection, schemas: 1,
+                slotUntil: .after(TenantDirectory.slotPatience))
             let states = try await VersionReader(settings: settings).read(
                 [target.schema], on: opened)
             result = .success(states[0])

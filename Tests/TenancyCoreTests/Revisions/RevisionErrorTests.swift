@@ -14,6 +14,7 @@ struct RevisionErrorTests {
         .multipleHeads(target: "head", heads: ["a", "b"]),
         .unknownVersionRow("a"), .ambiguousWalk(from: nil, candidates: ["a", "b"]),
         .ambiguousStart(target: "+1", rows: ["a", "b"]), .walkTooShort(target: "+9"),
+        .wrongWay(target: "-1", .up),
         .overlapping(revision: "b", with: ["a"]), .notBelowRows(target: "b", rows: []),
         .branchNotBelowRows(target: "x@b"), .notAnAncestor(range: "a:b"), .brokenOrder(["a"]),
         .rowMissing(revision: "a"), .rowAlreadyThere(revision: "a"),

@@ -65,7 +65,7 @@ struct SQLSplitterTests {
             "SELECT 1 AS caseE'x;'",
             "SELECT $1, $$a;$$, $x1$;$x$;$x1$",
             "SELECT \"a\"\"b;\"",
-            "CREATE FUNCTION f(a int) RETURNS int BEGIN ATOMIC SELECT a AS end; SELECT t.case FROM t; END",
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end; SELECT t.case FROM t; END",
             "CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT (CASE WHEN true THEN 1 END); END",
             "SELECT '\u{00A0};', U&'\\0041;' UESCAPE '\\'",
             "/* a */ SELECT 1",
@@ -96,6 +96,21 @@ struct SQLSplitterTests {
         #expect(throws: SQLSplitError(reason: reason, line: line)) {
             try SQLSplitter.split(sql)
         }
+    }
+
+    @Test("whatever the text, it is split or refused", arguments: UInt64(1)...300)
+    func endsAlways(seed: UInt64) throws {
+        let parts = [
+            "SELECT", " 1 ", ";", "'", "\"", "$$", "$a$", "$1", "E'", "\\", "--", "\n", "\r", "/*",
+            "*/", "(", ")", "BEGIN ATOMIC", "END", "CASE", "CREATE FUNCTION f()", " AS ", ".", "é",
+        ]
+        var random = SeededGenerator(seed: seed)
+        let count = Int.random(in: 0...40, using: &random)
+        let text = (0..<count).map { _ in parts.randomElement(using: &random) ?? "" }.joined()
+        guard let statements = try? SQLSplitter.split(text) else { return }
+        let joined = statements.map { $0.text + "\n;" }.joined(separator: "\n")
+        #expect(try SQLSplitter.split(joined).map(\.text) == statements.map(\.text), "seed \(seed)")
+        for statement in statements { #expect(text.contains(statement.text), "seed \(seed)") }
     }
 
     @Test("COPY of a file or to a client is a statement like others")

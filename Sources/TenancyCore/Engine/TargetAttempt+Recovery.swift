@@ -1,0 +1,117 @@
+/// What an attempt does about a message that did not run to its end.
+extension TargetAttempt {
+    mutating func recover(
+        from error: PostgresError, message: StepMessage, builder: StepMessageBuilder,
+        on connection: PostgresConnection
+    ) async throws(Stop) {
+        switch error {
+        case .server(let server):
+            await rollBack(connection)
+            didCommit(message.committedSteps(after: server.completedStatements))
+            try await recover(from: server, message: message, builder: builder)
+        case .cancelled(let completed):
+            didCommit(message.committedSteps(after: completed ?? 0))
+            isCertain = completed != nil
+            throw .cancelled
+        case .connectionLost:
+            isCertain = false
+            try await settle(error)
+        case .connectFailed, .deadlinePassed:
+            isCertain = false
+            throw Stop(error)
+        }
+    }
+
+    private mutating func recover(
+        from error: ServerError, message: StepMessage, builder: StepMessageBuilder
+    ) async throws(Stop) {
+        let index = min(error.completedStatements, message.parts.count - 1)
+        switch message.parts[index] {
+        case .lock where error.sqlState == SQLState.divisionByZero:
+            try await waitForLock()
+            try adopt(await read())
+        case .guardRows where error.sqlState == SQLState.divisionByZero:
+            let found = try await read()
+            try countReplan(found.revisions)
+            try adopt(found)
+        case .guardRows, .createSchema, .versionChange:
+            // Under the lock only somebody who does not take it can be in the way, as Alembic
+            // itself; where nobody was, it would fail the same way again.
+            let sent = state
+            let found = try await read()
+            if found.isSame(as: sent) {
+                throw .failed(failure(error, of: message.parts[index]))
+            }
+            try countReplan(found.revisions)
+            try adopt(found)
+        case .opening, .lock, .commit:
+            throw .failed(failure(error, of: message.parts[index]))
+        case .statement(let step, let statement):
+            let offset = error.position.flatMap { message.offset(ofPosition: $0, inPart: index) }
+            throw .failed(
+                failure(error, step: step, statement: statement, builder: builder, offset: offset))
+        }
+    }
+
+    private func failure(_ error: ServerError, of part: StepMessage.Part) -> TenantFailure {
+        var failure = FailureDescription.of(.server(error))
+        if let step = part.step, let planned = progress?.plan.steps[step] {
+            failure.revision = planned.revision
+            failure.file = engine.task.graph[planned.revision]?.file
+        }
+        return failure
+    }
+
+    private func failure(
+        _ error: ServerError, step: Int, statement: Int, builder: StepMessageBuilder, offset: Int?
+    ) -> TenantFailure {
+        guard let planned = progress?.plan.steps[step], let script = builder.script(of: planned)
+        else { return FailureDescription.of(.server(error)) }
+        return FailureDescription.of(
+            error, revision: engine.task.graph[planned.revision],
+            statement: script.statements[statement], offset: offset)
+    }
+
+    private func rollBack(_ connection: PostgresConnection) async {
+        do throws(PostgresError) {
+            _ = try await connection.execute("ROLLBACK", deadline: .after(.seconds(10)))
+        } catch {
+            // What failed stays the cause; a connection that cannot roll back is not used again.
+            await connection.close()
+        }
+    }
+
+    /// Waits until nobody holds the target's lock. Several waits with nothing done in between share
+    /// one deadline.
+    private mutating func waitForLock() async throws(Stop) {
+        let deadline = lockDeadline ?? .after(engine.options.targetLockTimeout)
+        if lockDeadline != nil && deadline.hasPassed { throw .failed(TargetAttempt.targetLocked) }
+        lockDeadline = deadline
+        let isFree: Bool
+        do throws(PostgresError) {
+            isFree = try await TargetLock.waitUntilFree(
+                target.lockKey, on: try await connection(), deadline: deadline)
+        } catch {
+            throw Stop(error)
+        }
+        if !isFree { throw .failed(TargetAttempt.targetLocked) }
+    }
+
+    /// After a connection was lost with a message under way: whoever ran it on the server holds
+    /// the target's lock until it is over, and then the rows tell what was committed.
+    private mutating func settle(_ error: PostgresError) async throws(Stop) {
+        await worker.close()
+        try await waitForLock()
+        let before = progress?.position
+        try adopt(await read())
+        if progress?.position == before { throw Stop(error) }
+        lockDeadline = nil
+    }
+
+    private static let targetLocked = TenantFailure(
+        code: "target_locked",
+        message: "another session was migrating the same target all the time allowed",
+        isRetryable: true,
+        hint: "see which session holds the advisory lock in pg_locks, "
+            + "or raise scheduler.target_lock_timeout_ms")
+}

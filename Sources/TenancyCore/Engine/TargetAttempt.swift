@@ -1,0 +1,200 @@
+/// One attempt on one target: the state between the round trips.
+struct TargetAttempt {
+    /// Rows that move again and again while nothing of ours gets done: somebody is in a loop.
+    private static let replanLimit = 20
+
+    let engine: SQLEngine
+    let target: Target
+    let worker: WorkerConnection
+    private let tenants: [TenantName]
+    private let known: VersionState?
+    /// The rows that are noted as what the plan counts from.
+    private(set) var plannedFrom: [String]?
+    var progress: TargetProgress?
+    /// What the next message builds on.
+    private(set) var state = VersionState.noTable
+    /// Whether `progress` tells for sure where the target stands.
+    var isCertain = false
+    /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
+    var lockDeadline: Deadline?
+    private var replans = 0
+    private var isCounted = false
+
+    init(engine: SQLEngine, work: TargetWork, worker: WorkerConnection) {
+        self.engine = engine
+        self.worker = worker
+        target = work.target
+        tenants = work.tenants
+        known = work.state
+        plannedFrom = work.plannedFrom
+        progress = work.progress
+    }
+
+    mutating func run() async -> TargetOutcome {
+        do throws(Stop) {
+            if let known, progress == nil {
+                try adopt(known)
+            } else {
+                try adopt(await read())
+            }
+            while let progress, !progress.isComplete {
+                try await noteStart(of: progress)
+                try await advance()
+            }
+            return outcome()
+        } catch {
+            return outcome(stoppedBy: error)
+        }
+    }
+
+    // MARK: - Reading and planning
+
+    mutating func read() async throws(Stop) -> VersionState {
+        do throws(PostgresError) {
+            let connection = try await connection()
+            let reader = VersionReader(settings: engine.options.session)
+            return try await reader.read([target.schema], on: connection)[0]
+        } catch {
+            throw Stop(error)
+        }
+    }
+
+    /// The worker's connection to the target, which counts as one schema more for its backend.
+    mutating func connection() async throws(PostgresError) -> PostgresConnection {
+        let connection = try await worker.connection(
+            for: target.connection, schemas: isCounted ? 0 : 1)
+        isCounted = true
+        return connection
+    }
+
+    /// Takes what was read of the target: makes the plan, or finds the place on it.
+    mutating func adopt(_ state: VersionState) throws(Stop) {
+        self.state = state
+        isCertain = true
+        switch progress?.reconcile(with: state.revisions) {
+        case .onPlan: return
+        case .diverged: throw .failed(TargetAttempt.diverged(state.revisions))
+        case .moved: try countReplan(state.revisions)
+        case nil:
+            if try resumeEarlierPlan(at: state) { return }
+        }
+        progress = nil
+        if let outcome = engine.task.settle(state) { throw .settled(outcome) }
+        do throws(RevisionError) {
+            let plan = try engine.task.plan(from: state.revisions)
+            progress = TargetProgress(plan: plan, from: state.revisions)
+        } catch {
+            throw .failed(FailureDescription.of(error))
+        }
+    }
+
+    /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
+    private mutating func resumeEarlierPlan(at state: VersionState) throws(Stop) -> Bool {
+        guard engine.task.changesTargets, let plannedFrom, plannedFrom != state.revisions,
+            let plan = try? engine.task.plan(from: plannedFrom)
+        else { return false }
+        var resumed = TargetProgress(plan: plan, from: plannedFrom)
+        guard resumed.reconcile(with: state.revisions) == .onPlan else { return false }
+        if let objection = engine.task.objection(to: plan) { throw .failed(objection) }
+        progress = resumed
+        return true
+    }
+
+    mutating func countReplan(_ rows: [String]) throws(Stop) {
+        replans += 1
+        if replans > TargetAttempt.replanLimit { throw .failed(TargetAttempt.diverged(rows)) }
+    }
+
+    // MARK: - Applying
+
+    /// An absolute target leads to the same end from wherever the next daemon finds the tenant.
+    private mutating func noteStart(of progress: TargetProgress) async throws(Stop) {
+        guard engine.task.isRelative, plannedFrom != progress.from else { return }
+        do throws(TenantFailure) {
+            try await engine.noteStart(tenants, progress.from)
+            plannedFrom = progress.from
+        } catch {
+            throw .failed(error)
+        }
+    }
+
+    /// Sends the next message and takes in what came of it.
+    private mutating func advance() async throws(Stop) {
+        guard let progress else { return }
+        let connection: PostgresConnection
+        do throws(PostgresError) {
+            connection = try await self.connection()
+        } catch {
+            throw Stop(error)
+        }
+        let builder = StepMessageBuilder(
+            graph: engine.task.graph, target: target, settings: engine.options.session,
+            scope: engine.options.scope, serverVersion: connection.serverVersion,
+            runsScripts: engine.task.operation != .stamp)
+        let message = builder.message(for: progress, state: state)
+        do throws(PostgresError) {
+            _ = try await connection.execute(message.sql)
+            didCommit(message.steps)
+        } catch {
+            try await recover(from: error, message: message, builder: builder, on: connection)
+        }
+    }
+
+    mutating func didCommit(_ steps: Int) {
+        guard steps > 0 else { return }
+        progress?.advance(by: steps)
+        state = .rows(progress?.expectedRows ?? [])
+        lockDeadline = nil
+    }
+
+    // MARK: - Ends
+
+    private func outcome() -> TargetOutcome {
+        TargetOutcome(
+            state: .succeeded, fromRevisions: progress?.from,
+            toRevisions: isCertain ? progress?.expectedRows : nil,
+            steps: progress?.position ?? 0)
+    }
+
+    private func outcome(stoppedBy stop: Stop) -> TargetOutcome {
+        var outcome = outcome()
+        switch stop {
+        case .settled(let settled):
+            return settled
+        case .cancelled:
+            outcome.state = .cancelled
+            outcome.failure = TargetAttempt.cancelled
+        case .failed(let failure):
+            outcome.state = .failed
+            outcome.failure = failure
+        }
+        return outcome
+    }
+
+    private static let cancelled = TenantFailure(
+        code: "cancelled",
+        message: "the job was cancelled; what was not committed by then was rolled back")
+
+    private static func diverged(_ rows: [String]) -> TenantFailure {
+        TenantFailure(
+            code: "version_rows_changed",
+            message: "somebody else moved the version rows to \(rows.sorted()) in the meantime",
+            hint: "find out who migrates this tenant, then start the job again")
+    }
+
+    /// Why an attempt ended before its plan was done.
+    enum Stop: Error {
+        case failed(TenantFailure)
+        /// There was nothing to apply.
+        case settled(TargetOutcome)
+        case cancelled
+
+        init(_ error: PostgresError) {
+            if case .cancelled = error {
+                self = .cancelled
+            } else {
+                self = .failed(FailureDescription.of(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import Synchronization
+
+/// What the pager does to a live job.
+extension JobRun {
+    /// Targets set aside at once; beyond it no further page is brought, so that a fleet whose server
+    /// is away does not end up in memory as a whole.
+    static let asideLimit = 5_000
+
+    func expect(total: Int) {
+        change { $0.unpaged = max(0, total - $0.job.counts.total) }
+    }
+
+    /// Takes over what was recorded under an earlier lease.
+    func resume(ended keys: [Int64], counts: JobCounts) {
+        change { state in
+            state.endedTargets = Set(keys)
+            state.job.counts = counts
+        }
+    }
+
+    func pagingIsDone() {
+        change { state in
+            state.isPagingDone = true
+            state.unpaged = 0
+        }
+        work.notify()
+    }
+
+    /// Whether the pager may bring another page.
+    func hasRoom(for limit: Int) -> Bool {
+        state.withLock { state in
+            state.queue.readyCount < limit && state.queue.asideCount < JobRun.asideLimit
+                || state.isDraining || state.isCancelling
+        }
+    }
+
+    /// How a tenant's target stands in this job so far.
+    enum TargetStanding { case new, inFlight, ended }
+
+    func standing(ofTarget key: Int64) -> TargetStanding {
+        state.withLock { state in
+            if state.endedTargets.contains(key) { return .ended }
+            return state.inFlight[key] == nil ? .new : .inFlight
+        }
+    }
+
+    /// Counts tenants of a page that need no worker.
+    func add(ended results: [TenantResult], targets: [Int64]) {
+        if results.isEmpty { return }
+        change { state in
+            state.unpaged = max(0, state.unpaged - results.count)
+            state.endedTargets.formUnion(targets)
+            for result in results {
+                state.job.counts.add(1, to: result.state)
+                JobRun.noteFailure(result, &state)
+            }
+        }
+    }
+
+    /// Queues targets of a page; one that is on its way already takes the tenants along. Once the
+    /// job is being cancelled they end like those that waited.
+    ///
+    /// - Returns: those that have ended since the page was looked at; nothing is done to them twice.
+    func add(_ works: [TargetWork]) -> [TargetWork] {
+        let ended = change { state in
+            var ended: [TargetWork] = []
+            for work in works {
+                state.unpaged = max(0, state.unpaged - work.tenants.count)
+                state.job.counts.pending += work.tenants.count
+                let key = work.target.key
+                if state.endedTargets.contains(key) {
+                    ended.append(work)
+                } else if state.inFlight[key] != nil {
+                    state.inFlight[key]?.append(contentsOf: work.tenants)
+                } else if state.isCancelling {
+                    JobRun.end(work, work.cancelledOutcome, &state, at: clock.now)
+                } else {
+                    state.inFlight[key] = []
+                    state.queue.add(work)
+                }
+            }
+            return ended
+        }
+        work.notify()
+        results.notify()
+        return ended
+    }
+}

@@ -1,0 +1,157 @@
+internal import Synchronization
+
+/// What the workers do to a live job.
+extension JobRun {
+    private static let firstErrorsLimit = 10
+
+    /// Whether no worker will ever have anything to do again.
+    var isWorkDone: Bool {
+        state.withLock { state in
+            state.isDraining || state.isPagingDone && (state.queue.isEmpty || state.isCancelling)
+        }
+    }
+
+    /// Whether one more worker would have something to do; counts it in.
+    func wantsWorker(limit: Int) -> Bool {
+        state.withLock { state in
+            guard state.workers < limit, state.queue.readyCount > state.idleWorkers else {
+                return false
+            }
+            state.workers += 1
+            return true
+        }
+    }
+
+    enum Next {
+        case work(TargetWork)
+        /// Nothing to do before this moment, if there is one.
+        case wait(generation: Int, until: Deadline)
+        case end
+    }
+
+    /// The next target for a worker that holds a connection to the database `preferred`.
+    func next(preferring preferred: String?) -> Next {
+        let generation = work.generation
+        let now = clock.now
+        var isLast = false
+        let next: Next = state.withLock { state in
+            if state.isDraining || state.isCancelling { return .end }
+            if state.machine.state == .paused || state.unrecorded.count > JobRun.unrecordedLimit {
+                return .wait(generation: generation, until: .never)
+            }
+            if let work = state.queue.take(preferring: preferred, now: now) {
+                isLast = state.isPagingDone && state.queue.isEmpty
+                return .work(JobRun.start(work, &state, at: now))
+            }
+            if state.isPagingDone && state.queue.isEmpty { return .end }
+            let due = state.queue.nextDue.map { $0.milliseconds(since: now) }
+            return .wait(
+                generation: generation,
+                until: due.map { .after(.milliseconds(max(1, $0))) } ?? .never)
+        }
+        if case .work = next {
+            changes.notify()
+            room.notify()
+            // Those that wait for more learn that there is none.
+            if isLast { work.notify() }
+        }
+        return next
+    }
+
+    /// Counts a worker as idle while it waits.
+    func waitForWork(after generation: Int, until deadline: Deadline) async {
+        state.withLock { $0.idleWorkers += 1 }
+        await work.wait(after: generation, until: deadline)
+        state.withLock { $0.idleWorkers -= 1 }
+    }
+
+    private static func start(
+        _ work: TargetWork, _ state: inout State, at now: Timestamp
+    ) -> TargetWork {
+        var work = work
+        work.attempts += 1
+        work.startedAt = work.startedAt ?? now
+        for tenant in work.tenants {
+            var result = TenantResult(
+                tenantID: tenant.id, identifier: tenant.identifier, state: .running)
+            result.attempts = work.attempts
+            result.startedAt = work.startedAt
+            result.fromRevisions = work.progress?.from ?? work.state?.revisions
+            state.running[tenant.id] = result
+        }
+        state.job.counts.move(work.tenants.count, from: .pending, to: .running)
+        state.job.version += 1
+        return work
+    }
+
+    /// What becomes of a target after an attempt.
+    enum Settlement { case ended, setAside, left }
+
+    /// Takes in how an attempt on a target ended. The next one is made after `pause`; without it this
+    /// was the last.
+    func settle(
+        _ work: TargetWork, _ outcome: TargetOutcome, retryAfter pause: Duration?
+    ) -> Settlement {
+        let settlement = change { state in
+            let now = clock.now
+            let isOpen = outcome.state == .cancelled || pause != nil
+            if state.isDraining && isOpen {
+                // Whoever goes on with the job asks the tenant itself.
+                JobRun.putBack(work, &state)
+                return Settlement.left
+            }
+            if let pause, !state.isCancelling {
+                var work = work
+                work.lastOutcome = outcome
+                JobRun.putBack(work, &state)
+                state.queue.setAside(
+                    work,
+                    until: Timestamp(milliseconds: now.milliseconds + pause.milliseconds))
+                return .setAside
+            }
+            JobRun.end(work, outcome, &state, at: now)
+            return .ended
+        }
+        switch settlement {
+        case .ended: results.notify()
+        case .setAside: self.work.notify()
+        case .left: break
+        }
+        return settlement
+    }
+
+    /// Ends a target that no worker had in hand.
+    func end(_ work: TargetWork, _ outcome: TargetOutcome) {
+        change { JobRun.end(work, outcome, &$0, at: clock.now) }
+        results.notify()
+    }
+
+    private static func putBack(_ work: TargetWork, _ state: inout State) {
+        for tenant in work.tenants { state.running[tenant.id] = nil }
+        state.job.counts.move(work.tenants.count, from: .running, to: .pending)
+    }
+
+    /// Each tenant of the target gets the outcome, those of later pages included.
+    static func end(
+        _ work: TargetWork, _ outcome: TargetOutcome, _ state: inout State, at now: Timestamp
+    ) {
+        let joined = state.inFlight.removeValue(forKey: work.target.key) ?? []
+        state.endedTargets.insert(work.target.key)
+        for tenant in work.tenants + joined {
+            let wasRunning = state.running.removeValue(forKey: tenant.id) != nil
+            let result = TenantResult(tenant, work, outcome, finishedAt: now)
+            state.job.counts.move(1, from: wasRunning ? .running : .pending, to: result.state)
+            noteFailure(result, &state)
+            state.unrecorded.append(result)
+        }
+    }
+
+    static func noteFailure(_ result: TenantResult, _ state: inout State) {
+        guard let failure = result.failure, result.state == .failed,
+            state.job.firstErrors.count < firstErrorsLimit
+        else { return }
+        state.job.firstErrors.append(
+            JobFailureNote(
+                tenantID: result.tenantID, identifier: result.identifier, error: failure.message))
+    }
+}
