@@ -68,10 +68,10 @@ struct TargetAttempt {
     }
 
     /// Takes what was read of the target: makes the plan, or finds the place on it.
-    mutating func adopt(_ state: VersionState) throws(Stop) {
+    mutating func adopt(_ state: VersionState, movedByOthers: Bool = false) throws(Stop) {
         self.state = state
         isCertain = true
-        switch progress?.reconcile(with: state.revisions) {
+        switch progress?.reconcile(with: state.revisions, byOthers: movedByOthers) {
         case .onPlan: return
         case .diverged: throw .failed(TargetAttempt.diverged(state.revisions))
         case .moved: try countReplan(state.revisions)
@@ -86,6 +86,17 @@ struct TargetAttempt {
         } catch {
             throw .failed(FailureDescription.of(error))
         }
+    }
+
+    /// Takes rows that were read after another session had the lock or moved them. Before anything of
+    /// ours is done, an absolute target is planned anew from there: the result tells what this job
+    /// did, and not what the other one did.
+    mutating func adoptMoved(_ state: VersionState) throws(Stop) {
+        if progress?.position == 0 && !engine.task.isRelative {
+            progress = nil
+            plannedFrom = nil
+        }
+        try adopt(state, movedByOthers: true)
     }
 
     /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
@@ -153,7 +164,7 @@ struct TargetAttempt {
         TargetOutcome(
             state: .succeeded, fromRevisions: progress?.from,
             toRevisions: isCertain ? progress?.expectedRows : nil,
-            steps: progress?.position ?? 0)
+            steps: progress?.applied ?? 0)
     }
 
     private func outcome(stoppedBy stop: Stop) -> TargetOutcome {

@@ -11,6 +11,8 @@ struct TargetProgress: Sendable {
     let states: [Set<String>]
     /// Steps that are known to be committed.
     private(set) var position = 0
+    /// Those of them that this job committed; the others somebody else did.
+    private(set) var applied = 0
 
     init(plan: RevisionPlan, from rows: [String]) {
         self.plan = plan
@@ -31,6 +33,7 @@ struct TargetProgress: Sendable {
 
     mutating func advance(by steps: Int) {
         position += steps
+        applied += steps
     }
 
     /// What rows read again mean for the plan.
@@ -43,10 +46,12 @@ struct TargetProgress: Sendable {
         case diverged
     }
 
-    /// Compares the plan with rows that were read after the known position was reached.
-    mutating func reconcile(with rows: [String]) -> Finding {
+    /// Compares the plan with rows that were read after the known position was reached. `byOthers`
+    /// says whether steps that were done meanwhile are another session's.
+    mutating func reconcile(with rows: [String], byOthers: Bool = false) -> Finding {
         let rows = Set(rows)
         if let index = states.indices.dropFirst(position).first(where: { states[$0] == rows }) {
+            if !byOthers { applied += index - position }
             position = index
             return .onPlan
         }

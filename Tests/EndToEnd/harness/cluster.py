@@ -3,7 +3,6 @@
 import os
 import pathlib
 import pwd
-import shutil
 import signal
 import socket
 import subprocess
@@ -128,7 +127,8 @@ class Cluster:
 
     def stop(self):
         self.end("immediate")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # A fleet is some ten thousand files.
+        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
 
     def log(self):
         return (self.folder / "server.log").read_text(errors="replace")
