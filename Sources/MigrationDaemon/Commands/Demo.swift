@@ -37,7 +37,6 @@ struct Demo: AsyncParsableCommand {
         say("Starting a private PostgreSQL in \(files.path) ...")
         let cluster = try await start(files)
         let work = Task { try await show(cluster, files, signals) }
-        // A signal during the set-up ends the demo as one afterwards does.
         let result = await work.result
         try? await cluster.stop()
         say(keep ? "Stopped. The files are in \(files.path)." : "Stopped.")
@@ -72,9 +71,20 @@ struct Demo: AsyncParsableCommand {
             ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
         guard let address = try await daemon.start().first?.url else { return }
         say("listening on \(address)")
-        try await migrate(address)
-        say(DemoGuide.text(address: address, config: files.config))
-        await signals.untilStop()
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                try await migrate(address)
+                say(DemoGuide.text(address: address, config: files.config))
+                return false
+            }
+            // Also in the middle of the upgrade, which is then drained like any other.
+            group.addTask {
+                await signals.untilStop()
+                return true
+            }
+            while let isStopped = try await group.next(), !isStopped {}
+            group.cancelAll()
+        }
         say("\nStopping ...")
         await daemon.shutdown(again: signals)
     }
