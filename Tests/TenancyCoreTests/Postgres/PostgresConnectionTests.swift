@@ -57,8 +57,13 @@ struct PostgresConnectionTests {
     @Test("cancelling the task ends the statement within a second")
     func cancel() async throws {
         try await connected { connection in
-            let task = Task { try await connection.execute("SELECT 1; SELECT pg_sleep(30)") }
-            try await Task.sleep(for: .milliseconds(100))
+            let task = Task { try await connection.execute("SELECT 1; SELECT pg_sleep(30.125)") }
+            let cluster = try await TestCluster.shared()
+            let sleepers = """
+                SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
+                    AND query LIKE '%pg_sleep(30.125)%' AND pid <> pg_backend_pid()
+                """
+            #expect(try await eventually { try await cluster.psql(sleepers).first == "1" })
             let start = ContinuousClock.now
             task.cancel()
             let result = await task.result
