@@ -12,6 +12,7 @@ public enum ListenerAddress: Sendable, Hashable, CustomStringConvertible {
     /// - Parameters:
     ///   - environment: the process's environment, with `LISTEN_PID` and `LISTEN_FDS`.
     ///   - processID: the process's own id; variables meant for another process are ignored.
+    /// - Returns: their addresses, to be listened on.
     public static func activated(
         environment: [String: String], processID: Int32
     ) -> [ListenerAddress] {

@@ -30,6 +30,7 @@ extension HTTPResponse {
     ///     that is gone is noticed.
     ///   - lastEvent: what is sent at a shutdown; nil for nothing.
     ///   - produce: sends the events; it should end when its task is cancelled.
+    /// - Returns: a response with the fields that event streams need.
     public static func events(
         heartbeat: Duration = .seconds(15), lastEvent: ServerSentEvent? = nil,
         _ produce: @escaping @Sendable (EventStreamWriter) async throws -> Void
