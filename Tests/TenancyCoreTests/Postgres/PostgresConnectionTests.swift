@@ -1,5 +1,5 @@
-import TestSupport
 import PrivatePostgres
+import TestSupport
 import Testing
 
 @testable import TenancyCore
