@@ -1,9 +1,7 @@
-internal import Synchronization
-
 /// Answers 429 with `Retry-After` to callers that ask too often.
 public final class RateLimitMiddleware: HTTPMiddleware {
     private let key: @Sendable (HTTPRequest) -> String?
-    private let limiter: Mutex<RateLimiter>
+    private let limiter: Locked<RateLimiter>
 
     /// Makes a limit.
     ///
@@ -14,7 +12,7 @@ public final class RateLimitMiddleware: HTTPMiddleware {
     public init(
         requestsPerSecond: Double, burst: Int, key: @escaping @Sendable (HTTPRequest) -> String?
     ) {
-        limiter = Mutex(RateLimiter(requestsPerSecond: requestsPerSecond, burst: burst))
+        limiter = Locked(RateLimiter(requestsPerSecond: requestsPerSecond, burst: burst))
         self.key = key
     }
 

@@ -30,7 +30,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private static let wakeToken = UInt64.max
 
-    private let shared = Mutex(Shared())
+    private let shared = Locked(Shared())
     private let thread = Atomic<UInt>(0)
     private let wakeDescriptor: Socket
     private var poller: EpollPoller

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// An HTTP/1.1 server on one event loop thread.
 ///
 /// ```swift
@@ -13,7 +11,7 @@ internal import Synchronization
 public final class HTTPServer: Sendable {
     private let configuration: HTTPServerConfiguration
     private let handler: any HTTPHandler
-    private let core = Mutex<ServerCore?>(nil)
+    private let core = Locked<ServerCore?>(nil)
 
     /// Makes a server; nothing is opened before `start`.
     public init(configuration: HTTPServerConfiguration, handler: any HTTPHandler) {

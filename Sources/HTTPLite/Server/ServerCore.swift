@@ -1,6 +1,5 @@
 internal import CSystem
 internal import Glibc
-internal import Synchronization
 
 /// What the event loop's thread owns: listeners, connections, counts.
 final class ServerCore: EventLoopClient, @unchecked Sendable {
@@ -19,7 +18,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     let handler: any HTTPHandler
     let limits: SharedLimits
     let loop: EventLoop
-    let published = Mutex(HTTPServerStats())
+    let published = Locked(HTTPServerStats())
 
     let scratch = Scratch()
     private(set) var encoder: ResponseEncoder

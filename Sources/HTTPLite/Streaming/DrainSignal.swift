@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Says once that the server has begun to shut down.
 final class DrainSignal: Sendable {
     private struct State {
@@ -8,7 +6,7 @@ final class DrainSignal: Sendable {
         var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Lets everybody go on who waits, and whoever comes later.
     func set() {

@@ -1,5 +1,4 @@
 internal import COpenSSL
-internal import Synchronization
 
 /// Which files TLS is made of.
 public struct TLSConfiguration: Sendable, Equatable {
@@ -33,12 +32,12 @@ public struct TLSConfiguration: Sendable, Equatable {
 /// A server's certificate and rules for TLS 1.2 and 1.3, read from files and read again at will.
 public final class TLSContext: Sendable {
     private let configuration: TLSConfiguration
-    private let current: Mutex<ContextHandle>
+    private let current: Locked<ContextHandle>
 
     /// Reads the files.
     public init(_ configuration: TLSConfiguration) throws(TLSError) {
         self.configuration = configuration
-        current = Mutex(try ContextHandle(configuration))
+        current = Locked(try ContextHandle(configuration))
     }
 
     /// Reads the files again; new connections use them, those that are open go on with the old.

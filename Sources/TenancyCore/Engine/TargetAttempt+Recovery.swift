@@ -29,11 +29,11 @@ extension TargetAttempt {
         switch message.parts[index] {
         case .lock where error.sqlState == SQLState.divisionByZero:
             try await waitForLock()
-            try adoptMoved(await read())
+            try adopt(await read())
         case .guardRows where error.sqlState == SQLState.divisionByZero:
             let found = try await read()
             try countReplan(found.revisions)
-            try adoptMoved(found)
+            try adopt(found)
         case .guardRows, .createSchema, .versionChange:
             // Under the lock only somebody who does not take it can be in the way, as Alembic
             // itself; where nobody was, it would fail the same way again.
@@ -43,7 +43,7 @@ extension TargetAttempt {
                 throw .failed(failure(error, of: message.parts[index]))
             }
             try countReplan(found.revisions)
-            try adoptMoved(found)
+            try adopt(found)
         case .opening, .lock, .commit:
             throw .failed(failure(error, of: message.parts[index]))
         case .statement(let step, let statement):

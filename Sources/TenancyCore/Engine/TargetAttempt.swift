@@ -68,10 +68,11 @@ struct TargetAttempt {
     }
 
     /// Takes what was read of the target: makes the plan, or finds the place on it.
-    mutating func adopt(_ state: VersionState, movedByOthers: Bool = false) throws(Stop) {
+    mutating func adopt(_ state: VersionState) throws(Stop) {
         self.state = state
+        let mayBeOurs = !isCertain
         isCertain = true
-        switch progress?.reconcile(with: state.revisions, byOthers: movedByOthers) {
+        switch progress?.reconcile(with: state.revisions, mayBeOurs: mayBeOurs) {
         case .onPlan: return
         case .diverged: throw .failed(TargetAttempt.diverged(state.revisions))
         case .moved: try countReplan(state.revisions)
@@ -88,24 +89,15 @@ struct TargetAttempt {
         }
     }
 
-    /// Takes rows that were read after another session had the lock or moved them. Before anything of
-    /// ours is done, an absolute target is planned anew from there: the result tells what this job
-    /// did, and not what the other one did.
-    mutating func adoptMoved(_ state: VersionState) throws(Stop) {
-        if progress?.position == 0 && !engine.task.isRelative {
-            progress = nil
-            plannedFrom = nil
-        }
-        try adopt(state, movedByOthers: true)
-    }
-
     /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
     private mutating func resumeEarlierPlan(at state: VersionState) throws(Stop) -> Bool {
         guard engine.task.changesTargets, let plannedFrom, plannedFrom != state.revisions,
             let plan = try? engine.task.plan(from: plannedFrom)
         else { return false }
         var resumed = TargetProgress(plan: plan, from: plannedFrom)
-        guard resumed.reconcile(with: state.revisions) == .onPlan else { return false }
+        guard resumed.reconcile(with: state.revisions, mayBeOurs: true) == .onPlan else {
+            return false
+        }
         if let objection = engine.task.objection(to: plan) { throw .failed(objection) }
         progress = resumed
         return true
@@ -160,11 +152,12 @@ struct TargetAttempt {
 
     // MARK: - Ends
 
+    /// A plan that others carried out meanwhile leaves a target that was there already.
     private func outcome() -> TargetOutcome {
-        TargetOutcome(
-            state: .succeeded, fromRevisions: progress?.from,
-            toRevisions: isCertain ? progress?.expectedRows : nil,
-            steps: progress?.applied ?? 0)
+        let steps = progress?.applied ?? 0
+        return TargetOutcome(
+            state: steps > 0 ? .succeeded : .skipped, fromRevisions: progress?.from,
+            toRevisions: isCertain ? progress?.expectedRows : nil, steps: steps)
     }
 
     private func outcome(stoppedBy stop: Stop) -> TargetOutcome {

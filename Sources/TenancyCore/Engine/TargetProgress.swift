@@ -9,9 +9,9 @@ struct TargetProgress: Sendable {
     let plan: RevisionPlan
     /// The rows before each step, and after the last.
     let states: [Set<String>]
-    /// Steps that are known to be committed.
+    /// Steps that are known to be committed, whoever did it.
     private(set) var position = 0
-    /// Those of them that this job committed; the others somebody else did.
+    /// Those of them that this job did.
     private(set) var applied = 0
 
     init(plan: RevisionPlan, from rows: [String]) {
@@ -46,12 +46,12 @@ struct TargetProgress: Sendable {
         case diverged
     }
 
-    /// Compares the plan with rows that were read after the known position was reached. `byOthers`
-    /// says whether steps that were done meanwhile are another session's.
-    mutating func reconcile(with rows: [String], byOthers: Bool = false) -> Finding {
+    /// Compares the plan with rows that were read after the known position was reached. Steps found
+    /// done were this job's if `mayBeOurs`: when an answer was lost, by it or by a daemon before.
+    mutating func reconcile(with rows: [String], mayBeOurs: Bool) -> Finding {
         let rows = Set(rows)
         if let index = states.indices.dropFirst(position).first(where: { states[$0] == rows }) {
-            if !byOthers { applied += index - position }
+            if mayBeOurs { applied += index - position }
             position = index
             return .onPlan
         }

@@ -69,7 +69,7 @@ struct RegistryQuery: Sendable {
     let columns: TenantColumns
     let rule: IsolationRule
 
-    /// A page as SQL and its parameters; without a `limit` all that is left.
+    /// A page of at most `limit` rows; without a limit, all of them.
     func page(
         after id: String?, limit: Int?, filter: RegistryFilter
     ) -> (sql: String, parameters: [String?]) {
@@ -80,7 +80,7 @@ struct RegistryQuery: Sendable {
             // Compared as the column's own type, so that its index and its order are used.
             conditions.append("\(column(.id)) > $\(parameters.count)")
         }
-        let list = columns.columns.map { "\(RegistryTable.quoted($0.column))::text" }
+        let list = columns.columns.map { "\(column($0.field))::text" }
         let sql = """
             SELECT \(list.joined(separator: ", ")) FROM \(table.fromClause)\
             \(clause(conditions)) ORDER BY \(column(.id))\(limit.map { " LIMIT \($0)" } ?? "")
@@ -98,8 +98,10 @@ struct RegistryQuery: Sendable {
         conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     }
 
+    /// A column by its table: `ORDER BY "id"` alone would mean the text that is selected under that
+    /// name, whose order is not the order of numbers.
     private func column(_ field: TenantField) -> String {
-        RegistryTable.quoted(columns[field] ?? field.defaultColumn)
+        "registry." + RegistryTable.quoted(columns[field] ?? field.defaultColumn)
     }
 
     private func conditions(
@@ -139,7 +141,8 @@ struct RegistryQuery: Sendable {
             conditions.append(
                 columns[.metadata] == nil
                     ? "false"
-                    : "nullif(\(column(.metadata))::text, '')::jsonb -> \(key) = \(value)::jsonb")
+                    : "nullif(\(column(.metadata))::text, '')::jsonb -> \(key)::text = \(value)::jsonb"
+            )
         }
         return conditions
     }

@@ -350,7 +350,7 @@ struct HTTPServerTests {
         try await withServer(router(), adjust: { $0.limits.collectedBytes = 100_000 }) {
             _, address in
             let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"
-            let (first, second) = (try RawClient(address), try RawClient(address))
+            let first = try RawClient(address)
             await first.send(post + String(repeating: "a", count: 60_000))
             // An answer on another connection tells that the server has read what came before.
             let probe = try RawClient(address)
@@ -358,6 +358,7 @@ struct HTTPServerTests {
                 await probe.send(get)
                 _ = await probe.read(responses: count)
             }
+            let second = try RawClient(address)
             await second.send(post + String(repeating: "b", count: 60_000))
             #expect(await second.read(responses: 1).map(\.status) == [503])
             await first.send(String(repeating: "a", count: 30_000))
@@ -385,7 +386,13 @@ struct HTTPServerTests {
 
     @Test("connections beyond the limit wait and are served when others end")
     func connectionLimit() async throws {
-        try await withServer(router(), adjust: { $0.limits.connections = 16 }) { server, address in
+        try await withServer(
+            router(),
+            adjust: {
+                $0.limits.connections = 16
+                $0.limits.firstByteTimeout = .seconds(600)
+            }
+        ) { server, address in
             var held: [RawClient] = []
             for _ in 0..<16 { held.append(try RawClient(address)) }
             #expect(await eventually { server.stats.connections == 16 })

@@ -21,9 +21,12 @@ import Testing
     func reconcile(
         position: Int, rows: [String], finding: TargetProgress.Finding, place: Int
     ) throws {
-        var progress = try progress(at: position)
-        #expect(progress.reconcile(with: rows) == finding)
-        #expect(progress.position == place)
+        for isOurs in [true, false] {
+            var progress = try progress(at: position)
+            #expect(progress.reconcile(with: rows, mayBeOurs: isOurs) == finding)
+            #expect(progress.position == place)
+            #expect(progress.applied == (isOurs ? place : position))
+        }
     }
 
     @Test("the rows expected follow the steps")
