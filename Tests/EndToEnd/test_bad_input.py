@@ -303,7 +303,7 @@ def test_a_broken_folder_is_not_loaded_and_the_old_set_stays(fleet, start_daemon
     broken(write("r4.sql", "-- revision: r4\n-- down_revision: r3\n"), "r4.sql")
     broken(write("r4.sql", f"-- revision: r4\n-- down_revison: r3\n{both}"), "r4.sql")
     broken(write("r4.sql", "-- revision: r4\n-- down_revision: r3\n-- upgrade\nSELECT 'open;\n"),
-           "r4.sql", "line")
+           "r4.sql:4", "never closed")
     # All problems at once.
     (folder / "r5.sql").write_text(f"-- revision: r5\n-- down_revision: nowhere\n{both}")
     broken(write("r4.sql", f"-- revision: r3\n-- down_revision: r2\n{up}"), "r5", "r4.sql")

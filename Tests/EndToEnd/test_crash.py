@@ -153,6 +153,31 @@ def test_a_drain_rolls_back_what_does_not_end_in_time(journal, start_daemon):
     assert_each_once(journal)
 
 
+def test_a_drain_answers_those_who_wait_for_a_job(journal, start_daemon):
+    journal.add_schema_tenants(4)
+    daemon = start_daemon(
+        journal.config(scheduler={"drain_timeout_ms": 300, "max_running_jobs": 1}))
+    answers = []
+
+    def start_and_wait(**request):
+        answers.append(daemon.client().post("/v1/jobs", request, Prefer="wait=60"))
+
+    waiters = [
+        threading.Thread(target=start_and_wait, kwargs=request)
+        for request in ({"operation": "upgrade", "lock_timeout_ms": 0}, {"operation": "check"})]
+    with Gate(journal) as gate:
+        waiters[0].start()
+        eventually(lambda: gate.waiting() == 4)
+        waiters[1].start()
+        eventually(lambda: len(daemon.client().get("/v1/jobs").json["items"]) == 2)
+        # Less than the 10 s that answers under way are given.
+        assert daemon.stop(timeout=8) == 0
+        for waiter in waiters:
+            waiter.join(timeout=5)
+    states = {answer.expect(202).json["operation"]: answer.json["state"] for answer in answers}
+    assert states == {"upgrade": "running", "check": "queued"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_daemon_stops_at_once_with_0(fleet, number):
     with Daemon(fleet.config()) as daemon:

@@ -12,10 +12,11 @@ from harness import record
 FIXTURES = ROOT / "Tests" / "Fixtures"
 
 
-def run(*command, within=300):
+def run(folder, *command, within=300):
     """A program's output, which must end with 0."""
     done = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=within)
+        [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=within,
+        cwd=folder)
     record.heard(done.stdout + done.stderr)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout
@@ -42,10 +43,12 @@ def test_schemathesis_finds_nothing(fleet, start_daemon, tokens):
     client.run(operation="upgrade")
     description = daemon.folder / "openapi.json"
     description.write_text(json.dumps(client.get("/openapi.json").expect(200).json))
-    run("-m", "schemathesis.cli", "run", description, "--url", daemon.url,
-        "--header", f"Authorization: Bearer {TOKENS['admin']}", "--max-examples", 15,
-        "--phases", "examples,coverage,fuzzing", "--seed", 1, "--generation-database", "none",
-        "--request-timeout", 60, "--exclude-checks", "use_after_free,ensure_resource_availability",
+    run(daemon.folder, "-m", "schemathesis.cli",
+        "--config-file", ROOT / "Tests/EndToEnd/schemathesis.toml", "run", description,
+        "--url", daemon.url, "--header", f"Authorization: Bearer {TOKENS['admin']}",
+        "--max-examples", 15, "--phases", "examples,coverage,fuzzing", "--seed", 1,
+        "--generation-database", "none", "--request-timeout", 60,
+        "--exclude-checks", "use_after_free,ensure_resource_availability",
         within=500)
     assert daemon.process.poll() is None
     client.get("/readyz").expect(200)
@@ -55,6 +58,6 @@ def test_the_server_speaks_http_by_the_book(fleet, start_daemon):
     daemon = start_daemon(fleet.config())
     host, port = daemon.address
     output = run(
-        FIXTURES / "http" / "conformance.py", "--host", host, "--port", port, "--path", "/healthz",
-        "--post-path", "/v1/jobs", "--strict", "--jobs", 4)
+        daemon.folder, FIXTURES / "http" / "conformance.py", "--host", host, "--port", port,
+        "--path", "/healthz", "--post-path", "/v1/jobs", "--strict", "--jobs", 4)
     assert output.strip().split("\n")[-1].endswith(" 0 failed")

@@ -6,8 +6,8 @@ from repository import ROOT, code, files, swift_sources, text
 
 DOCUMENTS = files("*.md", ":!Tests/Fixtures")
 
-# Of Swift itself, or of PostgreSQL.
-FOREIGN = {"SerialExecutor", "TaskExecutor", "Mutex"}
+# Of Swift itself, of PostgreSQL, or of HTTP.
+FOREIGN = {"SerialExecutor", "TaskExecutor", "Mutex", "Allow"}
 
 
 def without_code(document):
@@ -47,12 +47,13 @@ def test_paths_exist():
 
 def test_symbols_exist():
     """`Type` and `Type.member` in what is written about the code are declared in it."""
-    sources = "\n".join(code(path) for path in swift_sources())
+    written = [*swift_sources(), *files("Tests/*.swift")]
+    sources = "\n".join(code(path) for path in written)
     declared = set(re.findall(
         r"\b(?:struct|enum|class|actor|protocol|typealias|extension|case) (\w+)", sources))
     members = set(re.findall(r"\b(?:func|var|let|case|init) (\w+)", sources))
     unknown = []
-    places = {part for path in swift_sources() for part in [*path.parts, path.stem]}
+    places = {part for path in written for part in [*path.parts, path.stem]}
     places |= {path.name for path in (ROOT / "Sources").iterdir()}
     for document in files("ARCHITECTURE.md", "Sources/*README.md"):
         for name, member in re.findall(r"`([A-Z]\w*[a-z]\w*)(?:\.(\w+))?(?:\([^`]*\))?`",

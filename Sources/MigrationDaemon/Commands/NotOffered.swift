@@ -15,7 +15,8 @@ enum NotOffered {
         if config.migrations.source == .alembic {
             problems.append(
                 "migrations.source: this version runs SQL folders only; write the Alembic project as "
-                    + "one (`alembic upgrade FROM:TO --sql` for each revision) and set it to \"sql\"")
+                    + "one (`alembic upgrade FROM:TO --sql` for each revision) and set it to \"sql\""
+            )
         }
         return problems
     }

@@ -70,8 +70,9 @@ struct TargetAttempt {
     /// Takes what was read of the target: makes the plan, or finds the place on it.
     mutating func adopt(_ state: VersionState) throws(Stop) {
         self.state = state
+        let mayBeOurs = !isCertain
         isCertain = true
-        switch progress?.reconcile(with: state.revisions) {
+        switch progress?.reconcile(with: state.revisions, mayBeOurs: mayBeOurs) {
         case .onPlan: return
         case .diverged: throw .failed(TargetAttempt.diverged(state.revisions))
         case .moved: try countReplan(state.revisions)
@@ -94,7 +95,9 @@ struct TargetAttempt {
             let plan = try? engine.task.plan(from: plannedFrom)
         else { return false }
         var resumed = TargetProgress(plan: plan, from: plannedFrom)
-        guard resumed.reconcile(with: state.revisions) == .onPlan else { return false }
+        guard resumed.reconcile(with: state.revisions, mayBeOurs: true) == .onPlan else {
+            return false
+        }
         if let objection = engine.task.objection(to: plan) { throw .failed(objection) }
         progress = resumed
         return true
@@ -149,11 +152,12 @@ struct TargetAttempt {
 
     // MARK: - Ends
 
+    /// A plan that others carried out meanwhile leaves a target that was there already.
     private func outcome() -> TargetOutcome {
-        TargetOutcome(
-            state: .succeeded, fromRevisions: progress?.from,
-            toRevisions: isCertain ? progress?.expectedRows : nil,
-            steps: progress?.position ?? 0)
+        let steps = progress?.applied ?? 0
+        return TargetOutcome(
+            state: steps > 0 ? .succeeded : .skipped, fromRevisions: progress?.from,
+            toRevisions: isCertain ? progress?.expectedRows : nil, steps: steps)
     }
 
     private func outcome(stoppedBy stop: Stop) -> TargetOutcome {

@@ -9,8 +9,10 @@ struct TargetProgress: Sendable {
     let plan: RevisionPlan
     /// The rows before each step, and after the last.
     let states: [Set<String>]
-    /// Steps that are known to be committed.
+    /// Steps that are known to be committed, whoever did it.
     private(set) var position = 0
+    /// Those of them that this job did.
+    private(set) var applied = 0
 
     init(plan: RevisionPlan, from rows: [String]) {
         self.plan = plan
@@ -31,6 +33,7 @@ struct TargetProgress: Sendable {
 
     mutating func advance(by steps: Int) {
         position += steps
+        applied += steps
     }
 
     /// What rows read again mean for the plan.
@@ -43,10 +46,12 @@ struct TargetProgress: Sendable {
         case diverged
     }
 
-    /// Compares the plan with rows that were read after the known position was reached.
-    mutating func reconcile(with rows: [String]) -> Finding {
+    /// Compares the plan with rows that were read after the known position was reached. Steps found
+    /// done were this job's if `mayBeOurs`: when an answer was lost, by it or by a daemon before.
+    mutating func reconcile(with rows: [String], mayBeOurs: Bool) -> Finding {
         let rows = Set(rows)
         if let index = states.indices.dropFirst(position).first(where: { states[$0] == rows }) {
+            if mayBeOurs { applied += index - position }
             position = index
             return .onPlan
         }

@@ -44,7 +44,7 @@ extension JobScheduler {
         // One that waits for a place has nothing to wind down.
         if let index = waiting.firstIndex(of: run.id) {
             waiting.remove(at: index)
-            live[run.id] = nil
+            forget(run)
         }
     }
 
@@ -85,6 +85,8 @@ extension JobScheduler {
         keeper?.cancel()
         await keeper?.value
         await releaseLeases(Set(entries.map(\.run.id)).union(live.keys))
+        // Jobs that never found a place; the others are forgotten by now.
+        for entry in live.values { forget(entry.run) }
     }
 
     /// Rolls back what still runs while draining.

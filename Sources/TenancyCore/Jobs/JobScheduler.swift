@@ -150,8 +150,14 @@ public actor JobScheduler {
             await conclude(run)
         }
         recorder.cancel()
-        live[run.id] = nil
+        forget(run)
         startWaiting()
+    }
+
+    /// From here on the job is what the tables say, also to those who wait for a change of it.
+    func forget(_ run: JobRun) {
+        live[run.id] = nil
+        run.changes.notify()
     }
 
     /// Ends a job none of whose tenants is left: first in the table, then for those who look.

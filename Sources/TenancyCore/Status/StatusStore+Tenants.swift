@@ -40,6 +40,15 @@ extension StatusStore {
         started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json
         """
 
+    /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
+    /// later one has counted what had ended by then, and nothing may end behind its back.
+    private func isLeased(job: Int, epoch: Int) -> String {
+        """
+        EXISTS (SELECT FROM \(table("jobs")) WHERE id = $\(job)::uuid \
+        AND lease_epoch = $\(epoch)::bigint FOR SHARE)
+        """
+    }
+
     /// Records tenants of a job before anything is done to them, some of them ended already, and the
     /// revisions that are known of them.
     ///
@@ -59,7 +68,7 @@ extension StatusStore {
                     finished_at, duration_ms, failure, epoch)
                 SELECT $2::uuid, tenant_id, identifier, target_key, state, from_revisions,
                     to_revisions, steps, planned, attempts, started_at, finished_at, duration_ms,
-                    failure, $3::bigint FROM given
+                    failure, $3::bigint FROM given WHERE \(isLeased(job: 2, epoch: 3))
                 ON CONFLICT (job_id, tenant_id) DO UPDATE SET epoch = excluded.epoch,
                     state = CASE WHEN excluded.state = 'skipped'
                         AND t.from_revisions <> excluded.from_revisions
@@ -97,6 +106,7 @@ extension StatusStore {
             """
             UPDATE \(table("job_tenants")) SET from_revisions = $3::text[]
             WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND epoch = $4::bigint
+                AND \(isLeased(job: 1, epoch: 4))
             RETURNING tenant_id
             """,
             [
@@ -117,7 +127,8 @@ extension StatusStore {
             """
             UPDATE \(table("job_tenants")) SET state = 'failed', failure = $3::jsonb,
                 finished_at = $4::timestamptz, epoch = $2::bigint
-            WHERE job_id = $1::uuid AND (epoch < $2::bigint AND state IN ('pending', 'running')
+            WHERE job_id = $1::uuid AND \(isLeased(job: 1, epoch: 2))
+                AND (epoch < $2::bigint AND state IN ('pending', 'running')
                 OR epoch = $2::bigint AND failure -> 'detail' ->> 'code' = $5)
             RETURNING \(TenantResultRow.columns)
             """,
@@ -143,7 +154,7 @@ extension StatusStore {
                     (g.state, g.from_revisions, g.to_revisions, g.steps, g.planned, g.attempts,
                     g.started_at, g.finished_at, g.duration_ms, g.failure)
                 FROM given AS g WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
-                    AND t.epoch = $3::bigint
+                    AND t.epoch = $3::bigint AND \(isLeased(job: 2, epoch: 3))
             )
             \(upsertStatus)
             ORDER BY tenant_id

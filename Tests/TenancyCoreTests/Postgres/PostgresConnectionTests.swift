@@ -1,9 +1,10 @@
+import PrivatePostgres
 import TestSupport
 import Testing
 
 @testable import TenancyCore
 
-@Suite("A connection to PostgreSQL")
+@Suite("A connection to PostgreSQL", .timeLimit(.minutes(1)))
 struct PostgresConnectionTests {
     @discardableResult
     private func connected<R: Sendable>(
@@ -57,8 +58,13 @@ struct PostgresConnectionTests {
     @Test("cancelling the task ends the statement within a second")
     func cancel() async throws {
         try await connected { connection in
-            let task = Task { try await connection.execute("SELECT 1; SELECT pg_sleep(30)") }
-            try await Task.sleep(for: .milliseconds(100))
+            let task = Task { try await connection.execute("SELECT 1; SELECT pg_sleep(30.125)") }
+            let cluster = try await TestCluster.shared()
+            let sleepers = """
+                SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
+                    AND query LIKE '%pg_sleep(30.125)%' AND pid <> pg_backend_pid()
+                """
+            #expect(try await eventually { try await cluster.psql(sleepers).first == "1" })
             let start = ContinuousClock.now
             task.cancel()
             let result = await task.result
@@ -144,6 +150,87 @@ struct PostgresConnectionTests {
             let results = try await connection.execute(
                 "COPY (SELECT generate_series(1, 1000)) TO STDOUT; SELECT 1")
             #expect(results.last?.rows == [["1"]])
+        }
+    }
+
+    @Test("a COPY that sends for ever is cancelled like anything else")
+    func cancelCopy() async throws {
+        try await connected { connection in
+            await #expect(throws: PostgresError.deadlinePassed) {
+                _ = try await connection.execute(
+                    "COPY (SELECT generate_series(1, 1000000000)) TO STDOUT",
+                    deadline: .after(.milliseconds(200)))
+            }
+            #expect(await !connection.isOpen)
+        }
+    }
+
+    @Test("a message of many megabytes goes through whole")
+    func longMessage() async throws {
+        try await connected { connection in
+            let text = String(repeating: "x", count: 20_000_000)
+            let rows = try await connection.query("SELECT length($1), $1 = $2", [text, text])
+            #expect(rows == [["20000000", "t"]])
+        }
+    }
+
+    @Test("a null byte is refused, not taken for the end")
+    func nullByte() async throws {
+        try await connected { connection in
+            let error = await #expect(throws: PostgresError.self) {
+                _ = try await connection.query("SELECT $1::text", ["a\0b"])
+            }
+            #expect(error?.sqlState == "22021")
+            await #expect(throws: PostgresError.self) {
+                _ = try await connection.execute("SELECT 1; \0 DROP TABLE t")
+            }
+            let rows = try await connection.query("SELECT 1")
+            #expect(rows == [["1"]])
+        }
+    }
+
+    @Test("texts are UTF-8, whatever the environment and the database say")
+    func encoding() async throws {
+        let cluster = try await TestCluster.shared()
+        let name = "latin_database"
+        try await cluster.psql(
+            "CREATE DATABASE \(name) TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+        let connection = try await PostgresConnection.connect(
+            ConnectionString.parse(Secret(cluster.url(database: name))))
+        let rows = try await connection.query("SELECT $1::text, length($1)", ["é"])
+        #expect(rows == [["é", "1"]])
+        #expect(try await connection.execute("SHOW client_encoding")[0].rows == [["UTF8"]])
+        await connection.close()
+        try await cluster.psql("DROP DATABASE \(name) WITH (FORCE)")
+    }
+
+    @Test("connections by the dozen, cancelled at any moment, leave none behind")
+    func cancelledConnects() async throws {
+        try await TestCluster.withDatabase { database in
+            let parameters = try database.parameters
+            await withTaskGroup { group in
+                for number in 0..<24 {
+                    group.addTask {
+                        let task = Task {
+                            let connection = try await PostgresConnection.connect(parameters)
+                            _ = try await connection.query("SELECT pg_sleep(0.05)")
+                            await connection.close()
+                        }
+                        if number % 3 > 0 {
+                            try? await Task.sleep(for: .milliseconds(number * 2))
+                            task.cancel()
+                        }
+                        _ = await task.result
+                    }
+                }
+            }
+            let isEmpty = try await eventually {
+                try await database.psql(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                        + "AND pid <> pg_backend_pid()"
+                ).hasPrefix("0")
+            }
+            #expect(isEmpty)
         }
     }
 }

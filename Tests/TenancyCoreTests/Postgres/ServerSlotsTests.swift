@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite("Slots of a server")
+@Suite("Slots of a server", .timeLimit(.minutes(1)))
 struct ServerSlotsTests {
     @Test("no more than the limit are taken, and waiters follow in order")
     func limit() async throws {
@@ -33,8 +33,49 @@ struct ServerSlotsTests {
         let waiter = Task { try await slots.acquire("a:1") }
         #expect(try await eventually { await slots.isContended("a:1") })
         waiter.cancel()
-        await #expect(throws: PostgresError.self) { try await waiter.value }
+        await #expect(throws: PostgresError.cancelled(completedStatements: 0)) {
+            try await waiter.value
+        }
         await slots.release("a:1")
         #expect(await slots.used(at: "a:1") == 0)
+    }
+
+    @Test("a waiter gives up at its deadline, and its place goes to the next")
+    func deadline() async throws {
+        let slots = ServerSlots(limit: 1)
+        try await slots.acquire("a:1")
+        await #expect(throws: PostgresError.deadlinePassed) {
+            try await slots.acquire("a:1", until: .after(.milliseconds(5)))
+        }
+        await #expect(throws: PostgresError.deadlinePassed) {
+            try await slots.acquire("a:1", until: .after(.zero))
+        }
+        #expect(await !slots.isContended("a:1"))
+        await slots.release("a:1")
+        try await slots.acquire("a:1", until: .after(.zero))
+        #expect(await slots.used(at: "a:1") == 1)
+    }
+
+    @Test("however waiters come, are cancelled and give back, no place is lost")
+    func churn() async throws {
+        let slots = ServerSlots(limit: 3)
+        var random = SeededRandom()
+        var choices: [Bool] = []
+        for _ in 0..<600 { choices.append(Bool.random(using: &random)) }
+        await withTaskGroup { group in
+            for isCancelled in choices {
+                group.addTask {
+                    let task = Task {
+                        try await slots.acquire("a:1")
+                        await Task.yield()
+                        await slots.release("a:1")
+                    }
+                    if isCancelled { task.cancel() }
+                    _ = await task.result
+                }
+            }
+        }
+        #expect(await slots.used(at: "a:1") == 0, "\(random)")
+        #expect(await !slots.isContended("a:1"), "\(random)")
     }
 }

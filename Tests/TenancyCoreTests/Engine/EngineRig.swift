@@ -1,0 +1,115 @@
+import TestSupport
+
+@testable import TenancyCore
+
+/// Engines and workers in a database of a test's own.
+struct EngineRig: Sendable {
+    let database: TestDatabase
+    let slots: ServerSlots
+    let parameters: ConnectionParameters
+
+    /// Runs `body` with a rig in a new database and insists that no slot and no lock is left.
+    static func with<R: Sendable>(
+        schemas: [String] = ["a"], _ body: (EngineRig) async throws -> R
+    ) async throws -> R {
+        try await TestCluster.withDatabase { database in
+            let sql = schemas.map { "CREATE SCHEMA \"\($0)\";" }.joined()
+            if !sql.isEmpty { try await database.psql(sql) }
+            let slots = ServerSlots(limit: 4)
+            let parameters = try database.parameters
+            let result = try await body(
+                EngineRig(database: database, slots: slots, parameters: parameters))
+            let used = await slots.used(at: parameters.serverKey)
+            if used != 0 { throw Leak(what: "\(used) slots") }
+            let locks = try await database.locks()
+            if locks != 0 { throw Leak(what: "\(locks) advisory locks") }
+            return result
+        }
+    }
+
+    struct Leak: Error {
+        let what: String
+    }
+
+    func target(_ schema: String? = "a") throws -> Target {
+        Target(connection: parameters, schema: try schema.map { try SchemaName($0) })
+    }
+
+    func engine(
+        _ task: TargetTask, scope: TransactionScope = .step, lockTimeout: Int = 500,
+        targetLockTimeout: Duration = .seconds(10),
+        noteStart: @escaping SQLEngine.StartNote = { (_, _) async throws(TenantFailure) in }
+    ) -> SQLEngine {
+        SQLEngine(
+            task: task,
+            options: SQLEngine.Options(
+                session: SessionSettings(
+                    lockTimeoutMilliseconds: lockTimeout, statementTimeoutMilliseconds: 0),
+                scope: scope, targetLockTimeout: targetLockTimeout),
+            noteStart: noteStart)
+    }
+
+    /// One attempt on a schema; nothing of it is known before.
+    func apply(
+        _ task: TargetTask, to schema: String? = "a", scope: TransactionScope = .step,
+        knowing state: VersionState? = nil
+    ) async throws -> TargetOutcome {
+        var work = try work(schema, knowing: state)
+        return await attempt(&work, by: engine(task, scope: scope))
+    }
+
+    /// One attempt by a worker of its own.
+    func attempt(_ work: inout TargetWork, by engine: SQLEngine) async -> TargetOutcome {
+        let worker = WorkerConnection(
+            slots: slots, connectTimeout: .seconds(10), onNotice: { _ in })
+        let outcome = await engine.migrate(&work, by: worker)
+        await worker.close()
+        return outcome
+    }
+
+    func work(_ schema: String? = "a", knowing state: VersionState? = nil) throws -> TargetWork {
+        TargetWork(
+            target: try target(schema), tenants: [TenantName(id: "t", identifier: "t")],
+            state: state)
+    }
+
+    /// The version rows, sorted.
+    func rows(_ schema: String = "a") async throws -> [String] {
+        let text = try await database.psql(
+            "SELECT version_num FROM \(schema).alembic_version ORDER BY 1")
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    /// The tables of a schema but for the version table, sorted.
+    func tables(_ schema: String = "a") async throws -> [String] {
+        let text = try await database.psql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = '\(schema)' "
+                + "AND tablename <> 'alembic_version' ORDER BY 1")
+        return text.split(separator: "\n").map(String.init)
+    }
+}
+
+extension TestDatabase {
+    /// Advisory locks that are held in this database.
+    func locks() async throws -> Int {
+        let text = try await psql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+                + "(SELECT oid FROM pg_database WHERE datname = current_database())")
+        return Int(text.filter(\.isNumber)) ?? -1
+    }
+
+    /// Waits until a client of this database sleeps in a statement (`pg_sleep`).
+    func sleeps() async throws -> Bool {
+        try await shows("wait_event = 'PgSleep'")
+    }
+
+    /// Waits until pg_stat_activity shows a client of this database with this condition.
+    func shows(_ condition: String) async throws -> Bool {
+        try await eventually {
+            let found = try await psql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                    + "AND pid <> pg_backend_pid() AND \(condition)")
+            return !found.hasPrefix("0")
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Testing
+
+@testable import TenancyCore
+
+@Suite struct RetryPolicyTests {
+    private let passing = TenantFailure(code: "lock_timeout", message: "", isRetryable: true)
+
+    @Test(
+        "pauses double up to half a minute, half of each by chance",
+        arguments: [
+            (1, 0.0, 250), (1, 1.0, 500), (2, 1.0, 1_000), (3, 0.5, 1_500), (6, 1.0, 16_000),
+            (7, 1.0, 30_000), (7, 0.0, 15_000), (99, 1.0, 30_000),
+        ] as [(Int, Double, Int64)])
+    func pauses(attempt: Int, jitter: Double, milliseconds: Int64) {
+        let policy = RetryPolicy(maxAttempts: 100)
+        let pause = policy.pause(after: attempt, failure: passing, jitter: jitter)
+        #expect(pause?.milliseconds == milliseconds)
+    }
+
+    @Test("the last attempt is followed by none, and a lasting failure by none either")
+    func ends() {
+        let policy = RetryPolicy(maxAttempts: 2)
+        #expect(policy.pause(after: 1, failure: passing, jitter: 0) != nil)
+        #expect(policy.pause(after: 2, failure: passing, jitter: 0) == nil)
+        let lasting = TenantFailure(code: "statement_failed", message: "")
+        #expect(policy.pause(after: 1, failure: lasting, jitter: 0) == nil)
+        #expect(RetryPolicy(maxAttempts: 1).pause(after: 1, failure: passing, jitter: 0) == nil)
+    }
+}

@@ -1,0 +1,13 @@
+import TestSupport
+
+@testable import TenancyCore
+
+extension TestDatabase {
+    var parameters: ConnectionParameters {
+        get throws { try ConnectionString.parse(Secret(url)) }
+    }
+
+    func connect() async throws -> PostgresConnection {
+        try await PostgresConnection.connect(parameters)
+    }
+}

@@ -1,0 +1,101 @@
+import TestSupport
+import Testing
+
+@testable import TenancyCore
+
+@Suite(.timeLimit(.minutes(1))) struct WorkerConnectionTests {
+    private func worker(_ slots: ServerSlots) -> WorkerConnection {
+        WorkerConnection(slots: slots, connectTimeout: .seconds(10), onNotice: { _ in })
+    }
+
+    private func pid(_ connection: PostgresConnection) async throws -> String {
+        let rows = try await connection.query("SELECT pg_backend_pid()")
+        return (rows.first?.first ?? nil) ?? ""
+    }
+
+    @Test("one database is one connection, until it has seen 500 schemas")
+    func recycled() async throws {
+        try await TestCluster.withDatabase { database in
+            let slots = ServerSlots(limit: 1)
+            let worker = worker(slots)
+            let parameters = try database.parameters
+            let first = try await pid(worker.connection(for: parameters, schemas: 1))
+            #expect(worker.databaseKey == parameters.databaseKey)
+            for schemas in [400, 99, 0] {
+                #expect(
+                    try await pid(worker.connection(for: parameters, schemas: schemas)) == first)
+            }
+            let second = try await pid(worker.connection(for: parameters, schemas: 1))
+            #expect(second != first)
+            // More at once than a connection lasts is no reason to open one for nothing.
+            await worker.close()
+            let third = try await pid(worker.connection(for: parameters, schemas: 1_000))
+            #expect(try await pid(worker.connection(for: parameters, schemas: 0)) != third)
+            #expect(await slots.used(at: parameters.serverKey) == 1)
+            await worker.close()
+            await worker.close()
+            #expect(await slots.used(at: parameters.serverKey) == 0)
+            #expect(worker.databaseKey == nil)
+        }
+    }
+
+    @Test("a connection that was closed is replaced, and another database gets its own")
+    func replaced() async throws {
+        try await TestCluster.withDatabase { database in
+            let slots = ServerSlots(limit: 1)
+            let worker = worker(slots)
+            let parameters = try database.parameters
+            let connection = try await worker.connection(for: parameters, schemas: 1)
+            await connection.close()
+            let next = try await worker.connection(for: parameters, schemas: 1)
+            #expect(await next.isOpen)
+            let other = parameters.setting("dbname", to: "postgres")
+            let name = try await worker.connection(for: other, schemas: 1).query(
+                "SELECT current_database()")
+            #expect(name == [["postgres"]])
+            #expect(await !next.isOpen)
+            #expect(await slots.used(at: parameters.serverKey) == 1)
+            await worker.close()
+        }
+    }
+
+    @Test("a connection that does not come about gives its slot back")
+    func failure() async throws {
+        let parameters = try ConnectionString.parse(Secret("postgresql://127.0.0.1:1/nowhere"))
+        let slots = ServerSlots(limit: 1)
+        let worker = worker(slots)
+        for _ in 0..<3 {
+            await #expect(throws: PostgresError.self) {
+                _ = try await worker.connection(for: parameters, schemas: 1)
+            }
+        }
+        #expect(await slots.used(at: parameters.serverKey) == 0)
+        try await slots.acquire(parameters.serverKey)
+        await #expect(throws: PostgresError.deadlinePassed) {
+            _ = try await worker.connection(
+                for: parameters, schemas: 1, slotUntil: .after(.milliseconds(1)))
+        }
+    }
+
+    @Test("a slot is given up for those who wait, after its turn and not before")
+    func yields() async throws {
+        try await TestCluster.withDatabase { database in
+            let slots = ServerSlots(limit: 1)
+            let worker = worker(slots)
+            let parameters = try database.parameters
+            _ = try await worker.connection(for: parameters, schemas: 1)
+            let key = parameters.serverKey
+            let waiting = Task { try await slots.acquire(key) }
+            #expect(try await eventually { await slots.isContended(key) })
+            await worker.yieldIfContended()
+            #expect(worker.databaseKey != nil)
+            let gaveUp = try await eventually {
+                await worker.yieldIfContended()
+                return worker.databaseKey == nil
+            }
+            #expect(gaveUp)
+            try await waiting.value
+            #expect(await slots.used(at: key) == 1)
+        }
+    }
+}

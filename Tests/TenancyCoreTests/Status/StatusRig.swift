@@ -1,0 +1,57 @@
+import TestSupport
+
+@testable import TenancyCore
+
+let caller = Caller(name: "ci", requestID: "q-1", peer: "127.0.0.1")
+
+extension TestDatabase {
+    /// Runs `body` with a store whose tables are in this database.
+    func withStore<R: Sendable>(
+        prepared: Bool = true, _ body: (StatusStore) async throws -> R
+    ) async throws -> R {
+        let pool = ConnectionPool(try parameters, limit: 4, connectTimeout: .seconds(10))
+        let store = StatusStore(pool: pool, schema: try SchemaName("migrationd"))
+        if prepared { _ = try await store.prepare() }
+        let result = try await body(store)
+        await pool.close()
+        return result
+    }
+}
+
+func makeLease(_ epoch: Int64 = 1, replica: Int = 1) -> JobLease {
+    JobLease(replica: "00000000-0000-4000-8000-00000000000\(replica)", epoch: epoch)
+}
+
+func makeClaim(
+    _ id: String, _ state: TenantState = .pending, from: [String]? = nil, to: [String]? = nil,
+    target: Int64? = nil
+) -> TenantClaim {
+    var result = TenantResult(tenantID: id, identifier: id.uppercased(), state: state)
+    result.fromRevisions = from
+    result.toRevisions = to
+    if state.isFinal { result.finishedAt = Timestamp(milliseconds: 1_795_342_530_250) }
+    return TenantClaim(result: result, targetKey: target)
+}
+
+/// A result with every member set, and texts that try to be something else.
+func makeResult(_ id: String, _ state: TenantState = .failed) -> TenantResult {
+    var result = TenantResult(tenantID: id, identifier: "o'\"\\{,}\u{301}", state: state)
+    result.fromRevisions = ["a", "b,\"c\""]
+    result.toRevisions = []
+    result.steps = 2
+    result.plannedRevisions = ["x"]
+    result.attempts = 3
+    result.startedAt = Timestamp(milliseconds: 1_795_342_530_000)
+    result.finishedAt = Timestamp(milliseconds: 1_795_342_530_251)
+    result.durationMilliseconds = 251
+    result.failure = TenantFailure(
+        code: "lock_timeout", message: "it's \"busy\"\n\\", sqlState: "55P03", revision: "r2",
+        statement: "ALTER TABLE \"t\"", file: "r2.sql", line: 7, isRetryable: true,
+        hint: "wait",
+        blockedBy: [
+            BlockingSession(
+                pid: 4_711, query: "SELECT 1", state: "idle", applicationName: nil,
+                ageMilliseconds: 90_000)
+        ])
+    return result
+}
