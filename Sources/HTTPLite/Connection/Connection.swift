@@ -157,6 +157,12 @@ final class Connection: @unchecked Sendable {
         core.loop.modify(transport.socket.descriptor, token: token, interest: wanted)
     }
 
+    /// Enters the deadline again after the timers were emptied.
+    func reschedule() {
+        timerMoment = .never
+        schedule()
+    }
+
     private func schedule() {
         let deadline = machine.deadline
         guard deadline < timerMoment else { return }

@@ -87,12 +87,23 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         postponed.removeAll(keepingCapacity: true)
         for connection in resumed { connection.turn() }
         renewDate()
+        pruneTimers()
         stats.handlers = liveHandlers
         published.withLock { $0 = stats }
         if drainDeadline != nil, stats.connections == 0 {
             for waiter in drained { waiter.resume() }
             drained = []
         }
+    }
+
+    /// Throws stale entries out when short connections have left many.
+    private func pruneTimers() {
+        guard loop.timers.count > 4 * stats.connections + 4096 else { return }
+        loop.timers.removeAll()
+        for slot in slots { slot.connection?.reschedule() }
+        // The listeners' own timer looks what is due, so one too many does no harm.
+        loop.timers.insert(loop.now + Self.resumeDelay, token: Self.listenerBit)
+        if let drainDeadline { loop.timers.insert(drainDeadline, token: Self.listenerBit) }
     }
 
     private func renewDate() {
