@@ -56,9 +56,21 @@ struct VersionReader {
             "SET LOCAL statement_timeout = "
                 + bounded(settings.statementTimeoutMilliseconds, VersionReader.statementTimeout),
         ]
-        let reads = schemas.map { VersionTable(schema: $0).read }
+        let tables = schemas.map { VersionTable(schema: $0) }
+        do throws(PostgresError) {
+            return try await rows(opening, tables.map(\.copy), on: connection)
+        } catch .server(let error) where error.sqlState == SQLState.wrongObjectType {
+            // One of them is a view or partitioned.
+            return try await rows(opening, tables.map(\.read), on: connection)
+        }
+    }
+
+    private func rows(
+        _ opening: [String], _ reads: [String], on connection: PostgresConnection
+    ) async throws(PostgresError) -> [[String]] {
         let results = try await connection.execute(
-            (opening + reads).joined(separator: ";\n"), deadline: .after(VersionReader.patience))
+            (opening + reads).joined(separator: ";\n"), keepingCopies: true,
+            deadline: .after(VersionReader.patience))
         return results.dropFirst(opening.count).map { $0.rows.compactMap { $0[0] } }
     }
 

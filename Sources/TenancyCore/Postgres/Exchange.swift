@@ -31,6 +31,9 @@ struct Exchange: ~Copyable {
     private let handle: ConnectionHandle
     private let interrupt: Interrupt
     private var deadline: Deadline
+    /// Whether the rows of COPY TO STDOUT are results; a migration has no use for them.
+    private let keepsCopies: Bool
+    private var copied: [[String?]] = []
     private var results: [StatementResult] = []
     private var error: PostgresError?
     /// Why the statement was cancelled, once it was; decides what is thrown in the end.
@@ -41,10 +44,13 @@ struct Exchange: ~Copyable {
     /// arrive late and would then hit the next statement.
     var isReusable: Bool { isDrained && stopped == nil && PQstatus(handle.raw) == CONNECTION_OK }
 
-    init(handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline) {
+    init(
+        handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline, keepsCopies: Bool
+    ) {
         self.handle = handle
         self.interrupt = interrupt
         self.deadline = deadline
+        self.keepsCopies = keepsCopies
     }
 
     mutating func run() -> Result<[StatementResult], PostgresError> {
@@ -122,28 +128,35 @@ struct Exchange: ~Copyable {
     private mutating func take(_ result: consuming ResultHandle) -> Bool {
         switch result.status {
         case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-            results.append(StatementResult(tag: result.commandTag, rows: []))
+            results.append(StatementResult(tag: result.commandTag, rows: copied))
+            copied = []
         case PGRES_TUPLES_OK:
             results.append(StatementResult(tag: result.commandTag, rows: result.rows()))
         case PGRES_COPY_IN:
             // There is no data to give; the server then fails the statement with this text.
             PQputCopyEnd(handle.raw, "COPY FROM STDIN cannot run in a migration")
         case PGRES_COPY_OUT:
-            return discardCopyData()
+            return takeCopyData()
         default:
             error = error ?? .server(result.serverError(after: results.count))
         }
         return true
     }
 
-    /// Reads what COPY TO STDOUT sends; a migration has no use for it.
-    private mutating func discardCopyData() -> Bool {
+    /// Reads what COPY TO STDOUT sends.
+    private mutating func takeCopyData() -> Bool {
         var buffer: UnsafeMutablePointer<CChar>?
         while true {
-            switch PQgetCopyData(handle.raw, &buffer, 1) {
+            let count = PQgetCopyData(handle.raw, &buffer, 1)
+            switch count {
             case 0:
                 guard wait(for: POLLIN), PQconsumeInput(handle.raw) == 1 else { return false }
-            case 1...: PQfreemem(buffer)
+            case 1...:
+                if keepsCopies {
+                    let line = UnsafeRawBufferPointer(start: buffer, count: Int(count))
+                    copied.append(CopyText.columns(of: line))
+                }
+                PQfreemem(buffer)
             // -1: all of it was read. -2: the result that follows says what is wrong.
             default: return true
             }

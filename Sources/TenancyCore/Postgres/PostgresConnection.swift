@@ -67,13 +67,16 @@ public actor PostgresConnection {
     /// Sends one message of any number of statements (the simple query protocol), and returns the
     /// result of each.
     ///
-    /// A `ServerError` says in `completedStatements` which statement failed.
+    /// A `ServerError` says in `completedStatements` which statement failed. The data of COPY TO
+    /// STDOUT (text format) is thrown away, unless `keepingCopies` makes it the statement's rows.
     public func execute(
-        _ sql: String, deadline: Deadline = .never
+        _ sql: String, keepingCopies: Bool = false, deadline: Deadline = .never
     ) async throws(PostgresError) -> [StatementResult] {
         try requireText([sql])
         return try await interruptibly { connection in
-            connection.roundTrip(deadline: deadline) { PQsendQuery($0, sql) }
+            connection.roundTrip(deadline: deadline, keepsCopies: keepingCopies) {
+                PQsendQuery($0, sql)
+            }
         }
     }
 
@@ -123,13 +126,14 @@ public actor PostgresConnection {
     }
 
     private func roundTrip(
-        deadline: Deadline, send: (OpaquePointer) -> Int32
+        deadline: Deadline, keepsCopies: Bool = false, send: (OpaquePointer) -> Int32
     ) -> Result<[StatementResult], PostgresError> {
         guard let handle else {
             return .failure(.connectionLost(message: "the connection is closed"))
         }
         guard send(handle.raw) == 1 else { return .failure(lost(handle)) }
-        var exchange = Exchange(handle: handle, interrupt: interrupt, deadline: deadline)
+        var exchange = Exchange(
+            handle: handle, interrupt: interrupt, deadline: deadline, keepsCopies: keepsCopies)
         let result = exchange.run()
         if !exchange.isReusable { self.handle = nil }
         return result

@@ -70,6 +70,7 @@ public enum SQLState {
     public static let divisionByZero = "22012"
     public static let invalidCatalogName = "3D000"
     public static let invalidSchemaName = "3F000"
+    public static let wrongObjectType = "42809"
     public static let undefinedTable = "42P01"
     public static let duplicateTable = "42P07"
     public static let duplicateSchema = "42P06"

@@ -53,6 +53,38 @@ import Testing
         }
     }
 
+    @Test("a version table that is a view is read all the same, and its neighbours with it")
+    func view() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.psql(
+                """
+                CREATE SCHEMA a; CREATE SCHEMA b;
+                CREATE TABLE a.alembic_version AS SELECT 'r1'::text version_num;
+                CREATE VIEW b.alembic_version AS SELECT 'r2'::text version_num;
+                """)
+            let connection = try await database.connect()
+            let states = try await reader.read(
+                ["a", "b"].map { try SchemaName($0) }, on: connection)
+            #expect(states == [.rows(["r1"]), .rows(["r2"])])
+            await connection.close()
+        }
+    }
+
+    @Test("rows with characters that COPY escapes are read as they are")
+    func escapes() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.psql(
+                """
+                CREATE TABLE alembic_version (version_num text);
+                INSERT INTO alembic_version VALUES (E'a\\\\N\\tb\\nc'), ('é'), (NULL), ('');
+                """)
+            let connection = try await database.connect()
+            let states = try await reader.read([nil], on: connection)
+            #expect(states == [.rows(["a\\N\tb\nc", "é", ""])])
+            await connection.close()
+        }
+    }
+
     @Test("a table that is held does not hold up the reader for ever")
     func held() async throws {
         try await TestCluster.withDatabase { database in
