@@ -44,7 +44,9 @@ let package = Package(
         .target(
             name: "HTTPLite",
             dependencies: ["COpenSSL", "CSystem"],
-            exclude: readmes("Connection", "Routing", "Server", "Wire"),
+            exclude: ["README.md"]
+                + readmes(
+                    "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
             swiftSettings: strict),
         .target(
             name: "PrivatePostgres",
