@@ -18,7 +18,8 @@ func readmes(_ folders: String...) -> [String] {
 let package = Package(
     name: "migrationd",
     products: [
-        .executable(name: "migrationd", targets: ["MigrationDaemon"])
+        .executable(name: "migrationd", targets: ["MigrationDaemon"]),
+        .library(name: "HTTPLite", targets: ["HTTPLite"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
