@@ -16,6 +16,7 @@ enum RequestField: String, CaseIterable, Sendable {
     case prefer = "Prefer"
     case ifNoneMatch = "If-None-Match"
     case idempotencyKey = "Idempotency-Key"
+    case lastEventID = "Last-Event-ID"
 }
 
 /// Whether a call takes a body, and what its schema is called.

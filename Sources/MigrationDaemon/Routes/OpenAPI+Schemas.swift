@@ -97,7 +97,7 @@ extension OpenAPI {
                 "retry_of": Schema.orNull(Schema.uuid), "version": Schema.count,
                 "links": Schema.answer([
                     "self": Schema.text, "tenants": Schema.text,
-                    "events": Schema.orNull(Schema.text), "cancel": Schema.text,
+                    "events": Schema.text, "cancel": Schema.text,
                     "pause": Schema.text, "resume": Schema.text, "retry": Schema.text,
                 ]),
             ])

@@ -180,12 +180,14 @@ extension RequestField {
         case .prefer: "`wait=N` waits up to N seconds, at most 300, for the job's end (RFC 7240)."
         case .ifNoneMatch: "An `ETag` of before: 304 when nothing has changed."
         case .idempotencyKey: "The same key with the same body answers with the same job."
+        case .lastEventID: "The id of the last event that the caller has; browsers send it."
         }
     }
 
     fileprivate var schema: JSONValue {
         switch self {
         case .prefer, .ifNoneMatch: Schema.text
+        case .lastEventID: ["type": "string", "pattern": "^([0-9]{1,18}(-end)?)?$"]
         case .idempotencyKey:
             ["type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x20-\\x7E]*$"]
         }

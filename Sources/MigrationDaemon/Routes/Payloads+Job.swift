@@ -20,7 +20,8 @@ extension JobSnapshot {
             "first_errors": .array(firstErrors.map(\.json)),
             "retry_of": JSONValue(retryOf?.description), "version": JSONValue(version),
             "links": [
-                "self": .string(path), "tenants": .string("\(path)/tenants"), "events": nil,
+                "self": .string(path), "tenants": .string("\(path)/tenants"),
+                "events": .string("\(path)/events"),
                 "cancel": .string("\(path)/cancel"), "pause": .string("\(path)/pause"),
                 "resume": .string("\(path)/resume"), "retry": .string("\(path)/retry"),
             ],

@@ -4,7 +4,7 @@ internal import TenancyCore
 /// The table of all calls: the router and the API's description are made from it.
 enum Routes {
     static let groups: [(name: String, endpoints: [Endpoint])] = [
-        ("Jobs", JobRoutes.endpoints + SteeringRoutes.endpoints),
+        ("Jobs", JobRoutes.endpoints + EventRoutes.endpoints + SteeringRoutes.endpoints),
         ("Tenants", TenantRoutes.endpoints),
         ("Revisions", RevisionRoutes.endpoints),
         ("Daemon", DaemonRoutes.endpoints),

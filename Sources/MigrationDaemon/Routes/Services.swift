@@ -3,6 +3,8 @@ internal import TenancyCore
 /// What the handlers work with; `Daemon` joins it.
 struct Services: Sendable {
     let scheduler: JobScheduler
+    let events: JobEvents
+    let eventStreams: EventStreams
     let directory: TenantDirectory
     let library: MigrationLibrary
     let readiness: any ReadinessProbe

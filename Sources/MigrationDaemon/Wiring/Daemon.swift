@@ -28,7 +28,10 @@ struct Daemon: Sendable {
         preparation = ControlPreparation(
             store: environment.store, scheduler: scheduler, logger: logger)
         let services = Services(
-            scheduler: scheduler, directory: TenantDirectory(environment),
+            scheduler: scheduler,
+            events: JobEvents(scheduler: scheduler, store: environment.store),
+            eventStreams: EventStreams(limit: config.server.limits.eventStreams),
+            directory: TenantDirectory(environment),
             library: environment.migrations,
             readiness: Readiness(preparation: preparation, environment: environment),
             identity: DaemonIdentity(
@@ -182,6 +185,8 @@ extension Limits {
         bodyIdleTimeout = limits.bodyTimeout
         writeTimeout = limits.writeTimeout
         idleTimeout = limits.idleTimeout
+        // Event streams have a limit of their own; beside them results are streamed as NDJSON.
+        streams += limits.eventStreams
     }
 }
 

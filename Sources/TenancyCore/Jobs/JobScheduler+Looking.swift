@@ -6,6 +6,9 @@ extension JobScheduler {
         return try await environment.store.job(id)
     }
 
+    /// Whether this daemon runs the job, or has it waiting.
+    func runsHere(_ id: JobID) -> Bool { live[id] != nil }
+
     /// Waits until the job's version is another than `version`, or, without one, until it has ended;
     /// at most for `timeout`.
     public func wait(

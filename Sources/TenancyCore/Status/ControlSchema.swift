@@ -80,7 +80,14 @@ enum ControlSchema {
             request_id text NOT NULL,
             peer text NOT NULL
         );
+        """,
         """
+        ALTER TABLE $schema.jobs ADD COLUMN last_event bigint NOT NULL DEFAULT 0;
+        ALTER TABLE $schema.job_tenants ADD COLUMN event bigint;
+        COMMENT ON COLUMN $schema.job_tenants.event IS 'the place of the result in the order in which the job''s results were recorded; counted in jobs.last_event under its row lock, so that they are seen in that order, too';
+        CREATE INDEX job_tenants_events ON $schema.job_tenants (job_id, event)
+            WHERE event IS NOT NULL;
+        """,
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.

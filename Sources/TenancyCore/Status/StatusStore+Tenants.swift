@@ -49,6 +49,32 @@ extension StatusStore {
         """
     }
 
+    /// Rows of the JSON array `$1`; `place` counts those that have ended.
+    private static let given = """
+        given AS (
+            SELECT *, count(*) FILTER (WHERE state NOT IN ('pending', 'running'))
+                OVER (ROWS UNBOUNDED PRECEDING) AS place
+            FROM json_to_recordset($1) AS r (\(tenantRecord))
+        )
+        """
+
+    /// The job's row where the lease `$3` is still in force on job `$2`, with numbers for `count`
+    /// results after its `base`. The row is locked until they are committed: who reads events by
+    /// their numbers never sees a later one before an earlier.
+    private func leased(numbering count: Int) -> String {
+        let mine = "id = $2::uuid AND lease_epoch = $3::bigint"
+        let jobs = table("jobs")
+        if count == 0 {
+            return "leased AS (SELECT last_event AS base FROM \(jobs) WHERE \(mine) FOR SHARE)"
+        }
+        return """
+            leased AS (
+                UPDATE \(jobs) SET last_event = last_event + \(count) WHERE \(mine)
+                RETURNING last_event - \(count) AS base
+            )
+            """
+    }
+
     /// Records tenants of a job before anything is done to them, some of them ended already, and the
     /// revisions that are known of them.
     ///
@@ -60,21 +86,24 @@ extension StatusStore {
         if claims.isEmpty { return [:] }
         let rows = try await run(
             """
-            WITH given AS (
-                SELECT * FROM json_to_recordset($1) AS r (\(StatusStore.tenantRecord))
-            ), claimed AS (
+            WITH \(StatusStore.given),
+            \(leased(numbering: claims.count { $0.result.state.isFinal })),
+            claimed AS (
                 INSERT INTO \(table("job_tenants")) AS t (job_id, tenant_id, identifier, target_key,
                     state, from_revisions, to_revisions, steps, planned, attempts, started_at,
-                    finished_at, duration_ms, failure, epoch)
+                    finished_at, duration_ms, failure, epoch, event)
                 SELECT $2::uuid, tenant_id, identifier, target_key, state, from_revisions,
                     to_revisions, steps, planned, attempts, started_at, finished_at, duration_ms,
-                    failure, $3::bigint FROM given WHERE \(isLeased(job: 2, epoch: 3))
+                    failure, $3::bigint,
+                    CASE WHEN state NOT IN ('pending', 'running') THEN base + place END
+                FROM given, leased
                 ON CONFLICT (job_id, tenant_id) DO UPDATE SET epoch = excluded.epoch,
                     state = CASE WHEN excluded.state = 'skipped'
                         AND t.from_revisions <> excluded.from_revisions
                         THEN 'succeeded' ELSE excluded.state END,
                     to_revisions = excluded.to_revisions, failure = excluded.failure,
                     finished_at = excluded.finished_at,
+                    event = coalesce(t.event, excluded.event),
                     from_revisions = coalesce(t.from_revisions, excluded.from_revisions)
                 WHERE t.epoch = excluded.epoch
                     OR t.epoch < excluded.epoch AND t.state IN ('pending', 'running')
@@ -123,13 +152,23 @@ extension StatusStore {
         _ failure: TenantFailure, job: JobID, lease: JobLease
     ) async throws(StatusError) -> [TenantResult] {
         let stored: JSONValue = ["message": .string(failure.message), "detail": failure.json]
+        let isOpen = "epoch < $2::bigint AND state IN ('pending', 'running')"
         let rows = try await run(
             """
+            WITH gone AS (
+                SELECT tenant_id AS id, row_number() OVER (ORDER BY tenant_id) AS place
+                FROM \(table("job_tenants")) WHERE job_id = $1::uuid AND (\(isOpen)
+                    OR epoch = $2::bigint AND failure -> 'detail' ->> 'code' = $5)
+            ), leased AS (
+                UPDATE \(table("jobs")) SET
+                    last_event = last_event + (SELECT count(*) FROM gone)
+                WHERE id = $1::uuid AND lease_epoch = $2::bigint
+                RETURNING last_event - (SELECT count(*) FROM gone) AS base
+            )
             UPDATE \(table("job_tenants")) SET state = 'failed', failure = $3::jsonb,
-                finished_at = $4::timestamptz, epoch = $2::bigint
-            WHERE job_id = $1::uuid AND \(isLeased(job: 1, epoch: 2))
-                AND (epoch < $2::bigint AND state IN ('pending', 'running')
-                OR epoch = $2::bigint AND failure -> 'detail' ->> 'code' = $5)
+                finished_at = $4::timestamptz, epoch = $2::bigint,
+                event = coalesce(event, base + place)
+            FROM gone, leased WHERE job_id = $1::uuid AND tenant_id = gone.id
             RETURNING \(TenantResultRow.columns)
             """,
             [
@@ -146,15 +185,16 @@ extension StatusStore {
         if results.isEmpty { return }
         _ = try await run(
             """
-            WITH given AS (
-                SELECT * FROM json_to_recordset($1) AS r (\(StatusStore.tenantRecord))
-            ), ended AS (
+            WITH \(StatusStore.given),
+            \(leased(numbering: results.count { $0.state.isFinal })),
+            ended AS (
                 UPDATE \(table("job_tenants")) AS t SET (state, from_revisions, to_revisions, steps,
-                    planned, attempts, started_at, finished_at, duration_ms, failure) =
+                    planned, attempts, started_at, finished_at, duration_ms, failure, event) =
                     (g.state, g.from_revisions, g.to_revisions, g.steps, g.planned, g.attempts,
-                    g.started_at, g.finished_at, g.duration_ms, g.failure)
-                FROM given AS g WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
-                    AND t.epoch = $3::bigint AND \(isLeased(job: 2, epoch: 3))
+                    g.started_at, g.finished_at, g.duration_ms, g.failure,
+                    coalesce(t.event, base + place))
+                FROM given AS g, leased WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
+                    AND t.epoch = $3::bigint
             )
             \(upsertStatus)
             ORDER BY tenant_id
@@ -227,6 +267,23 @@ extension StatusStore {
                 job.description, tenantID, SQLText.arrayParameter(states.map(\.rawValue)),
             ])
         return rows.compactMap(TenantResultRow.read)
+    }
+
+    /// Results in the order in which they were recorded, after the event `number`.
+    func events(
+        of job: JobID, after number: Int64, limit: Int
+    ) async throws(StatusError) -> [JobEvents.Result] {
+        let rows = try await run(
+            """
+            SELECT \(TenantResultRow.columns), event FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND event > $2::bigint ORDER BY event LIMIT \(limit)
+            """, [job.description, String(number)])
+        return rows.compactMap { row in
+            guard let result = TenantResultRow.read(row),
+                let number = row.last?.flatMap({ Int64($0) })
+            else { return nil }
+            return JobEvents.Result(number: number, result: result)
+        }
     }
 
     /// Which of `ids` the job has not recorded yet.
