@@ -101,6 +101,66 @@ import Testing
         }
     }
 
+    // MARK: - Events
+
+    @Test("results are numbered in the order in which they were recorded, each of them once")
+    func events() async throws {
+        try await withJob { store, job, database in
+            let claims = [makeClaim("a"), makeClaim("b", .skipped), makeClaim("c"), makeClaim("d")]
+            for _ in 0..<2 {
+                _ = try await store.claim(claims, job: job, lease: makeLease(1))
+            }
+            try await store.record([makeResult("d")], job: job, lease: makeLease(1))
+            try await store.record(
+                [makeResult("d"), makeResult("a")], job: job, lease: makeLease(1))
+            try await store.record([makeResult("c")], job: job, lease: makeLease(7))
+            var events = try await store.events(of: job, after: 0, limit: 9)
+            #expect(events.map(\.result.tenantID) == ["b", "d", "a"])
+            #expect(events.map(\.number) == events.map(\.number).sorted())
+            let second = events[1].number
+            #expect(try await store.events(of: job, after: second, limit: 9) == [events[2]])
+            #expect(try await store.events(of: job, after: 0, limit: 2) == Array(events.prefix(2)))
+
+            try await take(job, 2, database)
+            let failure = TenantFailure(code: "tenant_gone", message: "gone")
+            for _ in 0..<2 {
+                _ = try await store.endUnclaimed(failure, job: job, lease: makeLease(2))
+            }
+            events = try await store.events(of: job, after: events[2].number, limit: 9)
+            #expect(events.map(\.result.tenantID) == ["c"])
+        }
+    }
+
+    @Test("two writers of one job never show a later event before an earlier one")
+    func eventOrder() async throws {
+        try await withJob { store, job, _ in
+            let reader = Task {
+                var (seen, last) = ([Int64](), Int64(0))
+                while seen.count < 200 && !Task.isCancelled {
+                    let events = try await store.events(of: job, after: last, limit: 50)
+                    seen += events.map(\.number)
+                    last = seen.last ?? 0
+                }
+                return seen.count
+            }
+            try await withThrowingTaskGroup { group in
+                for writer in 0..<2 {
+                    group.addTask {
+                        for page in 0..<20 {
+                            let claims = (0..<5).map {
+                                makeClaim("w\(writer)-\(page)-\($0)", .skipped)
+                            }
+                            _ = try await store.claim(claims, job: job, lease: makeLease(1))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            // Whoever went on after the newest number has missed none.
+            #expect(try await reader.value == 200)
+        }
+    }
+
     // MARK: - Results
 
     @Test("a result is read as it was written, and a lost lease's is ignored")
