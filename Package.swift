@@ -31,6 +31,9 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "libssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CSystem"),
         .target(
             name: "TenancyCore",
@@ -43,8 +46,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
-            dependencies: ["COpenSSL", "CSystem"],
-            exclude: readmes("Connection", "Routing", "Server", "Wire"),
+            dependencies: ["COpenSSL", "CSystem", "CZlib"],
+            exclude: readmes(
+                "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
             swiftSettings: strict),
         .target(
             name: "PrivatePostgres",
@@ -73,7 +77,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",
-            dependencies: ["HTTPLite"],
+            dependencies: ["HTTPLite", "CZlib"],
             swiftSettings: strict),
         .testTarget(
             name: "MigrationDaemonTests",
