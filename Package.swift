@@ -32,6 +32,9 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "libssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CSystem"),
         .target(
             name: "TenancyCore",
@@ -44,7 +47,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
-            dependencies: ["COpenSSL", "CSystem"],
+            dependencies: ["COpenSSL", "CSystem", "CZlib"],
             exclude: ["README.md"]
                 + readmes(
                     "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
@@ -76,7 +79,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",
-            dependencies: ["HTTPLite"],
+            dependencies: ["HTTPLite", "CZlib"],
             swiftSettings: strict),
         .testTarget(
             name: "MigrationDaemonTests",

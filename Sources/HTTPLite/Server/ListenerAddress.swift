@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Where a server listens.
 public enum ListenerAddress: Sendable, Hashable, CustomStringConvertible {
     /// A host name or address; port 0 lets the system choose one.
@@ -20,6 +22,23 @@ public enum ListenerAddress: Sendable, Hashable, CustomStringConvertible {
             let count = environment["LISTEN_FDS"].flatMap({ Int32($0) }), (1...64).contains(count)
         else { return [] }
         return (3..<(3 + count)).map { .inherited(descriptor: $0) }
+    }
+
+    /// Whether nobody but this machine can reach it; a host name is taken to be open to all.
+    public var isLocal: Bool {
+        switch self {
+        case .tcp(let host, _): Self.isLoopback(host)
+        case .unix: true
+        case .inherited(let descriptor): Self.isLocal(SocketAddress.ofSocket(descriptor))
+        }
+    }
+
+    private static func isLocal(_ bound: SocketAddress) -> Bool {
+        bound.family == AF_UNIX || isLoopback(bound.host)
+    }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        host == "::1" || host.hasPrefix("127.")
     }
 
     /// `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/x.sock` or `fd:3`.

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 
 /// TLS that could not be set up, and why.
 public struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -33,6 +34,9 @@ public struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// OpenSSL's error queue, which belongs to the thread and not to a connection.
 enum OpenSSLErrors {
+    private static let systemErrorFlag: UInt = 1 << 31
+    private static let reasonMask: UInt = (1 << 31) - 1
+
     /// Forgets old errors: one that stays would be taken for the next call's.
     static func clear() {
         ERR_clear_error()
@@ -42,6 +46,10 @@ enum OpenSSLErrors {
     static func takeReason() -> String {
         let code = ERR_get_error()
         defer { ERR_clear_error() }
+        // A system call's error has no text of OpenSSL's (ERR_GET_REASON(3)).
+        if code & systemErrorFlag != 0, let text = strerror(Int32(code & reasonMask)) {
+            return String(cString: text)
+        }
         guard let text = ERR_reason_error_string(code) else { return "error \(code)" }
         return String(cString: text)
     }

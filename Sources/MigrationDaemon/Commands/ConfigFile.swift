@@ -21,7 +21,8 @@ enum ConfigFile {
         } catch {
             throw failure(path, error.issues.count, error.description)
         }
-        let refused = NotOffered.problems(of: config)
+        let tls = ServerTLS.problem(of: config.server.tls)
+        let refused = NotOffered.problems(of: config) + [tls].compactMap(\.self)
         if !refused.isEmpty {
             throw failure(path, refused.count, refused.joined(separator: "\n"))
         }

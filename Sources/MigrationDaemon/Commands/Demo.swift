@@ -69,7 +69,7 @@ struct Demo: AsyncParsableCommand {
         try files.write(config: config(cluster, fleet, files))
         let daemon = try Daemon(
             ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
-        guard let address = try await daemon.start().first?.url else { return }
+        guard let address = try await daemon.start().first else { return }
         say("listening on \(address)")
         try await withThrowingTaskGroup { group in
             group.addTask {

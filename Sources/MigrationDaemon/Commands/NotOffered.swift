@@ -6,12 +6,6 @@ enum NotOffered {
     /// Everything of `config` that is refused, a sentence each.
     static func problems(of config: DaemonConfig) -> [String] {
         var problems: [String] = []
-        let tls = config.server.tls
-        if tls.certificateFile != nil || tls.privateKeyFile != nil || tls.clientCAFile != nil {
-            problems.append(
-                "server.tls: this version speaks plain HTTP only; set its files to null and put a "
-                    + "proxy that speaks TLS in front of it")
-        }
         if config.migrations.source == .alembic {
             problems.append(
                 "migrations.source: this version runs SQL folders only; write the Alembic project as "

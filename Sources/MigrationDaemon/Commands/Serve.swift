@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import FoundationEssentials
+internal import HTTPLite
 internal import Logging
 internal import TenancyCore
 
@@ -15,11 +16,15 @@ struct Serve: AsyncParsableCommand {
         let logger = Loggers.make(level: config.log.level, format: config.log.format)
         // From here on a signal asks for a drain, even one that comes while the daemon starts.
         let signals = Signals()
-        let manager = ServiceManager(
-            path: ProcessInfo.processInfo.environment["NOTIFY_SOCKET"])
-        let daemon = try Daemon(config, logger: logger)
+        let process = ProcessInfo.processInfo
+        let manager = ServiceManager(path: process.environment["NOTIFY_SOCKET"])
+        OpenFiles.raiseLimit()
+        let daemon = try Daemon(
+            config, logger: logger,
+            inherited: ListenerAddress.activated(
+                environment: process.environment, processID: process.processIdentifier))
         for address in try await daemon.start() {
-            StandardStream.output.writeLine("listening on \(address.url)")
+            StandardStream.output.writeLine("listening on \(address)")
         }
         manager.ready()
         await signals.untilStop { daemon.reload() }

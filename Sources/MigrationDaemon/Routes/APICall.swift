@@ -53,7 +53,7 @@ struct APICall: Sendable {
         guard principal.role < role else { return }
         throw Problem(
             .forbidden,
-            "To \(action) needs the role \(role.rawValue); this token has "
+            "To \(action) needs the role \(role.rawValue); this caller has "
                 + "\(principal.role.rawValue).")
     }
 

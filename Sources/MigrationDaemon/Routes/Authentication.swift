@@ -10,19 +10,33 @@ struct Principal: Sendable, Equatable {
     static let anonymous = Principal(name: "anonymous", role: .admin)
 }
 
-/// Decides who may call: by bearer token (RFC 6750), or, on a daemon without tokens, by where the
-/// request says it was sent to and comes from.
+/// Decides who may call: by bearer token (RFC 6750), by client certificate, or, on a daemon with
+/// neither, by where the request says it was sent to and comes from.
 struct Authenticator: Sendable {
     private let tokens: [DaemonConfig.Server.Token]
+    private let clients: [String: Principal]
     private let hosts: HostPolicy
 
     init(_ server: DaemonConfig.Server) {
         tokens = server.tokens
+        clients = Dictionary(
+            server.tls.clients.map { ($0.subject, Principal(name: $0.name, role: $0.role)) },
+            uniquingKeysWith: { first, _ in first })
         hosts = HostPolicy(configuredHost: server.host)
     }
 
-    /// Whether callers need a token.
-    var requiresToken: Bool { !tokens.isEmpty }
+    /// Whether callers must say who they are.
+    var requiresToken: Bool { !tokens.isEmpty || !clients.isEmpty }
+
+    /// The caller's name, if the request proves one.
+    func callerName(of request: HTTPRequest) -> String? {
+        guard requiresToken else { return nil }
+        do throws(Problem) {
+            return try identify(request).name
+        } catch {
+            return nil
+        }
+    }
 
     /// The caller of a request that may be made with this access.
     func admit(_ request: HTTPRequest, _ access: Access) throws(Problem) -> Principal {
@@ -31,18 +45,22 @@ struct Authenticator: Sendable {
         guard principal.role >= role else {
             throw Problem(
                 .forbidden,
-                "This call needs the role \(role.rawValue); this token has "
+                "This call needs the role \(role.rawValue); this caller has "
                     + "\(principal.role.rawValue).")
         }
         return principal
     }
 
     private func identify(_ request: HTTPRequest) throws(Problem) -> Principal {
-        if tokens.isEmpty {
+        if !requiresToken {
             try hosts.check(request.fields)
             return .anonymous
         }
         let values = request.fields.values(of: "Authorization")
+        // A token is the closer word: who sends one means to be its owner.
+        if values.isEmpty, let certificate = request.clientCertificate {
+            return try owner(of: certificate)
+        }
         guard values.count == 1, let token = Self.bearerToken(values[0]) else {
             throw .unauthorized(
                 values.isEmpty
@@ -54,6 +72,14 @@ struct Authenticator: Sendable {
             throw .unauthorized("The token is not known.", isTokenInvalid: true)
         }
         return principal
+    }
+
+    private func owner(of certificate: ClientCertificate) throws(Problem) -> Principal {
+        if let principal = clients[certificate.subject] { return principal }
+        throw .unauthorized(
+            "The client certificate is valid, but server.tls.clients does not name its subject; "
+                + "send a token.",
+            isTokenInvalid: false)
     }
 
     /// Looks at every token and every byte, so that the time taken tells nothing.

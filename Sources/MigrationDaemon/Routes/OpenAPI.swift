@@ -153,7 +153,7 @@ extension Endpoint {
     fileprivate var refusalStatuses: [Int] {
         var codes: [ProblemCode] = [
             .badRequest, .methodNotAllowed, .requestTimeout, .payloadTooLarge, .uriTooLong,
-            .invalidRequest, .headerFieldsTooLarge, .internal, .unavailable,
+            .invalidRequest, .tooManyRequests, .headerFieldsTooLarge, .internal, .unavailable,
         ]
         if access != .open { codes += [.unauthorized, .forbidden] }
         if !mediaTypes.isEmpty { codes.append(.notAcceptable) }

@@ -17,7 +17,11 @@ enum Routes {
 
     /// All calls behind one handler. Each request is checked against its contract first, and what
     /// is wrong is answered with a problem document.
-    static func handler(_ services: Services, _ authenticator: Authenticator) -> any HTTPHandler {
+    ///
+    /// - Parameter limits: middleware that turns callers away before their request is looked at.
+    static func handler(
+        _ services: Services, _ authenticator: Authenticator, limits: [any HTTPMiddleware]
+    ) -> any HTTPHandler {
         var router = Router()
         for endpoint in endpoints {
             router.add(
@@ -36,7 +40,7 @@ enum Routes {
                 }
             }
         }
-        return router.wrapped(in: [RefusalPage()])
+        return router.wrapped(in: [RefusalPage()] + limits + [GzipMiddleware()])
     }
 
     /// The problem document for a request that could not be read.

@@ -16,9 +16,15 @@ struct Daemon: Sendable {
     let scheduler: JobScheduler
     let preparation: ControlPreparation
     private let migrations: MigrationLibrary
+    private let tls: TLSContext?
 
     /// Joins everything; nothing is started and no database is asked yet.
-    init(_ config: DaemonConfig, logger: Logger) throws(CommandFailure) {
+    ///
+    /// - Parameter inherited: sockets that a service manager has opened; they stand in for those of
+    ///   the configuration.
+    init(
+        _ config: DaemonConfig, logger: Logger, inherited: [ListenerAddress] = []
+    ) throws(CommandFailure) {
         self.config = config
         self.logger = logger
         let environment = try Daemon.environment(config, logger: logger)
@@ -27,6 +33,7 @@ struct Daemon: Sendable {
         scheduler = JobScheduler(environment, replica: replica)
         preparation = ControlPreparation(
             store: environment.store, scheduler: scheduler, logger: logger)
+        let authenticator = Authenticator(config.server)
         let services = Services(
             scheduler: scheduler,
             events: JobEvents(scheduler: scheduler, store: environment.store),
@@ -37,17 +44,23 @@ struct Daemon: Sendable {
             identity: DaemonIdentity(
                 replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [] }),
             jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
-            requiresToken: !config.server.tokens.isEmpty)
+            requiresToken: authenticator.requiresToken)
+        tls = try Daemon.tls(config.server.tls)
+        var configuration = Daemon.serverConfiguration(config.server, logger: logger)
+        configuration.listeners = try ServerListeners.choose(config.server, inherited: inherited)
+        configuration.tls = tls
         server = HTTPServer(
-            configuration: Daemon.serverConfiguration(config.server, logger: logger),
-            handler: Routes.handler(services, Authenticator(config.server)))
+            configuration: configuration,
+            handler: Routes.handler(
+                services, authenticator,
+                limits: RequestRates.middleware(config.server.limits, authenticator)))
     }
 
     /// Starts serving, and returns once the control database has been tried: a daemon whose database
     /// is there takes jobs from the first moment that anybody knows its address.
     ///
-    /// - Returns: the addresses that are served, with their real ports.
-    func start() async throws(CommandFailure) -> [ListenerAddress] {
+    /// - Returns: the addresses that are served, with their real ports, as clients call them.
+    func start() async throws(CommandFailure) -> [String] {
         let addresses: [ListenerAddress]
         do throws(SocketError) {
             addresses = try server.start()
@@ -55,11 +68,29 @@ struct Daemon: Sendable {
             throw CommandFailure(.failure, "The daemon cannot listen: \(error)")
         }
         await preparation.start()
-        return addresses
+        return addresses.map { $0.url(usesTLS: tls != nil) }
     }
 
-    /// Reads the migrations again; a broken set is logged and the one before stays in force.
+    /// Reads the certificates and the migrations again; what is broken is logged, and what was
+    /// before stays in force.
     func reload() {
+        reloadCertificates()
+        reloadMigrations()
+    }
+
+    private func reloadCertificates() {
+        guard let tls else { return }
+        do throws(TLSError) {
+            try tls.reload()
+            logger.notice("Certificates reloaded")
+        } catch {
+            logger.error(
+                "Certificates were not reloaded",
+                metadata: ["problem": "\(ServerTLS.describe(error))"])
+        }
+    }
+
+    private func reloadMigrations() {
         do throws(FolderError) {
             let loaded = try migrations.reload()
             logger.notice(
@@ -150,13 +181,20 @@ struct Daemon: Sendable {
         }
     }
 
+    private static func tls(
+        _ tls: DaemonConfig.Server.TLS
+    ) throws(CommandFailure) -> TLSContext? {
+        do throws(TLSError) {
+            return try ServerTLS.open(tls)
+        } catch {
+            throw CommandFailure(.failure, ServerTLS.describe(error))
+        }
+    }
+
     private static func serverConfiguration(
         _ server: DaemonConfig.Server, logger: Logger
     ) -> HTTPServerConfiguration {
-        var listeners: [ListenerAddress] = []
-        if let path = server.unixSocket { listeners.append(.unix(path: path, mode: 0o660)) }
-        listeners.insert(.tcp(host: server.host, port: UInt16(server.port)), at: 0)
-        var configuration = HTTPServerConfiguration(listeners: listeners)
+        var configuration = HTTPServerConfiguration(listeners: [])
         configuration.limits = Limits(server.limits)
         configuration.serverName = "migrationd"
         configuration.renderFailure = Routes.response(to:requestID:)

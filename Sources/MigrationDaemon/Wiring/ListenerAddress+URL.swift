@@ -2,9 +2,9 @@ internal import HTTPLite
 
 extension ListenerAddress {
     /// What a client is told to call.
-    var url: String {
+    func url(usesTLS: Bool) -> String {
         switch self {
-        case .tcp: "http://\(self)"
+        case .tcp: (usesTLS ? "https" : "http") + "://\(self)"
         case .unix, .inherited: "\(self)"
         }
     }

@@ -25,6 +25,8 @@ enum ConfigCheck {
         case .schemas: return schemas(name, &reader)
         case .columns: return columns(name, &reader)
         case .tokens: return tokens(name, &reader)
+        case .clients: return clients(name, &reader)
+        case .fileMode: return text(key, name, &reader, modeProblem)
         }
     }
 
@@ -94,6 +96,13 @@ enum ConfigCheck {
                 + " or a query in parentheses" : nil
     }
 
+    private static func modeProblem(_ text: String) -> String? {
+        let isValid =
+            (3...4).contains(text.utf8.count)
+            && (UInt32(text, radix: 8).map { $0 <= 0o777 } ?? false)
+        return isValid ? nil : "must be permissions as octal digits, \"0660\" for example"
+    }
+
     private static func schemas(_ name: String, _ reader: inout ObjectReader) -> JSONValue? {
         guard let names = reader.strings(name, count: 0...100) else { return nil }
         let problems = names.map(schemaProblem)
@@ -140,5 +149,24 @@ enum ConfigCheck {
             reader.report(name, index: index, "has the name of another token")
         }
         return .array(tokens.map(\.1))
+    }
+
+    private static func clients(_ name: String, _ reader: inout ObjectReader) -> JSONValue? {
+        let clients = reader.objects(name, count: 0...1_000) { reader -> (String, JSONValue)? in
+            let subject = reader.string("subject", .required, length: 1...1_024)
+            let name = reader.string("name", .required, length: 1...64)
+            let role = reader.choice("role", .required, of: DaemonConfig.Server.Role.self)
+            guard let subject, let name, let role else { return nil }
+            let client: JSONValue = [
+                "subject": .string(subject), "name": .string(name), "role": .string(role.rawValue),
+            ]
+            return (subject, client)
+        }
+        guard let clients else { return nil }
+        for (index, client) in clients.enumerated()
+        where clients[..<index].contains(where: { $0.0 == client.0 }) {
+            reader.report(name, index: index, "has the subject of another client")
+        }
+        return .array(clients.map(\.1))
     }
 }

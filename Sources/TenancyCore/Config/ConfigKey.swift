@@ -24,6 +24,9 @@ struct ConfigKey: Sendable {
         case table
         case columns
         case tokens
+        case clients
+        /// Permissions of a file in octal digits.
+        case fileMode
         case texts
         case schemas
     }
@@ -69,9 +72,12 @@ struct ConfigKey: Sendable {
         ConfigKey("server.host", .text, "127.0.0.1"),
         ConfigKey("server.port", .integer(0...65_535), 8080),
         ConfigKey("server.unix_socket", .path, nil),
+        ConfigKey("server.unix_socket_mode", .fileMode, "0660"),
         ConfigKey("server.tls.certificate_file", .path, nil),
         ConfigKey("server.tls.private_key_file", .path, nil),
         ConfigKey("server.tls.client_ca_file", .path, nil),
+        ConfigKey("server.tls.require_client_certificate", .flag, true),
+        ConfigKey("server.tls.clients", .clients, []),
         ConfigKey("server.tokens", .tokens, [], isSecret: true),
         ConfigKey("server.allow_unauthenticated", .flag, false),
     ]
@@ -84,11 +90,13 @@ struct ConfigKey: Sendable {
         ConfigKey("server.limits.connections", .integer(1...1_000_000), 1_024),
         ConfigKey("server.limits.connections_per_client", .integer(1...1_000_000), 256),
         ConfigKey("server.limits.requests_per_connection", .integer(1...1_000_000_000), 10_000),
+        ConfigKey("server.limits.requests_per_second_per_caller", .integer(0...1_000_000), 2_000),
+        ConfigKey("server.limits.requests_per_second_per_address", .integer(0...1_000_000), 2_000),
         ConfigKey("server.limits.event_streams", .integer(0...100_000), 64),
         ConfigKey("server.limits.header_timeout_ms", .integer(someMilliseconds), 10_000),
         ConfigKey("server.limits.body_timeout_ms", .integer(someMilliseconds), 30_000),
         ConfigKey("server.limits.write_timeout_ms", .integer(someMilliseconds), 30_000),
-        ConfigKey("server.limits.idle_timeout_ms", .integer(someMilliseconds), 75_000),
+        ConfigKey("server.limits.idle_timeout_ms", .integer(someMilliseconds), 70_000),
     ]
 
     private static let storage: [ConfigKey] = [

@@ -35,12 +35,17 @@ enum ConfigRules {
             return [rule(certificate, "must be set together with private_key_file", [key])]
         case (nil, nil) where tls.clientCAFile != nil:
             return [rule(client, "needs certificate_file and private_key_file", [certificate])]
+        case _ where !tls.clients.isEmpty && tls.clientCAFile == nil:
+            let text = "needs client_ca_file, which says whose certificates are believed"
+            return [rule("server.tls.clients", text, [client])]
         default: return []
         }
     }
 
     private static func access(_ server: DaemonConfig.Server) -> [BrokenRule] {
-        guard server.tokens.isEmpty, !server.allowUnauthenticated, !isLoopback(server.host) else {
+        guard server.tokens.isEmpty, server.tls.clients.isEmpty, !server.allowUnauthenticated,
+            !isLoopback(server.host)
+        else {
             return []
         }
         let issue = ConfigIssue(

@@ -29,10 +29,13 @@ extension DaemonConfig.Server {
         host = values.string("server.host")
         port = values.integer("server.port")
         unixSocket = values.optionalString("server.unix_socket")
+        unixSocketMode = UInt32(values.string("server.unix_socket_mode"), radix: 8) ?? 0o600
         tls = TLS(
             certificateFile: values.optionalString("server.tls.certificate_file"),
             privateKeyFile: values.optionalString("server.tls.private_key_file"),
-            clientCAFile: values.optionalString("server.tls.client_ca_file"))
+            clientCAFile: values.optionalString("server.tls.client_ca_file"),
+            requireClientCertificate: values.flag("server.tls.require_client_certificate"),
+            clients: (values["server.tls.clients"].arrayValue ?? []).compactMap { TLS.Client($0) })
         tokens = (values["server.tokens"].arrayValue ?? []).compactMap { Token($0) }
         allowUnauthenticated = values.flag("server.allow_unauthenticated")
         limits = Limits(values)
@@ -49,6 +52,16 @@ extension DaemonConfig.Server.Token {
     }
 }
 
+extension DaemonConfig.Server.TLS.Client {
+    fileprivate init?(_ value: JSONValue) {
+        guard let subject = value["subject"]?.stringValue,
+            let name = value["name"]?.stringValue,
+            let role = value["role"]?.stringValue.flatMap(DaemonConfig.Server.Role.init)
+        else { return nil }
+        self.init(subject: subject, name: name, role: role)
+    }
+}
+
 extension DaemonConfig.Server.Limits {
     fileprivate init(_ values: ConfigValues) {
         requestLineBytes = values.integer("server.limits.request_line_bytes")
@@ -58,6 +71,8 @@ extension DaemonConfig.Server.Limits {
         connections = values.integer("server.limits.connections")
         connectionsPerClient = values.integer("server.limits.connections_per_client")
         requestsPerConnection = values.integer("server.limits.requests_per_connection")
+        requestRatePerCaller = values.integer("server.limits.requests_per_second_per_caller")
+        requestRatePerAddress = values.integer("server.limits.requests_per_second_per_address")
         eventStreams = values.integer("server.limits.event_streams")
         headerTimeout = values.milliseconds("server.limits.header_timeout_ms")
         bodyTimeout = values.milliseconds("server.limits.body_timeout_ms")

@@ -16,6 +16,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var port: Int
         /// Listened on beside the address, when set.
         public var unixSocket: String?
+        /// Its permissions, `0o660` for example.
+        public var unixSocketMode: UInt32
         public var tls: TLS
         public var tokens: [Token]
         public var allowUnauthenticated: Bool
@@ -25,6 +27,18 @@ public struct DaemonConfig: Sendable, Equatable {
             public var certificateFile: String?
             public var privateKeyFile: String?
             public var clientCAFile: String?
+            /// Whether a client without a certificate is turned away in the handshake.
+            public var requireClientCertificate: Bool
+            /// Who the owners of certificates are.
+            public var clients: [Client]
+
+            /// What the owner of a client certificate is known by.
+            public struct Client: Sendable, Equatable {
+                /// The certificate's subject as RFC 2253 writes it: `CN=ci,O=acme`.
+                public var subject: String
+                public var name: String
+                public var role: Role
+            }
         }
 
         /// What callers are known by: the token itself is not kept.
@@ -59,6 +73,10 @@ public struct DaemonConfig: Sendable, Equatable {
             public var connections: Int
             public var connectionsPerClient: Int
             public var requestsPerConnection: Int
+            /// Requests a second that a token or certificate may make; zero is no limit.
+            public var requestRatePerCaller: Int
+            /// Requests a second from one address; zero is no limit.
+            public var requestRatePerAddress: Int
             public var eventStreams: Int
             public var headerTimeout: Duration
             public var bodyTimeout: Duration

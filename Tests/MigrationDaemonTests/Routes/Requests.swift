@@ -22,19 +22,23 @@ func makeRequest(
 
 /// Server settings that matter for authentication.
 func makeServer(
-    host: String = "127.0.0.1", tokens: [String: Role] = [:]
+    host: String = "127.0.0.1", tokens: [String: Role] = [:],
+    clients: [DaemonConfig.Server.TLS.Client] = []
 ) -> DaemonConfig.Server {
     let rows = tokens.map { token, role in
         DaemonConfig.Server.Token(
             name: "the \(role.rawValue)", role: role, sha256: Digest.sha256(Array(token.utf8)))
     }
     return DaemonConfig.Server(
-        host: host, port: 8_080, unixSocket: nil,
-        tls: .init(certificateFile: nil, privateKeyFile: nil, clientCAFile: nil), tokens: rows,
+        host: host, port: 8_080, unixSocket: nil, unixSocketMode: 0o660,
+        tls: .init(
+            certificateFile: nil, privateKeyFile: nil, clientCAFile: nil,
+            requireClientCertificate: true, clients: clients), tokens: rows,
         allowUnauthenticated: false,
         limits: .init(
             requestLineBytes: 1, headerBytes: 1, headerFields: 1, bodyBytes: 1, connections: 1,
-            connectionsPerClient: 1, requestsPerConnection: 1, eventStreams: 1,
+            connectionsPerClient: 1, requestsPerConnection: 1, requestRatePerCaller: 1,
+            requestRatePerAddress: 1, eventStreams: 1,
             headerTimeout: .zero, bodyTimeout: .zero, writeTimeout: .zero, idleTimeout: .zero))
 }
 

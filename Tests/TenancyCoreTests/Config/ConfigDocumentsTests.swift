@@ -62,6 +62,8 @@ extension ConfigKey.Kind {
         case .table: "table"
         case .columns: "columns"
         case .tokens: "tokens"
+        case .clients: "clients"
+        case .fileMode: "file mode"
         case .texts: "texts"
         case .schemas: "schemas"
         }
