@@ -20,7 +20,7 @@ enum EventRoutes {
         fields: [.lastEventID],
         answers: [
             AnswerContract(
-                status: 200, summary: "The events, until the job has ended.", schema: "Job",
+                status: 200, summary: "The events, until the job has ended.", schema: "JobEvent",
                 mediaTypes: [.eventStream]),
             AnswerContract(
                 status: 204,

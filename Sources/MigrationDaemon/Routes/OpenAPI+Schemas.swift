@@ -103,9 +103,20 @@ extension OpenAPI {
             ])
         ),
         ("JobPage", Schema.page(of: "Job")),
+        ("JobEvent", event),
         ("TenantResult", Schema.answer(resultMembers)),
         ("TenantResultPage", Schema.page(of: "TenantResult")),
         ("TenantFailure", failure),
+    ]
+
+    /// One event of a stream. `data` is JSON: a TenantResult, a Job, or a reason to end early.
+    private static let event: JSONValue = [
+        "type": "object", "required": ["event", "data"],
+        "properties": [
+            "id": Schema.text,
+            "event": Schema.words(["tenant", "job", "end", "slow", "shutdown"]),
+            "data": Schema.text, "retry": Schema.count,
+        ],
     ]
 
     private static let resultMembers: KeyValuePairs<String, JSONValue> = [

@@ -98,7 +98,7 @@ enum OpenAPI {
         if let schema = answer.schema {
             let contents = answer.mediaTypes.map { type -> (String, JSONValue) in
                 // One item of the page a line: a text as far as JSON Schema can tell.
-                (type.text, ["schema": type == .json ? Schema.named(schema) : Schema.text])
+                (type.text, ["schema": type == .ndjson ? Schema.text : Schema.named(schema)])
             }
             members["content"] = .object(JSONObject(uniqueMembers: contents))
         }
