@@ -7,6 +7,11 @@ public struct ClientCertificate: Sendable, Equatable {
     /// The common name, where there is exactly one.
     public let commonName: String?
 
+    init(subject: String, commonName: String?) {
+        self.subject = subject
+        self.commonName = commonName
+    }
+
     /// Reads a session's certificate; nil if the client had none or it was not verified.
     init?(session: OpaquePointer) {
         guard let certificate = SSL_get1_peer_certificate(session) else { return nil }

@@ -116,27 +116,32 @@ private final class ContextHandle: @unchecked Sendable {
     }
 }
 
-/// ALPN (RFC 7301): `http/1.1` or nothing in common, which ends the handshake.
+/// ALPN (RFC 7301): `http/1.1`, else `http/1.0`, which old clients offer alone; nothing in common
+/// ends the handshake.
 private func selectProtocol(
     _ session: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
     _ chosenLength: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?,
     _ offeredLength: UInt32, _ argument: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let offered, let chosen, let chosenLength else { return SSL_TLSEXT_ERR_NOACK }
-    let name: StaticString = "http/1.1"
-    var start = 0
-    while start < Int(offeredLength) {
-        let length = Int(offered[start])
-        let candidate = offered + start + 1
-        guard start + 1 + length <= Int(offeredLength) else { break }
-        if length == name.utf8CodeUnitCount,
-            (0..<length).allSatisfy({ candidate[$0] == name.utf8Start[$0] })
-        {
-            chosen.pointee = candidate
-            chosenLength.pointee = UInt8(length)
-            return SSL_TLSEXT_ERR_OK
-        }
-        start += 1 + length
+    let list = UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+    for name in ["http/1.1", "http/1.0"] {
+        guard let place = placeOfProtocol(name, in: list) else { continue }
+        chosen.pointee = offered + place
+        chosenLength.pointee = UInt8(name.utf8.count)
+        return SSL_TLSEXT_ERR_OK
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL
+}
+
+/// Where a protocol's name begins in a list of names, each of which follows a byte with its length.
+private func placeOfProtocol(_ name: String, in list: UnsafeBufferPointer<UInt8>) -> Int? {
+    var start = 0
+    while start < list.count {
+        let (first, end) = (start + 1, start + 1 + Int(list[start]))
+        guard end <= list.count else { return nil }
+        if list[first..<end].elementsEqual(name.utf8) { return first }
+        start = end
+    }
+    return nil
 }

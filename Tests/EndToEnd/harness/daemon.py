@@ -36,7 +36,7 @@ class Daemon:
 
     LISTENING = re.compile(r"listening on (https?)://(\S+):(\d+)")
 
-    def __init__(self, config, binary=None, environment=None, token=None):
+    def __init__(self, config, binary=None, environment=None, token=None, launcher=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="migrationd-daemon-"))
         self.config_file = self.folder / "config.json"
         self.config_file.write_text(json.dumps(config, indent=2))
@@ -46,7 +46,7 @@ class Daemon:
         self._ready = threading.Event()
         self.process = subprocess.Popen(
             # The daemon must not outlive a killed test run.
-            ["setpriv", "--pdeathsig=KILL", "--", str(binary or daemon_binary()),
+            ["setpriv", "--pdeathsig=KILL", "--", *launcher, str(binary or daemon_binary()),
              "serve", "--config", str(self.config_file)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", env={**os.environ, **(environment or {})},

@@ -1,8 +1,8 @@
-import HTTPLite
-import TenancyCore
 import Testing
 
+@testable import HTTPLite
 @testable import MigrationDaemon
+@testable import TenancyCore
 
 @Suite struct AuthenticationTests {
     private static let tokens: [String: Role] = [
@@ -42,6 +42,47 @@ import Testing
     func bearer(name: String, value: String?, access: Access, expected: String) throws {
         let fields: HTTPFields = value.map { ["Authorization": $0] } ?? [:]
         #expect(try code(fields, access) == expected, "\(name)")
+    }
+
+    static let certificates: [(String, String?, String?, Access, String)] = [
+        ("a named subject", "CN=ci,O=acme", nil, .atLeast(.operator), "ci"),
+        ("a named subject has its role only", "CN=ci,O=acme", nil, .atLeast(.admin), "forbidden"),
+        ("another subject", "CN=ci", nil, .atLeast(.viewer), "unauthorized"),
+        ("a token goes before it", "CN=ci,O=acme", "Bearer all", .atLeast(.admin), "the admin"),
+        (
+            "a wrong token is refused", "CN=ci,O=acme", "Bearer no", .atLeast(.viewer),
+            "unauthorized"
+        ),
+        ("a token helps a stranger", "CN=x", "Bearer see", .atLeast(.viewer), "the viewer"),
+        ("neither", nil, nil, .atLeast(.viewer), "unauthorized"),
+    ]
+
+    @Test(
+        "the subject of a client certificate decides where no token is sent",
+        arguments: certificates)
+    func certificate(
+        name: String, subject: String?, token: String?, access: Access, expected: String
+    ) throws {
+        let clients = [
+            DaemonConfig.Server.TLS.Client(subject: "CN=ci,O=acme", name: "ci", role: .operator)
+        ]
+        let fields: HTTPFields = token.map { ["Authorization": $0] } ?? [:]
+        for tokens in [Self.tokens, [:]] where token == nil || !tokens.isEmpty {
+            let authenticator = Authenticator(makeServer(tokens: tokens, clients: clients))
+            let request = try makeRequest(
+                .get, "/v1/jobs", fields,
+                certificate: subject.map { ClientCertificate(subject: $0, commonName: nil) })
+            let seen: String
+            do throws(Problem) {
+                seen = try authenticator.admit(request, access).name
+            } catch {
+                seen = error.code.rawValue
+            }
+            #expect(seen == expected, "\(name)")
+            #expect(authenticator.requiresToken)
+            let isKnown = !["unauthorized", "forbidden"].contains(expected)
+            if isKnown { #expect(authenticator.callerName(of: request) == expected) }
+        }
     }
 
     @Test("two Authorization fields are refused, whatever they say")

@@ -25,7 +25,8 @@ import Testing
         for text in ["0", "42", "42-end"] { #expect(EventPosition(text: text)?.text == text) }
     }
 
-    @Test("without an id, or with an empty one, the stream begins at the start; a wrong one is named")
+    @Test(
+        "without an id, or with an empty one, the stream begins at the start; a wrong one is named")
     func fields() throws {
         #expect(try EventPosition(HTTPFields()).number == 0)
         #expect(try EventPosition(["Last-Event-ID": ""]).number == 0)

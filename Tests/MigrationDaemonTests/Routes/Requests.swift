@@ -7,14 +7,16 @@ import Testing
 /// A request as the server would hand it over.
 func makeRequest(
     _ method: HTTPMethod = .get, _ target: String = "/", _ fields: HTTPFields = [:],
-    body: String = "", parameters: [String: String] = [:], id: String = "request-1"
+    body: String = "", parameters: [String: String] = [:], id: String = "request-1",
+    peer: String = "127.0.0.1", certificate: ClientCertificate? = nil
 ) throws -> HTTPRequest {
     var all: HTTPFields = fields
     if all["Host"] == nil { all["Host"] = "localhost:8080" }
     let head = RequestHead(
         method: method, target: try RequestTarget(Array(target.utf8)[...], method: method),
         fields: all, isHTTP10: false, framing: .none, keepsAlive: true, expectsContinue: false)
-    var request = HTTPRequest(head: head, peer: "127.0.0.1", requestID: id)
+    var request = HTTPRequest(
+        head: head, peer: peer, clientCertificate: certificate, requestID: id)
     request.body = Array(body.utf8)
     request.pathParameters = parameters
     return request

@@ -41,7 +41,13 @@ func load(
         let config = try load(
             """
             {"server": {"host": "0.0.0.0", "unix_socket": "run/sock",
-                        "tls": {"certificate_file": "/c.pem", "private_key_file": "k.pem"},
+                        "tls": {"certificate_file": "/c.pem", "private_key_file": "k.pem",
+                                "client_ca_file": "ca.pem", "require_client_certificate": false,
+                                "clients": [{"subject": "CN=ci,O=acme", "name": "ci",
+                                             "role": "operator"}]},
+                        "unix_socket_mode": "600",
+                        "limits": {"requests_per_second_per_caller": 7,
+                                   "requests_per_second_per_address": 0},
                         "tokens": [{"name": "ci", "role": "admin", "sha256": "\(digits)"}]},
              "registry": {"table": "crm.customers", "columns": {"id": "cid", "metadata": null}},
              "tenancy": {"isolation_strategy": "hybrid", "premium_tenants": ["a", "b"],
@@ -54,6 +60,14 @@ func load(
         #expect(config.server.unixSocket == "/etc/migrationd/run/sock")
         #expect(config.server.tls.certificateFile == "/c.pem")
         #expect(config.server.tls.privateKeyFile == "/etc/migrationd/k.pem")
+        #expect(!config.server.tls.requireClientCertificate)
+        #expect(
+            config.server.tls.clients == [
+                .init(subject: "CN=ci,O=acme", name: "ci", role: .operator)
+            ])
+        #expect(config.server.unixSocketMode == 0o600)
+        #expect(config.server.limits.requestRatePerCaller == 7)
+        #expect(config.server.limits.requestRatePerAddress == 0)
         #expect(config.server.tokens.map(\.role) == [.admin])
         #expect(config.server.tokens.first?.sha256 == [UInt8](repeating: 0xAB, count: 32))
         #expect(config.registry.table == .table(schema: "crm", name: "customers"))
@@ -115,6 +129,23 @@ func load(
             (
                 #"{"server": {"tls": {"client_ca_file": "a"}}}"#,
                 "server.tls.client_ca_file needs certificate_file and private_key_file"
+            ),
+            (
+                #"{"server": {"tls": {"clients": [{"subject": "CN=a", "name": "a", "#
+                    + #""role": "viewer"}]}}}"#,
+                "server.tls.clients needs client_ca_file, which says whose certificates are "
+                    + "believed"
+            ),
+            (
+                #"{"server": {"tls": {"clients": [{"subject": "CN=a", "name": "a", "#
+                    + #""role": "boss"}]}}}"#,
+                #"server.tls.clients[0].role must be one of "viewer", "operator", "admin", "#
+                    + #"found "boss""#
+            ),
+            (
+                #"{"server": {"unix_socket_mode": "0888"}}"#,
+                #"server.unix_socket_mode must be permissions as octal digits, "0660" for "#
+                    + #"example, found "0888""#
             ),
             (
                 #"{"server": {"host": "0.0.0.0"}}"#,
