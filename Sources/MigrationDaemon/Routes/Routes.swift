@@ -16,9 +16,7 @@ enum Routes {
     private static let waitTimeout = Duration.seconds(Preference.longestWait + 30)
 
     /// All calls behind one handler. Each request is checked against its contract first, and what
-    /// is wrong is answered with a problem document.
-    ///
-    /// - Parameter limits: middleware that turns callers away before their request is looked at.
+    /// is wrong is answered with a problem document. `limits` turn callers away before that.
     static func handler(
         _ services: Services, _ authenticator: Authenticator, limits: [any HTTPMiddleware]
     ) -> any HTTPHandler {

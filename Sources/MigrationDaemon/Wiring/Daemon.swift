@@ -18,10 +18,8 @@ struct Daemon: Sendable {
     private let migrations: MigrationLibrary
     private let tls: TLSContext?
 
-    /// Joins everything; nothing is started and no database is asked yet.
-    ///
-    /// - Parameter inherited: sockets that a service manager has opened; they stand in for those of
-    ///   the configuration.
+    /// Joins everything; nothing is started and no database is asked yet. Sockets that a service
+    /// manager has opened (`inherited`) stand in for those of the configuration.
     init(
         _ config: DaemonConfig, logger: Logger, inherited: [ListenerAddress] = []
     ) throws(CommandFailure) {

@@ -44,7 +44,8 @@ struct TLSSessionTests {
         "HTTP/1.1 is agreed on, or nothing",
         arguments: [
             ([], ""), (["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"),
-            (["h2"], nil), (["http/1", "http/1.10"], nil),
+            (["h2"], nil), (["http/1", "http/1.10"], nil), (["http/1.0"], "http/1.0"),
+            (["http/1.0", "http/1.1"], "http/1.1"),
         ] as [([String], String?)])
     func alpn(offered: [String], agreed: String?) throws {
         var pair = try pair(TLSClient(protocols: offered))
