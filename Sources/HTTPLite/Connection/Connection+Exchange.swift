@@ -22,17 +22,20 @@ extension Connection {
         request.body = body
         self.request = nil
         serial += 1
-        let serial = serial
-        core.liveHandlers += 1
-        // Starts on this thread at once: a handler that never suspends costs no job at all.
-        let task = Task.immediate(executorPreference: core.loop) { [self] in
-            await serve(request, serial)
-            core.liveHandlers -= 1
-        }
-        if serial == self.serial, machine.isServing { self.task = task }
+        awaitsStart = true
+        core.start(HandlerStart(connection: self, request: request, serial: serial))
     }
 
-    private func serve(_ request: HTTPRequest, _ serial: UInt64) async {
+    /// Keeps the task of a handler that has suspended, so that it can be cancelled.
+    func keep(_ task: Task<Void, Never>, serial: UInt64) {
+        if serial == self.serial, machine.isServing { self.task = task } else { task.cancel() }
+        turn()
+    }
+
+    func serve(_ request: HTTPRequest, _ serial: UInt64) async {
+        // Else the client has left before its turn came.
+        guard serial == self.serial else { return }
+        awaitsStart = false
         var response = await core.respond(to: request)
         if case .stream = response.body, core.liveStreams >= core.limits.sizes.streams {
             response = core.tooManyStreams(request)
@@ -91,7 +94,11 @@ extension Connection {
         task = nil
         logAccess(isComplete: true)
         machine.responseEnded(now: now)
-        turn()
+        answersInTurn += 1
+        // What the client has pipelined is begun at once, so that the answers go out together; but
+        // one client's pipeline must not hold up the others.
+        if answersInTurn < 64 { advance() }
+        turnLater()
     }
 
     func refuse(_ failure: HTTPFailure) {

@@ -13,6 +13,10 @@ final class Connection: @unchecked Sendable {
     private var interest: Readiness = .input
     private var isInTurn = false
     private var isPostponed = false
+    /// A handler is about to run, and with its answer or its first pause comes another turn.
+    var awaitsStart = false
+    /// Responses since the last turn.
+    var answersInTurn = 0
     /// This connection's part of the bodies being collected.
     private var collectedBytes = 0
     /// The deadline whose timer counts; others of this token are stale.
@@ -94,24 +98,25 @@ final class Connection: @unchecked Sendable {
         isPostponed = false
         guard !isInTurn, transport != nil else { return }
         isInTurn = true
-        // One client's pipeline must not hold up the others.
-        var budget = 64
+        answersInTurn = 0
         var hasGainedRoom = true
         while hasGainedRoom {
-            while budget > 0, let action = machine.next(now: now) {
-                budget -= 1
-                perform(action)
-            }
+            advance()
+            if awaitsStart { break }
             let wasBlocked = machine.outputPending >= core.limits.sizes.outputBytes
             flush()
             hasGainedRoom = wasBlocked && machine.outputPending < core.limits.sizes.outputBytes
         }
         boundBodies()
         isInTurn = false
-        guard transport != nil else { return }
-        if budget == 0 { turnLater() }
+        guard transport != nil, !awaitsStart else { return }
         updateInterest()
         schedule()
+    }
+
+    /// Does what is to be done with the bytes that are here.
+    func advance() {
+        while let action = machine.next(now: now) { perform(action) }
     }
 
     /// Keeps what all clients together have sent of unfinished bodies within its bound.
@@ -201,6 +206,7 @@ final class Connection: @unchecked Sendable {
 
     func abandonHandler() {
         serial += 1
+        awaitsStart = false
         task?.cancel()
         task = nil
         request = nil

@@ -10,6 +10,8 @@ protocol EventLoopClient: AnyObject {
     var hasPendingWork: Bool { get }
     func ready(_ token: UInt64, _ readiness: Readiness)
     func expired(_ entry: TimerQueue.Entry)
+    /// Called once a turn, after the sockets' events.
+    func startHandlers()
     /// Called once a turn, after events and timers.
     func finishTurn()
 }
@@ -126,6 +128,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
                     client.ready(token, readiness)
                 }
             }
+            client.startHandlers()
             runJobs()
             while let entry = timers.popExpired(now: now) { client.expired(entry) }
             client.finishTurn()

@@ -34,6 +34,12 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     private var freeSlots: [UInt32] = []
     private var connectionsByAddress: [String: Int] = [:]
     private var postponed: [Connection] = []
+    private var starts: [HandlerStart] = []
+    /// How many of `starts` have begun.
+    private var startedCount = 0
+    /// The handler that runs in the task `handlerRun`.
+    private var serving: HandlerStart?
+    private var handlerRun: UInt64 = 0
     private var stats = HTTPServerStats()
     private var dateSecond = 0
     private var isAccepting = false
@@ -63,7 +69,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     // MARK: The loop's calls
 
     var isFinished: Bool { drainDeadline != nil && stats.connections == 0 && liveHandlers == 0 }
-    var hasPendingWork: Bool { !postponed.isEmpty }
+    var hasPendingWork: Bool { !postponed.isEmpty || !starts.isEmpty }
 
     func ready(_ token: UInt64, _ readiness: Readiness) {
         if token & Self.listenerBit != 0 {
@@ -83,9 +89,10 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     }
 
     func finishTurn() {
-        let resumed = postponed
-        postponed.removeAll(keepingCapacity: true)
-        for connection in resumed { connection.turn() }
+        // Those that a turn postpones anew wait for the next.
+        let count = postponed.count
+        for index in 0..<count { postponed[index].turn() }
+        postponed.removeFirst(count)
         renewDate()
         pruneTimers()
         stats.handlers = liveHandlers
@@ -218,6 +225,41 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
 
     // MARK: Requests
 
+    /// Runs a handler before the loop waits again.
+    func start(_ handler: HandlerStart) {
+        liveHandlers += 1
+        starts.append(handler)
+    }
+
+    /// Runs the handlers of all requests that have come in this turn.
+    ///
+    /// A task costs more than a small handler, so one runs them in turn. It stays with the first
+    /// that suspends, and those that are left get another.
+    func startHandlers() {
+        while startedCount < starts.count {
+            let run = handlerRun
+            let task = Task.immediate(executorPreference: loop) { await self.serve(inRun: run) }
+            handlerRun &+= 1
+            if let suspended = serving {
+                serving = nil
+                suspended.connection.keep(task, serial: suspended.serial)
+            }
+        }
+        startedCount = 0
+        starts.removeAll(keepingCapacity: true)
+    }
+
+    private func serve(inRun run: UInt64) async {
+        while run == handlerRun, startedCount < starts.count {
+            let next = starts[startedCount]
+            startedCount += 1
+            serving = next
+            await next.connection.serve(next.request, next.serial)
+            if run == handlerRun { serving = nil }
+            liveHandlers -= 1
+        }
+    }
+
     /// The handler's response, or the one for its error.
     func respond(to request: HTTPRequest) async -> HTTPResponse {
         do {
@@ -276,4 +318,11 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
     private func closeAll() {
         for slot in slots { slot.connection?.closeNow() }
     }
+}
+
+/// A request whose handler is to run; `serial` tells whether its connection still waits for it.
+struct HandlerStart {
+    let connection: Connection
+    let request: HTTPRequest
+    let serial: UInt64
 }

@@ -11,8 +11,19 @@ struct Services: Sendable {
     let identity: DaemonIdentity
     let jobDefaults: JobDefaults
     let clock: WallClock
-    /// Whether callers need a token; the API's description says so.
-    let requiresToken: Bool
+    let description: APIDescription
+}
+
+/// The API's description, rendered once.
+struct APIDescription: Sendable {
+    let body: [UInt8]
+    let tag: EntityTag
+
+    /// A daemon without tokens asks for none, and its description says so.
+    init(requiresToken: Bool) {
+        body = OpenAPI.document(requiresToken: requiresToken).rendered()
+        tag = EntityTag(value: Hash.hex(body))
+    }
 }
 
 /// This daemon among those that share a control database.

@@ -42,7 +42,7 @@ struct Daemon: Sendable {
             identity: DaemonIdentity(
                 replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [] }),
             jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
-            requiresToken: authenticator.requiresToken)
+            description: APIDescription(requiresToken: authenticator.requiresToken))
         tls = try Daemon.tls(config.server.tls)
         var configuration = Daemon.serverConfiguration(config.server, logger: logger)
         configuration.listeners = try ServerListeners.choose(config.server, inherited: inherited)

@@ -35,6 +35,45 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("handlers that wait hold up none of the requests that came with theirs")
+    func waitingHandlers() async throws {
+        var router = Router()
+        let last = Signal()
+        router.add(.get, "/wait") { _ in
+            await last.wait()
+            return HTTPResponse(status: .ok, body: .bytes(Array("waited".utf8)))
+        }
+        router.add(.get, "/go") { _ in
+            await last.set()
+            return HTTPResponse(status: .ok)
+        }
+        try await withServer(router) { _, address in
+            let waiting = try (0..<20).map { _ in try RawClient(address) }
+            let last = try RawClient(address)
+            for client in waiting { await client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n") }
+            await last.send("GET /go HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await last.read(responses: 1).map(\.status) == [200])
+            for client in waiting {
+                #expect(await client.read(responses: 1).map(\.text) == ["waited"])
+            }
+        }
+    }
+
+    @Test("a long pipeline is answered whole and in order")
+    func longPipeline() async throws {
+        var router = Router()
+        router.add(.get, "/{number}") { request in
+            if request.path.hasSuffix("7") { await Task.yield() }
+            return HTTPResponse(status: .ok, body: .bytes(Array(request.path.utf8)))
+        }
+        try await withServer(router) { _, address in
+            let client = try RawClient(address)
+            let paths = (0..<500).map { "/\($0)" }
+            await client.send(paths.map { "GET \($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
+            #expect(await client.read(responses: 500).map(\.text) == paths)
+        }
+    }
+
     @Test("a large body goes in and out whole")
     func largeBody() async throws {
         var router = Router()
