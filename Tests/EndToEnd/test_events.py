@@ -160,3 +160,35 @@ def test_a_client_that_reads_slowly_misses_nothing_and_holds_up_nobody(fleet, st
         time.sleep(0.5)
         assert len(set(tenants_of(slow))) == 300
     client.finish(job)
+
+
+def test_a_quiet_stream_shows_signs_of_life(journal, start_daemon):
+    tenants = journal.add_schema_tenants(1)
+    gate = Gate(journal, tenants[0].schema)
+    client = start_daemon(journal.config()).client()
+    job = client.start(operation="upgrade", lock_timeout_ms=0)
+    with EventStream(client, job["id"]) as stream:
+        threading.Timer(20, gate.open).start()
+        events = list(stream)
+        assert events[-1].name == "end"
+        assert stream.comments >= 1, "a comment every 15 seconds keeps proxies from hanging up"
+
+
+def test_a_client_that_does_not_keep_up_is_told_and_returns(fleet, start_daemon):
+    fleet.add_rls_tenants(20_000)
+    client = start_daemon(fleet.config()).client()
+    job = client.finish(client.start(operation="upgrade"), within=120)
+    stream = EventStream(client, job["id"], buffer=16_384)
+    heard = [next(iter(stream))]
+    # The kernel takes in a little more once, some seconds after it was full.
+    time.sleep(24)
+    heard += list(stream)
+    stream.close()
+    assert heard[-1].name == "slow", "more than the buffers hold was to be sent meanwhile"
+    assert stream.retry == 1000
+    assert len(tenants_of(heard)) < 20_000
+    with EventStream(client, job["id"], stream.last_id) as rest:
+        heard += list(rest)
+    assert heard[-1].name == "end"
+    told = tenants_of(heard)
+    assert len(told) == len(set(told)) == 20_000

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 
 
 class Event:
@@ -13,14 +14,29 @@ class Event:
         return json.loads(self.data)
 
 
-class EventStream:
-    """Follows one job; `last_id` is what a browser would return with."""
+def connect(address, timeout, buffer):
+    connection = socket.socket()
+    # The window is agreed upon when the connection is made.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    connection.settimeout(timeout)
+    connection.connect(address)
+    return connection
 
-    def __init__(self, client, job, last_id=None, timeout=60):
+
+class EventStream:
+    """Follows one job; `last_id` is what a browser would return with.
+
+    `buffer` bounds what the kernel takes in for a reader that does not read.
+    """
+
+    def __init__(self, client, job, last_id=None, timeout=60, buffer=None):
         self.last_id = last_id
         self.comments = 0
         self.retry = None
         self.connection = http.client.HTTPConnection(client.host, client.port, timeout=timeout)
+        if buffer:
+            self.connection._create_connection = lambda address, *_: connect(
+                address, timeout, buffer)
         fields = {"Accept": "text/event-stream"}
         if client.token:
             fields["Authorization"] = f"Bearer {client.token}"
