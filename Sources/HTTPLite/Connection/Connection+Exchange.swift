@@ -79,7 +79,11 @@ extension Connection {
 
     private func send(_ response: HTTPResponse, plan: ResponsePlan, requestID: String) {
         access?.status = response.status
+        var length = 0
+        if plan.hasContent, case .bytes(let body) = response.body { length = body.count }
         queue { bytes in
+            // Otherwise the storage would grow by many small steps.
+            if bytes.isEmpty { bytes.reserveCapacity(ResponseEncoder.usualHead + length) }
             core.encoder.encodeHead(response, plan: plan, requestID: requestID, into: &bytes)
             if plan.hasContent, case .bytes(let body) = response.body { bytes += body }
         }

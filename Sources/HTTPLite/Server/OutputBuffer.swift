@@ -23,7 +23,7 @@ struct OutputBuffer: Sendable {
 
     mutating func clear() {
         // Small responses use the storage again; a large one would sit idle.
-        bytes.removeAll(keepingCapacity: bytes.capacity <= 1024)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 2048)
         start = 0
     }
 

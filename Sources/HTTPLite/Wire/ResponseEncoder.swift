@@ -1,5 +1,8 @@
 /// Writes responses as bytes; what handlers give cannot break out of a field.
 struct ResponseEncoder: Sendable {
+    /// Bytes that most heads stay below.
+    static let usualHead = 384
+
     /// The fields that belong to the server; those of a handler are left out.
     private static let reserved: [[UInt8]] = [
         "content-length", "transfer-encoding", "connection", "date", "x-request-id", "server",
