@@ -28,14 +28,16 @@ public struct SQLEngine: Sendable {
 
     public let task: TargetTask
     public let options: Options
+    let journal: any StepJournal
     let noteStart: StartNote
 
     public init(
-        task: TargetTask, options: Options,
+        task: TargetTask, options: Options, journal: any StepJournal,
         noteStart: @escaping StartNote = { (_, _) async throws(TenantFailure) in }
     ) {
         self.task = task
         self.options = options
+        self.journal = journal
         self.noteStart = noteStart
     }
 

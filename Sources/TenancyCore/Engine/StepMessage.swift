@@ -62,9 +62,11 @@ struct StepMessage: Sendable {
     }
 
     /// Adds the plan's step `step`: what it runs, then how it moves the version rows.
-    mutating func append(step: Int, _ statements: [SQLStatement], _ versionChange: [String]) {
-        for (index, statement) in statements.enumerated() {
-            append(.statement(step: step, index: index), statement.text)
+    mutating func append(
+        step: Int, _ statements: ArraySlice<SQLStatement>, _ versionChange: [String]
+    ) {
+        for index in statements.indices {
+            append(.statement(step: step, index: index), statements[index].text)
         }
         for change in versionChange {
             append(.versionChange(step: step), change)
@@ -106,13 +108,24 @@ public struct SessionSettings: Sendable, Equatable {
     /// The statements that set up a transaction. SET LOCAL only: a session's settings would leak to
     /// the next client of a transaction pooler.
     func statements(schema: SchemaName?, serverVersion: Int) -> [String] {
+        statements("SET LOCAL", schema, serverVersion)
+    }
+
+    /// The same for a session in which statements run outside of transactions.
+    func sessionStatements(schema: SchemaName?, serverVersion: Int) -> [String] {
+        statements("SET SESSION", schema, serverVersion)
+    }
+
+    private func statements(
+        _ set: String, _ schema: SchemaName?, _ serverVersion: Int
+    ) -> [String] {
         var statements = [
-            "SET LOCAL lock_timeout = \(lockTimeoutMilliseconds)",
-            "SET LOCAL statement_timeout = \(statementTimeoutMilliseconds)",
+            "\(set) lock_timeout = \(lockTimeoutMilliseconds)",
+            "\(set) statement_timeout = \(statementTimeoutMilliseconds)",
         ]
         if let schema {
             let path = ([schema] + extraSearchPath).map(\.quoted).joined(separator: ", ")
-            statements.append("SET LOCAL search_path TO \(path)")
+            statements.append("\(set) search_path TO \(path)")
         }
         if serverVersion >= 140_000 {
             // A statement whose client has died ends within this time instead of committing later.
@@ -120,7 +133,7 @@ public struct SessionSettings: Sendable, Equatable {
             statements.append(
                 """
                 SELECT CASE WHEN version() LIKE '%linux%' \
-                THEN set_config('client_connection_check_interval', '2000', true) END
+                THEN set_config('client_connection_check_interval', '2000', \(set == "SET LOCAL")) END
                 """)
         }
         return statements

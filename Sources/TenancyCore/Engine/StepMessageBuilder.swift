@@ -11,8 +11,8 @@ struct StepMessageBuilder: Sendable {
     /// False for a stamp, which writes the version rows only.
     let runsScripts: Bool
 
-    /// The next message of `progress`. `state` is what was last known of the target; the message
-    /// fails at a guard when it is no longer so.
+    /// The next message of `progress`, up to the first step that cannot commit as a whole. `state` is
+    /// what was last known of the target; the message fails at a guard when it is no longer so.
     func message(for progress: TargetProgress, state: VersionState) -> StepMessage {
         let table = VersionTable(schema: target.schema)
         var message = StepMessage()
@@ -20,18 +20,68 @@ struct StepMessageBuilder: Sendable {
         var rows = progress.expectedRows
         for (index, step) in progress.plan.steps.enumerated().dropFirst(progress.position) {
             let isFirst = message.steps == 0
+            if !isFirst && !commitsAsWhole(step) { break }
             if isFirst || scope == .step {
                 if bytes > StepMessageBuilder.maxBytes { break }
                 open(&message)
                 guardState(&message, state: isFirst ? state : .rows(rows), table: table)
             }
             let statements = script(of: step)?.statements ?? []
-            message.append(step: index, statements, table.change(step))
+            message.append(step: index, statements[...], table.change(step))
             bytes += statements.reduce(0) { $0 + $1.text.utf8.count }
             rows = progress.states[index + 1].sorted()
             if scope == .step { message.appendCommit() }
         }
         if scope == .target { message.appendCommit() }
+        return message
+    }
+
+    /// Whether a step's statements and its version row can commit together.
+    func commitsAsWhole(_ step: PlannedStep) -> Bool {
+        script(of: step)?.isTransactional(serverVersion: serverVersion) ?? true
+    }
+
+    // MARK: - Steps that do not commit as a whole
+
+    /// Checks under the target's lock that it is in `state`; makes the version table where it is
+    /// missing.
+    func guardMessage(state: VersionState) -> StepMessage {
+        var message = openMessage(state: state)
+        message.append(.opening, "COMMIT")
+        return message
+    }
+
+    /// Begins a transaction whose id is the message's last result.
+    func openMessage(state: VersionState) -> StepMessage {
+        var message = StepMessage()
+        open(&message)
+        guardState(&message, state: state, table: VersionTable(schema: target.schema))
+        message.append(.opening, "SELECT txid_current()")
+        return message
+    }
+
+    /// Runs some of a script's statements and ends the transaction, without the version row.
+    func unitMessage(step: Int, _ script: StepScript, _ range: Range<Int>) -> StepMessage {
+        var message = StepMessage()
+        for index in range {
+            message.append(.statement(step: step, index: index), script.statements[index].text)
+        }
+        message.append(.opening, "COMMIT")
+        return message
+    }
+
+    /// Commits the version row, together with the script's statements from `first` on.
+    func endMessage(
+        step: Int, _ planned: PlannedStep, _ script: StepScript, from first: Int?,
+        state: VersionState
+    ) -> StepMessage {
+        let table = VersionTable(schema: target.schema)
+        var message = StepMessage()
+        open(&message)
+        guardState(&message, state: state, table: table)
+        let statements = first.map { script.statements[$0...] } ?? []
+        message.append(step: step, statements, table.change(planned))
+        message.appendCommit()
         return message
     }
 

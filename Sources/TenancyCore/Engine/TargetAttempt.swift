@@ -6,13 +6,15 @@ struct TargetAttempt {
     let engine: SQLEngine
     let target: Target
     let worker: WorkerConnection
-    private let tenants: [TenantName]
+    let tenants: [TenantName]
     private let known: VersionState?
+    /// Whether the journal had an unfinished step of the target when its page was read.
+    private let isUnfinished: Bool
     /// The rows that are noted as what the plan counts from.
     private(set) var plannedFrom: [String]?
     var progress: TargetProgress?
     /// What the next message builds on.
-    private(set) var state = VersionState.noTable
+    var state = VersionState.noTable
     /// Whether `progress` tells for sure where the target stands.
     var isCertain = false
     /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
@@ -26,6 +28,7 @@ struct TargetAttempt {
         target = work.target
         tenants = work.tenants
         known = work.state
+        isUnfinished = work.isUnfinished
         plannedFrom = work.plannedFrom
         progress = work.progress
     }
@@ -134,6 +137,10 @@ struct TargetAttempt {
             graph: engine.task.graph, target: target, settings: engine.options.session,
             scope: engine.options.scope, serverVersion: connection.serverVersion,
             runsScripts: engine.task.operation != .stamp)
+        let next = progress.plan.steps[progress.position]
+        if let script = builder.script(of: next), isUnfinished || !builder.commitsAsWhole(next) {
+            return try await advanceByUnits(next, script, builder: builder, on: connection)
+        }
         let message = builder.message(for: progress, state: state)
         do throws(PostgresError) {
             _ = try await connection.execute(message.sql)
@@ -171,6 +178,10 @@ struct TargetAttempt {
         case .failed(let failure):
             outcome.state = .failed
             outcome.failure = failure
+        case .postponed(let failure):
+            outcome.state = .failed
+            outcome.failure = failure
+            outcome.isPostponed = true
         }
         return outcome
     }
@@ -189,6 +200,8 @@ struct TargetAttempt {
     /// Why an attempt ended before its plan was done.
     enum Stop: Error {
         case failed(TenantFailure)
+        /// Its turn has not come; nothing was tried.
+        case postponed(TenantFailure)
         /// There was nothing to apply.
         case settled(TargetOutcome)
         case cancelled

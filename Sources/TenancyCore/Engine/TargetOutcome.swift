@@ -11,6 +11,8 @@ public struct TargetOutcome: Sendable, Equatable {
     /// What a dry run would apply.
     public var plannedRevisions: [String]?
     public var failure: TenantFailure?
+    /// Whether the target only waits for its turn, so that the attempt does not count.
+    public var isPostponed = false
 
     public init(
         state: TenantState, fromRevisions: [String]? = nil, toRevisions: [String]? = nil,

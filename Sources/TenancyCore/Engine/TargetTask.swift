@@ -103,8 +103,7 @@ public final class TargetTask: Sendable {
         for step in plan.steps {
             guard let revision = graph[step.revision] else { continue }
             let script = step.direction == .up ? revision.upgrade : revision.downgrade
-            guard let script else { return noScript(revision, step.direction) }
-            if !script.isTransactional { return nonTransactional(revision) }
+            if script == nil { return noScript(revision, step.direction) }
         }
         return nil
     }
@@ -115,14 +114,5 @@ public final class TargetTask: Sendable {
             code: "no_\(name)", message: "revision \(revision.id) has no \(name) section",
             revision: revision.id, file: revision.file,
             hint: "write its \(name) section, or choose a target that does not pass it")
-    }
-
-    private func nonTransactional(_ revision: Revision) -> TenantFailure {
-        TenantFailure(
-            code: "non_transactional_step",
-            message: "revision \(revision.id) holds a statement that PostgreSQL refuses in a "
-                + "transaction, which this version of migrationd does not run",
-            revision: revision.id, file: revision.file,
-            hint: "apply it by hand and stamp the tenant, or leave out CONCURRENTLY")
     }
 }

@@ -103,6 +103,7 @@ extension JobRun {
             if let pause, !state.isCancelling {
                 var work = work
                 work.lastOutcome = outcome
+                if outcome.isPostponed { work.attempts -= 1 }
                 JobRun.putBack(work, &state)
                 state.queue.setAside(
                     work,

@@ -18,6 +18,7 @@ struct JobRunner: Sendable {
             options: SQLEngine.Options(
                 session: environment.session(for: run.request), scope: environment.settings.scope,
                 targetLockTimeout: environment.settings.targetLockTimeout),
+            journal: JobJournal(store: environment.store, job: run.id, lease: run.lease),
             noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
@@ -91,8 +92,11 @@ struct JobRunner: Sendable {
 
     private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
         let failure = outcome.state == .failed ? outcome.failure : nil
+        let jitter = Double.random(in: 0...1)
         let pause = failure.flatMap {
-            retries.pause(after: work.attempts, failure: $0, jitter: Double.random(in: 0...1))
+            outcome.isPostponed
+                ? RetryPolicy.turn * (0.5 + jitter)
+                : retries.pause(after: work.attempts, failure: $0, jitter: jitter)
         }
         let settlement = run.settle(work, outcome, retryAfter: pause)
         if settlement == .ended, let failure { log(failure, of: work) }

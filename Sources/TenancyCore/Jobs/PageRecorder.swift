@@ -55,9 +55,15 @@ struct PageRecorder: Sendable {
     private func queue(
         _ works: [TargetWork], _ ours: [String: ClaimedTenant]
     ) async throws(JobFailure) {
+        if works.isEmpty { return }
+        let keys = works.map(\.target.key)
+        let unfinished = try await asking { store throws(StatusError) in
+            try await store.unfinishedTargets(among: keys)
+        }
         let late = run.add(
             works.compactMap { work in
                 var work = work
+                work.isUnfinished = unfinished.contains(work.target.key)
                 work.tenants.removeAll { ours[$0.id] == nil }
                 work.plannedFrom = work.tenants.first.flatMap { ours[$0.id]?.fromRevisions }
                 return work.tenants.isEmpty ? nil : work

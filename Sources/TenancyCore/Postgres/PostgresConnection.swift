@@ -25,6 +25,8 @@ public actor PostgresConnection {
 
     /// The server's version as libpq counts it, such as 150018 for 15.18.
     public nonisolated let serverVersion: Int
+    /// The session's process id as it was told at the start; a pooler tells one of its own.
+    nonisolated let backendID: Int32
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         thread.asUnownedSerialExecutor()
@@ -33,6 +35,7 @@ public actor PostgresConnection {
     private init(thread: ConnectionThread, handle: sending ConnectionHandle) {
         self.thread = thread
         self.serverVersion = Int(PQserverVersion(handle.raw))
+        backendID = PQbackendPID(handle.raw)
         self.handle = handle
     }
 

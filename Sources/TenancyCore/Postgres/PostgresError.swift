@@ -65,6 +65,7 @@ extension PostgresError: CustomStringConvertible {
 
 /// The SQLSTATEs that decisions are made on (PostgreSQL manual, "PostgreSQL Error Codes").
 public enum SQLState {
+    public static let featureNotSupported = "0A000"
     public static let cannotConnect = "08001"
     public static let characterNotInRepertoire = "22021"
     public static let divisionByZero = "22012"

@@ -1,16 +1,3 @@
-/// The statements of one revision in one direction.
-public struct StepScript: Sendable, Equatable {
-    public let statements: [SQLStatement]
-    /// Whether the statements and the version row can commit together. False when the file says
-    /// `transaction: off`, or holds a statement that PostgreSQL refuses in a transaction block.
-    public let isTransactional: Bool
-
-    public init(statements: [SQLStatement], isTransactional: Bool = true) {
-        self.statements = statements
-        self.isTransactional = isTransactional
-    }
-}
-
 /// One revision: its place in the graph and what it runs.
 public struct Revision: Sendable, Equatable {
     /// What runs the revision's steps.

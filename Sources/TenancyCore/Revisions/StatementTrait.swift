@@ -21,6 +21,17 @@ enum StatementTrait: Equatable {
         self = trait
     }
 
+    /// Whether a server of that version, as libpq counts versions, refuses the statement in a
+    /// transaction block.
+    static func isOutside(_ statement: SQLStatement, serverVersion: Int) -> Bool {
+        if case .outsideTransaction = StatementTrait(of: statement) { return true }
+        guard serverVersion < firstWithAddValueInside else { return false }
+        return StatementWords(statement.text).isAddValue
+    }
+
+    /// `ALTER TYPE ... ADD VALUE` may run in a transaction block since PostgreSQL 12.
+    static let firstWithAddValueInside = 120_000
+
     private static func control(_ words: StatementWords) -> StatementTrait? {
         switch (words[0], words[1]) {
         case ("begin", _), ("commit", _), ("end", _), ("abort", _), ("start", "transaction"),
@@ -111,83 +122,5 @@ enum StatementTrait: Equatable {
         guard words[kinds] == "temp" || words[kinds] == "temporary" else { return nil }
         guard words[kinds + 1] == "table", !words.contains("commit", "drop") else { return nil }
         return .lastingTemporaryTable
-    }
-}
-
-/// The tokens of a statement without its comments: words in lower case, punctuation and strings as
-/// they are, quoted identifiers without their quotes.
-private struct StatementWords {
-    let all: [String]
-
-    init(_ text: String) {
-        var lexer = SQLLexer(text)
-        var words: [String] = []
-        // A statement from the splitter has no lexical error, so the end is all that stops this.
-        while let token = try? lexer.next() {
-            switch token.kind {
-            case .lineComment, .blockComment: continue
-            case .quotedIdentifier: words.append(lexer.text(token.range.dropFirst().dropLast()))
-            case .string: words.append(lexer.text(token.range.prefix(64)))
-            default: words.append(lexer.text(token.range).lowercased())
-            }
-            if words.count == 1, !Self.decisive.contains(words[0]) { break }
-        }
-        all = words
-    }
-
-    /// First words of statements that can have a trait; of others nothing more is read.
-    private static let decisive: Set<String> = [
-        "begin", "commit", "end", "abort", "start", "prepare", "rollback", "set", "reset",
-        "select", "vacuum", "alter", "discard", "create", "drop", "reindex", "cluster",
-    ]
-
-    subscript(index: Int) -> String { index < all.count ? all[index] : "" }
-
-    func contains(_ first: String, _ second: String) -> Bool {
-        zip(all, all.dropFirst()).contains { $0 == (first, second) }
-    }
-
-    /// Whether an option is given as `name = false`, `name false` or `name off`.
-    func isOff(_ name: String) -> Bool {
-        guard let place = all.firstIndex(of: name) else { return false }
-        let value = self[place + 1] == "=" ? self[place + 2] : self[place + 1]
-        return ["false", "off", "0", "'false'", "'off'"].contains(value.lowercased())
-    }
-
-    /// The words from an index on, without an option list in parentheses at its beginning.
-    func withoutOptions(from index: Int) -> ArraySlice<String> {
-        let rest = all.dropFirst(index)
-        guard rest.first == "(" else { return rest }
-        return rest.drop { $0 != ")" }.dropFirst()
-    }
-
-    /// The setting that SET or RESET names.
-    var settingName: String {
-        var rest = all.dropFirst()
-        if rest.first == "session", rest.dropFirst().first == "authorization" {
-            return "session authorization"
-        }
-        if rest.first == "session" { rest = rest.dropFirst() }
-        switch rest.first {
-        case "schema": return "search_path"
-        case "time": return "timezone"
-        case "names": return "client_encoding"
-        case let name?: return name.lowercased()
-        case nil: return ""
-        }
-    }
-
-    /// How many of the first words name a command that runs outside a transaction.
-    var outsideLength: Int {
-        switch self[0] {
-        case "vacuum", "cluster", "reindex": 1
-        case "create" where self[2] == "index": 4
-        case "create" where self[2] == "concurrently", "drop" where self[2] == "concurrently": 3
-        default: 2
-        }
-    }
-
-    func shown(_ count: Int) -> String {
-        all.prefix(count).joined(separator: " ").uppercased()
     }
 }

@@ -88,6 +88,24 @@ enum ControlSchema {
         CREATE INDEX job_tenants_events ON $schema.job_tenants (job_id, event)
             WHERE event IS NOT NULL;
         """,
+        """
+        CREATE TABLE $schema.step_journal (
+            target_key bigint PRIMARY KEY,
+            tenant_ids text[] NOT NULL,
+            job_id uuid NOT NULL,
+            epoch bigint NOT NULL,
+            revision text NOT NULL,
+            direction text NOT NULL,
+            unit integer NOT NULL,
+            statement text NOT NULL,
+            doubt text,
+            detail jsonb NOT NULL,
+            builds_in text UNIQUE,
+            updated_at timestamptz NOT NULL
+        );
+        COMMENT ON TABLE $schema.step_journal IS 'steps that cannot commit together with their version row, while they are not finished; one a target, and one at a time that builds an index in a database';
+        CREATE INDEX step_journal_tenants ON $schema.step_journal USING gin (tenant_ids);
+        """,
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.

@@ -42,7 +42,7 @@ extension StatusStore {
 
     /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
     /// later one has counted what had ended by then, and nothing may end behind its back.
-    private func isLeased(job: Int, epoch: Int) -> String {
+    func isLeased(job: Int, epoch: Int) -> String {
         """
         EXISTS (SELECT FROM \(table("jobs")) WHERE id = $\(job)::uuid \
         AND lease_epoch = $\(epoch)::bigint FOR SHARE)

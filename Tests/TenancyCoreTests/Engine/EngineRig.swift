@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 
 @testable import TenancyCore
@@ -7,6 +8,7 @@ struct EngineRig: Sendable {
     let database: TestDatabase
     let slots: ServerSlots
     let parameters: ConnectionParameters
+    let journal = MemoryJournal()
 
     /// Runs `body` with a rig in a new database and insists that no slot and no lock is left.
     static func with<R: Sendable>(
@@ -46,7 +48,7 @@ struct EngineRig: Sendable {
                 session: SessionSettings(
                     lockTimeoutMilliseconds: lockTimeout, statementTimeoutMilliseconds: 0),
                 scope: scope, targetLockTimeout: targetLockTimeout),
-            noteStart: noteStart)
+            journal: journal, noteStart: noteStart)
     }
 
     /// One attempt on a schema; nothing of it is known before.
@@ -68,9 +70,11 @@ struct EngineRig: Sendable {
     }
 
     func work(_ schema: String? = "a", knowing state: VersionState? = nil) throws -> TargetWork {
-        TargetWork(
+        var work = TargetWork(
             target: try target(schema), tenants: [TenantName(id: "t", identifier: "t")],
             state: state)
+        work.isUnfinished = journal.steps[work.target] != nil
+        return work
     }
 
     /// The version rows, sorted.
@@ -86,6 +90,71 @@ struct EngineRig: Sendable {
             "SELECT tablename FROM pg_tables WHERE schemaname = '\(schema)' "
                 + "AND tablename <> 'alembic_version' ORDER BY 1")
         return text.split(separator: "\n").map(String.init)
+    }
+}
+
+/// A journal that a test can read and write, and that fails where it is told to.
+final class MemoryJournal: StepJournal {
+    struct State {
+        var steps: [Target: UnfinishedStep] = [:]
+        var builder: Target?
+        var writes = 0
+        /// The write that fails, counted from 1.
+        var failsAt: Int?
+    }
+
+    private let state = Mutex(State())
+
+    var steps: [Target: UnfinishedStep] { state.withLock { $0.steps } }
+    var builder: Target? {
+        get { state.withLock { $0.builder } }
+        set { state.withLock { $0.builder = newValue } }
+    }
+
+    func put(_ step: UnfinishedStep?, for target: Target) {
+        state.withLock { $0.steps[target] = step }
+    }
+
+    /// Lets the write after so many fail, as when the control database goes away.
+    func fail(atWrite number: Int?) {
+        state.withLock { state in
+            state.writes = 0
+            state.failsAt = number
+        }
+    }
+
+    func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? {
+        steps[target]
+    }
+
+    func write(
+        _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
+    ) async throws(TenantFailure) {
+        let isWritten = state.withLock { state in
+            state.writes += 1
+            if state.writes == state.failsAt { return false }
+            state.steps[target] = step
+            return true
+        }
+        if !isWritten {
+            throw TenantFailure(
+                code: "control_database_unavailable", message: "away", isRetryable: true)
+        }
+    }
+
+    func remove(_ target: Target) async throws(TenantFailure) {
+        put(nil, for: target)
+    }
+
+    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
+        state.withLock { state in
+            if state.builder == nil { state.builder = target }
+            return state.builder == target
+        }
+    }
+
+    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
+        state.withLock { if $0.builder == target { $0.builder = nil } }
     }
 }
 

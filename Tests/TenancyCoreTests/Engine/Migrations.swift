@@ -12,6 +12,18 @@ func revision(
         file: "\(id).sql")
 }
 
+/// A revision each of whose statements runs on its own, as with `transaction: off`.
+func loose(
+    _ id: String, after parents: [String] = [], up: String, down: String = ""
+) throws -> Revision {
+    func script(_ text: String) throws -> StepScript {
+        StepScript(statements: try SQLSplitter.split(text), isTransactional: false)
+    }
+    return Revision(
+        id: id, downRevisions: parents, upgrade: try script(up), downgrade: try script(down),
+        file: "\(id).sql")
+}
+
 /// Three tables, one a revision: `r1`, `r2`, `r3`.
 func threeTables() throws -> RevisionGraph {
     try RevisionGraph([

@@ -217,7 +217,8 @@ import Testing
                     options: SQLEngine.Options(
                         session: SessionSettings(
                             lockTimeoutMilliseconds: 1_000, statementTimeoutMilliseconds: 0),
-                        scope: .step, targetLockTimeout: .seconds(10)))
+                        scope: .step, targetLockTimeout: .seconds(10)),
+                    journal: MemoryJournal())
                 var work = TargetWork(
                     target: Target(connection: parameters, schema: schema), tenants: [])
                 var outcome = await engine.migrate(&work, by: worker)

@@ -27,15 +27,13 @@ import Testing
             (.upgrade, "head", .rows(["zz"]), "unknown_version_row"),
             (.check, "heads", .rows(["zz"]), "unknown_version_row"),
             (.upgrade, "r4", .rows(["r3"]), "no_upgrade"),
-            (.downgrade, "-1", .rows(["r4"]), "non_transactional_step"),
+            (.downgrade, "-1", .rows(["r4"]), "no_downgrade"),
         ] as [(JobOperation, String, VersionState, String)])
     func refused(
         operation: JobOperation, target: String, state: VersionState, code: String
     ) throws {
         let last = Revision(
-            id: "r4", downRevisions: ["r3"], upgrade: nil,
-            downgrade: StepScript(
-                statements: [SQLStatement(text: "VACUUM", line: 1)], isTransactional: false))
+            id: "r4", downRevisions: ["r3"], upgrade: nil, downgrade: nil)
         let graph = try RevisionGraph(try threeTables().revisions + [last])
         let outcome = task(operation, target, graph).settle(state)
         #expect(outcome?.state == .failed)

@@ -1,0 +1,203 @@
+/// Finds out what an interrupted statement has left, and clears it away.
+///
+/// Works on a session whose search_path is the one that the statement had, so that its names mean
+/// the same.
+struct Leftovers {
+    /// Whether a statement whose answer was lost took effect.
+    enum Verdict: Equatable {
+        case applied
+        /// It did not, and nothing of it is left.
+        case notApplied
+        /// Only a person can say; why.
+        case unknown(String)
+    }
+
+    private static let patience = Duration.seconds(30)
+
+    let connection: PostgresConnection
+    /// Bounds the clearing, which waits for other transactions as the building does.
+    let deadline: Deadline
+
+    /// What became of a unit that was begun; nil while the server still runs it.
+    func verdict(
+        on unit: StepUnit, _ begun: BegunUnit
+    ) async throws(PostgresError) -> Verdict? {
+        guard try await waitForEnd(of: begun) else { return nil }
+        switch unit {
+        case .transaction: return try await settle(transaction: begun.transaction ?? "0")
+        case .alone(_, let command): return try await settle(command, begun)
+        }
+    }
+
+    /// What became of `command`, with whatever it left cleared away or completed.
+    private func settle(
+        _ command: OutsideCommand, _ begun: BegunUnit
+    ) async throws(PostgresError) -> Verdict {
+        switch command {
+        case .createIndex(let name, let table):
+            return try await settleIndex(name, table, before: begun.indexes)
+        case .dropIndex(let name):
+            let isThere = try await answer("SELECT to_regclass($1) IS NOT NULL", [name])
+            return isThere == "t" ? .notApplied : .applied
+        case .reindexConcurrently:
+            try await dropRebuilt()
+            return .notApplied
+        case .detachPartition(let table, let partition):
+            return try await settlePartition(table, partition)
+        case .addEnumValue(let type, let value):
+            let isThere = try await answer(
+                """
+                SELECT EXISTS (SELECT FROM pg_enum
+                    WHERE enumtypid = to_regtype($1) AND enumlabel = \(value))
+                """, [type])
+            return isThere == "t" ? .applied : .notApplied
+        case .repeatable:
+            return .notApplied
+        case .opaque:
+            return .unknown("nothing in the database tells whether the statement took effect")
+        }
+    }
+
+    /// What became of a transaction.
+    private func settle(transaction: String) async throws(PostgresError) -> Verdict {
+        switch try await answer("SELECT txid_status($1::bigint)", [transaction]) {
+        case "committed": .applied
+        case "aborted": .notApplied
+        default: .unknown("the server does not know any more what became of the transaction")
+        }
+    }
+
+    /// Waits until the session that ran a unit is gone; what it did stands from then on.
+    ///
+    /// - Returns: false when the deadline passed first.
+    private func waitForEnd(of begun: BegunUnit) async throws(PostgresError) -> Bool {
+        var pause = Duration.milliseconds(20)
+        while true {
+            let isThere = try await answer(
+                """
+                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1::int
+                    AND pid <> pg_backend_pid() AND backend_start = $2::timestamptz)
+                """, [String(begun.backend), begun.backendStart])
+            if isThere != "t" { return true }
+            if deadline.hasPassed { return false }
+            do {
+                try await Task.sleep(for: pause)
+            } catch {
+                throw .cancelled(completedStatements: 0)
+            }
+            pause = min(pause * 2, .milliseconds(500))
+        }
+    }
+
+    /// Drops the INVALID index that an earlier run of `command` left, whoever ran it.
+    func clear(before command: OutsideCommand) async throws(PostgresError) {
+        guard case .createIndex(let name?, let table) = command else { return }
+        for index in try await indexes(of: table, named: name)
+        where index.isNamed && !index.isValid {
+            try await drop(index.name)
+        }
+    }
+
+    /// The object ids of a table's indexes.
+    func indexIDs(of table: String) async throws(PostgresError) -> [String] {
+        try await query(
+            "SELECT indexrelid::text FROM pg_index WHERE indrelid = to_regclass($1)", [table]
+        ).compactMap { $0[0] }
+    }
+
+    // MARK: - Indexes
+
+    private struct Index {
+        let id: String
+        /// As SQL.
+        let name: String
+        /// Whether it has the name that was asked for.
+        let isNamed: Bool
+        let isValid: Bool
+    }
+
+    private func settleIndex(
+        _ name: String?, _ table: String, before: [String]
+    ) async throws(PostgresError) -> Verdict {
+        let candidates = try await indexes(of: table, named: name)
+            .filter { name == nil ? !before.contains($0.id) : $0.isNamed }
+        guard candidates.count < 2 else {
+            return .unknown(
+                "table \(table) has several new indexes, and the statement names none")
+        }
+        guard let index = candidates.first else { return .notApplied }
+        if index.isValid { return .applied }
+        try await drop(index.name)
+        return .notApplied
+    }
+
+    /// The table's indexes, but for those that somebody is building at this moment.
+    private func indexes(
+        of table: String, named name: String?
+    ) async throws(PostgresError) -> [Index] {
+        try await query(
+            """
+            SELECT i.indexrelid::text, i.indexrelid::regclass::text,
+                c.relname = (parse_ident($2))[1], i.indisvalid
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE i.indrelid = to_regclass($1) AND NOT EXISTS (
+                SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+            """, [table, name]
+        ).compactMap { row in
+            guard let id = row[0], let name = row[1] else { return nil }
+            return Index(id: id, name: name, isNamed: row[2] == "t", isValid: row[3] == "t")
+        }
+    }
+
+    private func dropRebuilt() async throws(PostgresError) {
+        let names = try await query(
+            """
+            SELECT i.indexrelid::regclass::text
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'
+                AND c.relnamespace = ANY(SELECT to_regnamespace(quote_ident(name))
+                    FROM unnest(current_schemas(false)) AS name)
+                AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
+                    WHERE p.index_relid = i.indexrelid OR p.relid = i.indrelid)
+            """)
+        for row in names {
+            if let name = row[0] { try await drop(name) }
+        }
+    }
+
+    private func drop(_ index: String) async throws(PostgresError) {
+        _ = try await connection.execute(
+            "DROP INDEX CONCURRENTLY IF EXISTS \(index)", deadline: deadline)
+    }
+
+    // MARK: - Partitions
+
+    private func settlePartition(
+        _ table: String, _ partition: String
+    ) async throws(PostgresError) -> Verdict {
+        let rows = try await query(
+            """
+            SELECT inhdetachpending FROM pg_inherits
+            WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2)
+            """, [table, partition])
+        guard let row = rows.first else { return .applied }
+        if row[0] != "t" { return .notApplied }
+        _ = try await connection.execute(
+            "ALTER TABLE \(table) DETACH PARTITION \(partition) FINALIZE", deadline: deadline)
+        return .applied
+    }
+
+    // MARK: - Support
+
+    private func query(
+        _ sql: String, _ parameters: [String?] = []
+    ) async throws(PostgresError) -> [[String?]] {
+        try await connection.query(sql, parameters, deadline: .after(Leftovers.patience))
+    }
+
+    private func answer(
+        _ sql: String, _ parameters: [String?]
+    ) async throws(PostgresError) -> String? {
+        try await query(sql, parameters).first?[0]
+    }
+}

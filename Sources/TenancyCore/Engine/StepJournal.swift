@@ -1,0 +1,118 @@
+/// A step that cannot commit together with its version row, from before its first statement runs
+/// until its version row is durable.
+public struct UnfinishedStep: Sendable, Equatable {
+    public let revision: String
+    public let direction: Direction
+    /// The version rows before the step, and after it.
+    public let fromRows: [String]
+    public let toRows: [String]
+    /// The unit that is under way or comes next; those before it are durable.
+    var unit = 0
+    /// A digest of what the units before it ran: a file may be mended from `unit` on.
+    var doneDigest = ""
+    /// The statement that `unit` begins with, cut to a readable length.
+    public internal(set) var statement = ""
+    /// What is known of the unit under way; nil while it has not begun.
+    var begun: BegunUnit?
+    /// Why nobody but a person can say whether `unit` took effect; nil where that is not so.
+    public internal(set) var doubt: String?
+
+    init(revision: String, direction: Direction, fromRows: [String], toRows: [String]) {
+        self.revision = revision
+        self.direction = direction
+        self.fromRows = fromRows
+        self.toRows = toRows
+    }
+
+    init(_ step: PlannedStep, from rows: [String]) {
+        self.init(
+            revision: step.revision, direction: step.direction, fromRows: rows.sorted(),
+            toRows: step.applied(to: rows).sorted())
+    }
+}
+
+/// How to find out what became of a unit whose answer was lost.
+struct BegunUnit: Sendable, Equatable {
+    /// The session that ran it.
+    let backend: Int
+    /// When that session began, as the server writes it: pids come again.
+    let backendStart: String
+    /// The transaction that it ran in.
+    var transaction: String?
+    /// A digest of the step's statements up to the end of the unit.
+    var digest = ""
+    /// The indexes that the table had before, by object id, for one that is built without a name.
+    var indexes: [String] = []
+}
+
+/// Where unfinished steps are written down, durably and before anything is done.
+///
+/// Each method answers for one target, which has at most one unfinished step.
+public protocol StepJournal: Sendable {
+    func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep?
+
+    /// Writes where a step stands.
+    ///
+    /// - Throws: also when the step is in the hands of another job that lives.
+    func write(
+        _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
+    ) async throws(TenantFailure)
+
+    /// Forgets the target's step: its version row tells of it now.
+    func remove(_ target: Target) async throws(TenantFailure)
+
+    /// Takes the only place to build an index in the target's database, for as long as its step is
+    /// in the journal or until it is given back.
+    ///
+    /// - Returns: false while another target of the database has it.
+    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool
+
+    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure)
+}
+
+/// What an unfinished step means for the rows and the plan that a target has now.
+enum UnfinishedFinding: Equatable {
+    /// The rows have moved: the step was finished, or somebody has set the rows right.
+    case obsolete
+    /// The plan goes on with it.
+    case resume
+    /// Only a person can say how it stands.
+    case inDoubt
+    /// The plan would pass over what the step has done already.
+    case inTheWay
+    /// What has run of the step is not what the script says now.
+    case edited
+}
+
+extension UnfinishedStep {
+    /// Compares the step with the target's rows and the first step of the plan, whose units have
+    /// `digests` up to each place.
+    func finding(rows: [String], next: PlannedStep?, digests: [String]) -> UnfinishedFinding {
+        guard rows.sorted() == fromRows else { return .obsolete }
+        guard let next, next.revision == revision, next.direction == direction else {
+            return .inTheWay
+        }
+        if doubt != nil { return .inDoubt }
+        guard unit < digests.count, digests[unit] == doneDigest else { return .edited }
+        guard let begun else { return .resume }
+        return unit + 1 < digests.count && digests[unit + 1] == begun.digest ? .resume : .edited
+    }
+}
+
+extension StepScript {
+    /// For each place between units, and the end, a digest of the statements before it.
+    func digests(_ units: [StepUnit]) -> [String] {
+        var done: [UInt8] = []
+        var digests = [""]
+        for unit in units {
+            let range =
+                switch unit {
+                case .transaction(let range): range
+                case .alone(let index, _): index..<index + 1
+                }
+            for index in range { done += Array(statements[index].text.utf8) + [0] }
+            digests.append(Hex.encode(Digest.sha256(done)))
+        }
+        return digests
+    }
+}

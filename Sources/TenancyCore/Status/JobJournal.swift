@@ -1,0 +1,203 @@
+/// The journal of unfinished steps as one job writes it, in the control database.
+///
+/// A step is in the hands of the job that wrote it last, under the lease that the job had then, for
+/// as long as that lease is in force. Afterwards any job may go on with it.
+struct JobJournal: StepJournal {
+    let store: StatusStore
+    let job: JobID
+    let lease: JobLease
+
+    func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? {
+        try await asking { () throws(StatusError) in
+            try await store.unfinishedStep(ofTarget: target.key)
+        }
+    }
+
+    func write(
+        _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
+    ) async throws(TenantFailure) {
+        let isOurs = try await asking { () throws(StatusError) in
+            try await store.writeStep(
+                step, ofTarget: target.key, tenants: tenants.map(\.id), job: job, lease: lease)
+        }
+        if !isOurs { throw JobJournal.inOtherHands }
+    }
+
+    func remove(_ target: Target) async throws(TenantFailure) {
+        try await asking { () throws(StatusError) in
+            try await store.removeStep(ofTarget: target.key)
+        }
+    }
+
+    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
+        try await asking { () throws(StatusError) in
+            try await store.takeBuildPlace(
+                forTarget: target.key, in: target.connection.databaseKey)
+        }
+    }
+
+    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
+        try await asking { () throws(StatusError) in
+            try await store.giveBuildPlaceBack(ofTarget: target.key)
+        }
+    }
+
+    private func asking<R>(
+        _ question: () async throws(StatusError) -> R
+    ) async throws(TenantFailure) -> R {
+        do throws(StatusError) {
+            return try await question()
+        } catch {
+            throw TenantFailure(
+                code: "control_database_unavailable", message: "\(error)", isRetryable: true,
+                hint: "check the control database; the step goes on from where it stands")
+        }
+    }
+
+    private static let inOtherHands = TenantFailure(
+        code: "target_locked",
+        message: "another job carries out a step of the same target, or has taken this job over",
+        isRetryable: true, hint: "wait for it to end, or cancel it")
+}
+
+extension StatusStore {
+    func unfinishedStep(
+        ofTarget key: Int64
+    ) async throws(StatusError) -> UnfinishedStep? {
+        let rows = try await run(
+            """
+            SELECT \(UnfinishedStepRow.columns) FROM \(table("step_journal"))
+            WHERE target_key = $1::bigint
+            """, [String(key)])
+        return rows.first.flatMap(UnfinishedStepRow.read)
+    }
+
+    /// Which of the targets have an unfinished step.
+    func unfinishedTargets(among keys: [Int64]) async throws(StatusError) -> Set<Int64> {
+        let rows = try await run(
+            """
+            SELECT target_key FROM \(table("step_journal")) WHERE target_key = ANY($1::bigint[])
+            """, [SQLText.arrayParameter(keys.map { String($0) })])
+        return Set(rows.compactMap { $0[0].flatMap { Int64($0) } })
+    }
+
+    /// Writes where a step stands.
+    ///
+    /// - Returns: false when the lease is no longer the job's, or another job that lives has the step.
+    func writeStep(
+        _ step: UnfinishedStep, ofTarget key: Int64, tenants: [String], job: JobID, lease: JobLease
+    ) async throws(StatusError) -> Bool {
+        let rows = try await run(
+            """
+            INSERT INTO \(table("step_journal")) AS s (target_key, tenant_ids, job_id, epoch,
+                revision, direction, unit, statement, doubt, detail, updated_at)
+            SELECT $1::bigint, $2::text[], $3::uuid, $4::bigint, $5, $6, $7::integer, $8, $9,
+                $10::jsonb, now()
+            WHERE \(isLeased(job: 3, epoch: 4))
+            ON CONFLICT (target_key) DO UPDATE SET tenant_ids = excluded.tenant_ids,
+                job_id = excluded.job_id, epoch = excluded.epoch, revision = excluded.revision,
+                direction = excluded.direction, unit = excluded.unit,
+                statement = excluded.statement, doubt = excluded.doubt, detail = excluded.detail,
+                updated_at = excluded.updated_at
+            WHERE s.job_id = excluded.job_id OR NOT EXISTS (SELECT FROM \(table("jobs")) AS j
+                WHERE j.id = s.job_id AND j.lease_epoch = s.epoch AND j.lease_until > now()
+                    AND j.finished_at IS NULL)
+            RETURNING target_key
+            """,
+            [
+                String(key), SQLText.arrayParameter(tenants), job.description,
+                String(lease.epoch), step.revision, step.direction.rawValue, String(step.unit),
+                step.statement, step.doubt, UnfinishedStepRow.detail(step).renderedString(),
+            ])
+        return !rows.isEmpty
+    }
+
+    func removeStep(ofTarget key: Int64) async throws(StatusError) {
+        _ = try await run(
+            "DELETE FROM \(table("step_journal")) WHERE target_key = $1::bigint", [String(key)])
+    }
+
+    /// Takes the place of the one step that builds an index in `database`; that of a job which has
+    /// ended or lost its lease is free.
+    func takeBuildPlace(
+        forTarget key: Int64, in database: String
+    ) async throws(StatusError) -> Bool {
+        do throws(StatusError) {
+            _ = try await run(
+                """
+                UPDATE \(table("step_journal")) AS s SET builds_in = NULL
+                WHERE builds_in = $1 AND target_key <> $2::bigint
+                    AND NOT EXISTS (SELECT FROM \(table("jobs")) AS j
+                        WHERE j.id = s.job_id AND j.lease_epoch = s.epoch
+                            AND j.lease_until > now() AND j.finished_at IS NULL)
+                """, [database, String(key)])
+            let rows = try await run(
+                """
+                UPDATE \(table("step_journal")) AS s SET builds_in = $1
+                WHERE target_key = $2::bigint AND NOT EXISTS (
+                    SELECT FROM \(table("step_journal")) WHERE builds_in = $1
+                        AND target_key <> $2::bigint)
+                RETURNING target_key
+                """, [database, String(key)])
+            return !rows.isEmpty
+        } catch  where error.sqlState == SQLState.uniqueViolation {
+            // Another target took it at the same moment.
+            return false
+        }
+    }
+
+    func giveBuildPlaceBack(ofTarget key: Int64) async throws(StatusError) {
+        _ = try await run(
+            """
+            UPDATE \(table("step_journal")) SET builds_in = NULL WHERE target_key = $1::bigint
+            """, [String(key)])
+    }
+}
+
+/// An unfinished step as a row of `step_journal`, both ways.
+enum UnfinishedStepRow {
+    static let columns = "revision, direction, unit, statement, doubt, detail"
+
+    static func read(_ row: [String?]) -> UnfinishedStep? {
+        guard let revision = row[0], let direction = row[1].flatMap(Direction.init),
+            let unit = row[2].flatMap({ Int($0) }), let detail = row[5].flatMap(JobRow.parse)
+        else { return nil }
+        var step = UnfinishedStep(
+            revision: revision, direction: direction, fromRows: strings(detail["from_rows"]),
+            toRows: strings(detail["to_rows"]))
+        step.unit = unit
+        step.statement = row[3] ?? ""
+        step.doubt = row[4]
+        step.doneDigest = detail["done_digest"]?.stringValue ?? ""
+        step.begun = detail["begun"].flatMap(begun)
+        return step
+    }
+
+    static func detail(_ step: UnfinishedStep) -> JSONValue {
+        [
+            "from_rows": JSONValue(step.fromRows), "to_rows": JSONValue(step.toRows),
+            "done_digest": .string(step.doneDigest),
+            "begun": step.begun.map {
+                [
+                    "backend": JSONValue($0.backend), "backend_start": .string($0.backendStart),
+                    "transaction": JSONValue($0.transaction), "digest": .string($0.digest),
+                    "indexes": JSONValue($0.indexes),
+                ]
+            } ?? .null,
+        ]
+    }
+
+    private static func begun(_ value: JSONValue) -> BegunUnit? {
+        guard let backend = value["backend"]?.intValue,
+            let start = value["backend_start"]?.stringValue
+        else { return nil }
+        return BegunUnit(
+            backend: backend, backendStart: start,
+            transaction: value["transaction"]?.stringValue,
+            digest: value["digest"]?.stringValue ?? "", indexes: strings(value["indexes"]))
+    }
+
+    private static func strings(_ value: JSONValue?) -> [String] {
+        (value?.arrayValue ?? []).compactMap(\.stringValue)
+    }
+}
