@@ -42,6 +42,10 @@ extension OpenAPI {
                 "comment": Schema.text(JobBounds.commentLength),
             ])
         ),
+        (
+            "ResolveRequest",
+            Schema.request(required: ["action": Schema.words(StepResolution.self)])
+        ),
         ("CancelRequest", Schema.request(optional: ["mode": Schema.words(CancelMode.self)])),
         (
             "PlanRequest",
@@ -171,6 +175,15 @@ extension OpenAPI {
                 "tenant_id": Schema.text, "identifier": Schema.text,
                 "current": Schema.list(Schema.text), "heads": Schema.list(Schema.text),
                 "is_head": Schema.flag, "pending": Schema.count, "read_at": Schema.time,
+                "unfinished_step": Schema.orNull(Schema.named("UnfinishedStep")),
+            ])
+        ),
+        (
+            "UnfinishedStep",
+            Schema.answer([
+                "revision": Schema.text, "direction": Schema.words(Direction.self),
+                "statement": Schema.text, "in_doubt": Schema.flag,
+                "detail": Schema.orNull(Schema.text),
             ])
         ),
         (

@@ -58,6 +58,17 @@ extension LiveRevision {
             "tenant_id": .string(tenant.id), "identifier": .string(tenant.identifier),
             "current": JSONValue(current), "heads": JSONValue(heads), "is_head": .bool(isHead),
             "pending": JSONValue(pending), "read_at": .string(readAt.description),
+            "unfinished_step": unfinished?.json ?? .null,
+        ]
+    }
+}
+
+extension UnfinishedStep {
+    fileprivate var json: JSONValue {
+        [
+            "revision": .string(revision), "direction": .string(direction.rawValue),
+            "statement": .string(statement), "in_doubt": .bool(doubt != nil),
+            "detail": JSONValue(doubt),
         ]
     }
 }

@@ -74,6 +74,21 @@ extension Problem {
         }
     }
 
+    init(_ error: ResolutionError) {
+        switch error {
+        case .nothingUnfinished:
+            self.init(.conflict, "No step of this tenant is unfinished.")
+        case .inHands:
+            self.init(.conflict, "A job is at work on this tenant's step; wait for its end.")
+        case .placement(let error):
+            self.init(DirectoryError.placement(error))
+        case .store(let error):
+            self.init(error)
+        case .tenant(let failure):
+            self.init(DirectoryError.unreachable(failure))
+        }
+    }
+
     init(_ error: StatusError) {
         self.init(unavailable: Self.sentence(error.description), retryAfter: 5)
     }

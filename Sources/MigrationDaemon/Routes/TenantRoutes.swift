@@ -3,7 +3,9 @@ internal import TenancyCore
 
 /// The registry, and single tenants.
 enum TenantRoutes {
-    static let endpoints = [list, show, revision, history, upgrade, downgrade, fleet]
+    static let endpoints = [
+        list, show, revision, history, upgrade, downgrade, resolve, fleet,
+    ]
 
     static let status = QueryParameter(
         name: "status", kind: .texts,
@@ -107,6 +109,37 @@ enum TenantRoutes {
     static let upgrade = single(.upgrade, name: "upgradeTenant", summary: "Upgrades one tenant.")
     static let downgrade = single(
         .downgrade, name: "downgradeTenant", summary: "Downgrades one tenant.")
+
+    static let resolve = Endpoint(
+        method: .post, path: "/v1/tenants/{id}/resolve", access: .atLeast(.admin),
+        name: "resolveTenant",
+        summary:
+            "Settles a step that was begun and not finished, mostly one in doubt: `resume` has the "
+            + "interrupted statement run again, `mark_applied` takes the whole step for done, "
+            + "`mark_not_applied` has it begin anew. Nothing runs before the next job.",
+        body: .required(schema: "ResolveRequest"),
+        answers: [
+            AnswerContract(
+                status: 200, summary: "Where the tenant stands now.", schema: "TenantRevision")
+        ],
+        refusals: [.notFound, .conflict]
+    ) { call, services throws(Problem) in
+        let entry = try await find(call, services)
+        let resolution = try call.read { reader in
+            reader.choice("action", .required, of: StepResolution.self)
+        }
+        do throws(ResolutionError) {
+            try await services.resolver.resolve(entry, resolution, caller: call.caller)
+        } catch {
+            throw Problem(error)
+        }
+        do throws(DirectoryError) {
+            let revision = try await services.directory.readRevision(of: entry)
+            return call.json(revision.json(of: entry.tenant))
+        } catch {
+            throw Problem(error)
+        }
+    }
 
     static let fleet = Endpoint(
         method: .get, path: "/v1/fleet", access: .atLeast(.viewer), name: "getFleet",

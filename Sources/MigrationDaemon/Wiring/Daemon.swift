@@ -36,7 +36,7 @@ struct Daemon: Sendable {
             scheduler: scheduler,
             events: JobEvents(scheduler: scheduler, store: environment.store),
             eventStreams: EventStreams(limit: config.server.limits.eventStreams),
-            directory: TenantDirectory(environment),
+            directory: TenantDirectory(environment), resolver: StepResolver(environment),
             library: environment.migrations,
             readiness: Readiness(preparation: preparation, environment: environment),
             identity: DaemonIdentity(

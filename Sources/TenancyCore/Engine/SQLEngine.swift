@@ -29,15 +29,18 @@ public struct SQLEngine: Sendable {
     public let task: TargetTask
     public let options: Options
     let journal: any StepJournal
+    let watch: LockWatch?
     let noteStart: StartNote
 
     public init(
         task: TargetTask, options: Options, journal: any StepJournal,
+        watch: LockWatch? = nil,
         noteStart: @escaping StartNote = { (_, _) async throws(TenantFailure) in }
     ) {
         self.task = task
         self.options = options
         self.journal = journal
+        self.watch = watch
         self.noteStart = noteStart
     }
 

@@ -151,7 +151,7 @@ extension TargetAttempt {
         try await write(step)
         let message = all.builder.unitMessage(step: all.place, all.script, range)
         do throws(PostgresError) {
-            _ = try await all.connection.execute(message.sql)
+            _ = try await send(message.sql, on: all.connection)
         } catch .connectionLost(let message) {
             await worker.close()
             throw Stop(.connectionLost(message: message))
@@ -195,7 +195,7 @@ extension TargetAttempt {
         step.begun = begun
         try await write(step)
         do throws(PostgresError) {
-            _ = try await all.connection.execute(all.script.statements[index].text)
+            _ = try await send(all.script.statements[index].text, on: all.connection)
         } catch .server(let error) {
             // A build that failed leaves an INVALID index, which every write would have to serve.
             try? await leftovers.clear(before: command)
@@ -232,7 +232,7 @@ extension TargetAttempt {
         _ message: StepMessage, _ builder: StepMessageBuilder, _ connection: PostgresConnection
     ) async throws(Stop) -> Bool {
         do throws(PostgresError) {
-            _ = try await connection.execute(message.sql)
+            _ = try await send(message.sql, on: connection)
             return true
         } catch {
             try await recover(from: error, message: message, builder: builder, on: connection)

@@ -19,6 +19,8 @@ struct TargetAttempt {
     var isCertain = false
     /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
     var lockDeadline: Deadline?
+    /// Who was in the way of the last message.
+    private var blockers: [BlockingSession] = []
     private var replans = 0
     private var isCounted = false
 
@@ -143,11 +145,21 @@ struct TargetAttempt {
         }
         let message = builder.message(for: progress, state: state)
         do throws(PostgresError) {
-            _ = try await connection.execute(message.sql)
+            _ = try await send(message.sql, on: connection)
             didCommit(message.steps)
         } catch {
             try await recover(from: error, message: message, builder: builder, on: connection)
         }
+    }
+
+    /// Sends a message, and learns who is in its way if that takes long.
+    mutating func send(
+        _ sql: String, on connection: PostgresConnection
+    ) async throws(PostgresError) -> [StatementResult] {
+        guard let watch = engine.watch else { return try await connection.execute(sql) }
+        let token = watch.begin(target.connection, backend: connection.backendID)
+        defer { blockers = watch.end(token) }
+        return try await connection.execute(sql)
     }
 
     mutating func didCommit(_ steps: Int) {
@@ -175,7 +187,10 @@ struct TargetAttempt {
         case .cancelled:
             outcome.state = .cancelled
             outcome.failure = TargetAttempt.cancelled
-        case .failed(let failure):
+        case .failed(var failure):
+            if let state = failure.sqlState, TargetAttempt.waiting.contains(state) {
+                failure.blockedBy = blockers
+            }
             outcome.state = .failed
             outcome.failure = failure
         case .postponed(let failure):
@@ -185,6 +200,9 @@ struct TargetAttempt {
         }
         return outcome
     }
+
+    /// How statements end that have waited for a lock for too long.
+    private static let waiting = [SQLState.lockNotAvailable, SQLState.queryCanceled]
 
     private static let cancelled = TenantFailure(
         code: "cancelled",

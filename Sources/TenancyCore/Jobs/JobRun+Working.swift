@@ -77,7 +77,9 @@ extension JobRun {
             result.attempts = work.attempts
             result.startedAt = work.startedAt
             result.fromRevisions = work.progress?.from ?? work.state?.revisions
+            result.failure = work.lastOutcome?.failure
             state.running[tenant.id] = result
+            state.aside[tenant.id] = nil
         }
         state.job.counts.move(work.tenants.count, from: .pending, to: .running)
         state.job.version += 1
@@ -104,7 +106,7 @@ extension JobRun {
                 var work = work
                 work.lastOutcome = outcome
                 if outcome.isPostponed { work.attempts -= 1 }
-                JobRun.putBack(work, &state)
+                JobRun.setAside(work, outcome, &state)
                 state.queue.setAside(
                     work,
                     until: Timestamp(milliseconds: now.milliseconds + pause.milliseconds))
@@ -127,6 +129,19 @@ extension JobRun {
         results.notify()
     }
 
+    private static func setAside(
+        _ work: TargetWork, _ outcome: TargetOutcome, _ state: inout State
+    ) {
+        for tenant in work.tenants {
+            var result = state.running[tenant.id]
+            result?.state = .pending
+            result?.attempts = work.attempts
+            result?.failure = outcome.failure
+            state.aside[tenant.id] = result
+        }
+        putBack(work, &state)
+    }
+
     private static func putBack(_ work: TargetWork, _ state: inout State) {
         for tenant in work.tenants { state.running[tenant.id] = nil }
         state.job.counts.move(work.tenants.count, from: .running, to: .pending)
@@ -140,6 +155,7 @@ extension JobRun {
         state.endedTargets.insert(work.target.key)
         for tenant in work.tenants + joined {
             let wasRunning = state.running.removeValue(forKey: tenant.id) != nil
+            state.aside[tenant.id] = nil
             let result = TenantResult(tenant, work, outcome, finishedAt: now)
             state.job.counts.move(1, from: wasRunning ? .running : .pending, to: result.state)
             noteFailure(result, &state)

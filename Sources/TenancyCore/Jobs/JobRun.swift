@@ -14,6 +14,8 @@ final class JobRun: Sendable {
         var unpaged = 0
         var queue = WorkQueue()
         var running: [String: TenantResult] = [:]
+        /// Tenants that were tried and wait for the next attempt, with how the last one ended.
+        var aside: [String: TenantResult] = [:]
         /// Targets on their way, with the tenants of later pages that share them.
         var inFlight: [Int64: [TenantName]] = [:]
         var endedTargets: Set<Int64> = []
@@ -66,6 +68,11 @@ final class JobRun: Sendable {
 
     /// The tenants being worked on, by id.
     var runningTenants: [String: TenantResult] { state.withLock { $0.running } }
+
+    /// How far the tenants are that have been started and have not ended, by id.
+    var startedTenants: [String: TenantResult] {
+        state.withLock { $0.running.merging($0.aside) { running, _ in running } }
+    }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
     var isCancelling: Bool { state.withLock { $0.isCancelling } }

@@ -13,19 +13,23 @@ struct JobRunner: Sendable {
     /// Works until every tenant has ended, or none may be started any more.
     func callAsFunction() async {
         let task = environment.task(for: run.request)
+        let watch = LockWatch(lockTimeout: run.request.lockTimeoutMilliseconds)
         let engine = SQLEngine(
             task: task,
             options: SQLEngine.Options(
                 session: environment.session(for: run.request), scope: environment.settings.scope,
                 targetLockTimeout: environment.settings.targetLockTimeout),
             journal: JobJournal(store: environment.store, job: run.id, lease: run.lease),
-            noteStart: noteStart)
+            watch: watch, noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
         let workers = Task { await employ(engine) }
+        let watching = Task { await watch.watch { environment.makeConnection() } }
         run.onInterrupt { workers.cancel() }
         await page(task)
         await workers.value
+        watching.cancel()
+        await watching.value
     }
 
     /// A tenant whose start cannot be noted is tried again later, like one that cannot be reached.

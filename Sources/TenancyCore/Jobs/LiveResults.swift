@@ -6,21 +6,22 @@ struct LiveResults {
     func page(
         states: [TenantState], limit: Int, after tenantID: String?
     ) async throws(StatusError) -> [TenantResult] {
-        let running = run.runningTenants
         if states == [.running] {
+            let running = run.runningTenants
             let ids = running.keys.filter { id in
                 tenantID.map { LiveResults.precedes($0, id) } ?? true
             }
             return ids.sorted(by: LiveResults.precedes).prefix(limit).compactMap { running[$0] }
         }
-        // In the table a running tenant is still pending.
+        // In the table a tenant that was started is still pending.
+        let started = run.startedTenants
         let recorded = states.isEmpty || !states.contains(.running) ? states : states + [.pending]
         var results: [TenantResult] = []
         var cursor = tenantID
         while results.count < limit {
             let rows = try await store.results(
                 of: run.id, states: recorded, limit: limit, after: cursor)
-            results += rows.map { $0.state == .pending ? running[$0.tenantID] ?? $0 : $0 }.filter {
+            results += rows.map { $0.state == .pending ? started[$0.tenantID] ?? $0 : $0 }.filter {
                 states.isEmpty || states.contains($0.state)
             }
             guard rows.count == limit else { break }

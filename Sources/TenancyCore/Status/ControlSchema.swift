@@ -105,6 +105,7 @@ enum ControlSchema {
         );
         COMMENT ON TABLE $schema.step_journal IS 'steps that cannot commit together with their version row, while they are not finished; one a target, and one at a time that builds an index in a database';
         CREATE INDEX step_journal_tenants ON $schema.step_journal USING gin (tenant_ids);
+        ALTER TABLE $schema.audit ADD COLUMN tenant_id text;
         """,
     ]
 

@@ -72,6 +72,39 @@ extension StatusStore {
         return rows.first.flatMap(UnfinishedStepRow.read)
     }
 
+    /// The unfinished step of a target, and the job that has it, which holds it while it lives.
+    func openStep(
+        ofTarget key: Int64
+    ) async throws(StatusError) -> (step: UnfinishedStep, job: JobID, isHeld: Bool)? {
+        let rows = try await run(
+            """
+            SELECT \(UnfinishedStepRow.columns), job_id, \(isHeld("s"))
+            FROM \(table("step_journal")) AS s WHERE target_key = $1::bigint
+            """, [String(key)])
+        guard let row = rows.first, let step = UnfinishedStepRow.read(row),
+            let job = row[6].flatMap(JobID.init)
+        else { return nil }
+        return (step, job, row[7] == "t")
+    }
+
+    /// Whether the job that wrote the row `name` of the journal still lives under its lease.
+    private func isHeld(_ name: String) -> String {
+        """
+        EXISTS (SELECT FROM \(table("jobs")) AS j WHERE j.id = \(name).job_id
+            AND j.lease_epoch = \(name).epoch AND j.lease_until > now() AND j.finished_at IS NULL)
+        """
+    }
+
+    /// Lets the unit that was interrupted count as not begun.
+    func forgetBegun(ofTarget key: Int64) async throws(StatusError) {
+        _ = try await run(
+            """
+            UPDATE \(table("step_journal")) SET doubt = NULL, updated_at = now(),
+                detail = jsonb_set(detail, '{begun}', 'null')
+            WHERE target_key = $1::bigint
+            """, [String(key)])
+    }
+
     /// Which of the targets have an unfinished step.
     func unfinishedTargets(among keys: [Int64]) async throws(StatusError) -> Set<Int64> {
         let rows = try await run(
@@ -99,9 +132,7 @@ extension StatusStore {
                 direction = excluded.direction, unit = excluded.unit,
                 statement = excluded.statement, doubt = excluded.doubt, detail = excluded.detail,
                 updated_at = excluded.updated_at
-            WHERE s.job_id = excluded.job_id OR NOT EXISTS (SELECT FROM \(table("jobs")) AS j
-                WHERE j.id = s.job_id AND j.lease_epoch = s.epoch AND j.lease_until > now()
-                    AND j.finished_at IS NULL)
+            WHERE s.job_id = excluded.job_id OR NOT \(isHeld("s"))
             RETURNING target_key
             """,
             [
@@ -126,10 +157,7 @@ extension StatusStore {
             _ = try await run(
                 """
                 UPDATE \(table("step_journal")) AS s SET builds_in = NULL
-                WHERE builds_in = $1 AND target_key <> $2::bigint
-                    AND NOT EXISTS (SELECT FROM \(table("jobs")) AS j
-                        WHERE j.id = s.job_id AND j.lease_epoch = s.epoch
-                            AND j.lease_until > now() AND j.finished_at IS NULL)
+                WHERE builds_in = $1 AND target_key <> $2::bigint AND NOT \(isHeld("s"))
                 """, [database, String(key)])
             let rows = try await run(
                 """

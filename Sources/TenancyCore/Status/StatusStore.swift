@@ -182,13 +182,15 @@ public struct StatusStore: Sendable {
             """, [JobRow(job, lease: lease).json.renderedString()])
     }
 
-    /// Notes who steered a job.
-    func audit(_ action: String, job: JobID, caller: Caller) async throws(StatusError) {
+    /// Notes who steered a job, or settled a tenant's step of it.
+    func audit(
+        _ action: String, job: JobID, tenant: String? = nil, caller: Caller
+    ) async throws(StatusError) {
         _ = try await run(
             """
-            INSERT INTO \(table("audit")) (at, actor, action, job_id, request_id, peer)
-            VALUES (now(), $1, $2, $3::uuid, $4, $5)
-            """, [caller.name, action, job.description, caller.requestID, caller.peer])
+            INSERT INTO \(table("audit")) (at, actor, action, job_id, tenant_id, request_id, peer)
+            VALUES (now(), $1, $2, $3::uuid, $4, $5, $6)
+            """, [caller.name, action, job.description, tenant, caller.requestID, caller.peer])
     }
 
     func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {

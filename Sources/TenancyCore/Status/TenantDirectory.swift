@@ -32,6 +32,20 @@ public struct LiveRevision: Sendable, Equatable {
     /// Revisions that are missing up to the heads.
     public let pending: Int
     public let readAt: Timestamp
+    /// A step that was begun and whose version row has not moved; nil also where that is not known.
+    public let unfinished: UnfinishedStep?
+
+    public init(
+        current: [String], heads: [String], isHead: Bool, pending: Int, readAt: Timestamp,
+        unfinished: UnfinishedStep? = nil
+    ) {
+        self.current = current
+        self.heads = heads
+        self.isHead = isHead
+        self.pending = pending
+        self.readAt = readAt
+        self.unfinished = unfinished
+    }
 }
 
 /// The fleet in numbers, from what was last read of each tenant.
@@ -113,17 +127,21 @@ public struct TenantDirectory: Sendable {
         let graph = environment.migrations.loaded.set.graph
         let now = environment.clock.now
         let name = TenantName(id: entry.tenant.id, identifier: entry.tenant.identifier)
+        var unfinished: UnfinishedStep?
         do throws(StatusError) {
+            unfinished = try await environment.store.unfinishedStep(
+                ofTarget: placement.target.key)
             try await environment.store.recordReading(of: name, revisions: rows, at: now)
         } catch {
-            // The answer is the tenant's own; that it could not be noted does not change it.
+            // The answer is the tenant's own; the control database does not change it.
             environment.logger.warning(
                 "A reading could not be recorded", metadata: ["reason": "\(error)"])
         }
         do throws(RevisionError) {
             return LiveRevision(
                 current: rows, heads: graph.heads, isHead: try graph.isAtHead(rows: rows),
-                pending: try graph.pendingCount(rows: rows), readAt: now)
+                pending: try graph.pendingCount(rows: rows), readAt: now,
+                unfinished: unfinished?.fromRows == rows.sorted() ? unfinished : nil)
         } catch {
             throw .unreachable(FailureDescription.of(error))
         }

@@ -1,0 +1,112 @@
+internal import Synchronization
+
+/// Finds out who holds up the statements of a job's workers, while they wait.
+///
+/// Once a statement has failed with a lock timeout it waits for nobody, and the server does not say
+/// any more who was in its way. So statements that take longer than most are looked at from another
+/// session; those that are quick cost an entry in a table.
+public final class LockWatch: Sendable {
+    private struct Entry {
+        let connection: ConnectionParameters
+        let backend: Int32
+        let began: ContinuousClock.Instant
+        var blockers: [BlockingSession] = []
+    }
+
+    private struct State {
+        var entries: [Int: Entry] = [:]
+        var next = 0
+    }
+
+    /// How long a statement may take before it is looked at.
+    private let patience: Duration
+    private let state = Mutex(State())
+
+    /// - Parameter lockTimeout: the job's, in milliseconds; 0 is none.
+    init(lockTimeout: Int) {
+        // Two looks before the timeout; without one a look a second is enough.
+        patience = .milliseconds(lockTimeout == 0 ? 1_000 : min(max(lockTimeout / 3, 20), 1_000))
+    }
+
+    /// Notes that a session begins a message.
+    func begin(_ connection: ConnectionParameters, backend: Int32) -> Int {
+        state.withLock { state in
+            state.next += 1
+            state.entries[state.next] = Entry(
+                connection: connection, backend: backend, began: .now)
+            return state.next
+        }
+    }
+
+    /// Notes that the message is through.
+    ///
+    /// - Returns: who was last seen in its way.
+    func end(_ token: Int) -> [BlockingSession] {
+        state.withLock { $0.entries.removeValue(forKey: token)?.blockers ?? [] }
+    }
+
+    /// Looks after slow statements until the task is cancelled, with a connection to each server that
+    /// has some.
+    func watch(_ makeConnection: () -> WorkerConnection) async {
+        var sessions: [String: WorkerConnection] = [:]
+        while !Task.isCancelled {
+            try? await Task.sleep(for: patience)
+            let slow = slowEntries()
+            for (server, entries) in slow {
+                let session = sessions[server] ?? makeConnection()
+                sessions[server] = session
+                do throws(PostgresError) {
+                    try await look(at: entries, by: session)
+                } catch {
+                    // Who is in the way stays unknown; the server has more to do than to tell.
+                    await session.close()
+                }
+            }
+            for server in sessions.keys where slow[server] == nil {
+                await sessions.removeValue(forKey: server)?.close()
+            }
+        }
+        for session in sessions.values { await session.close() }
+    }
+
+    private func slowEntries() -> [String: [(token: Int, entry: Entry)]] {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            let slow = state.entries.filter { $0.value.began.duration(to: now) >= patience }
+            return Dictionary(
+                grouping: slow.map { ($0.key, $0.value) }, by: \.1.connection.serverKey)
+        }
+    }
+
+    private func look(
+        at slow: [(token: Int, entry: Entry)], by session: WorkerConnection
+    ) async throws(PostgresError) {
+        let connection = try await session.connection(
+            for: slow[0].entry.connection, schemas: 0, slotUntil: .after(patience))
+        let rows = try await connection.query(
+            """
+            SELECT waiting.pid, a.pid, left(a.query, \(FailureDescription.statementLimit)), a.state,
+                a.application_name,
+                (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint
+            FROM unnest($1::int[]) AS waiting(pid)
+                CROSS JOIN unnest(pg_blocking_pids(waiting.pid)) AS blocking(pid)
+                JOIN pg_stat_activity AS a ON a.pid = blocking.pid
+            ORDER BY a.xact_start LIMIT 100
+            """, [SQLText.arrayParameter(slow.map { String($0.entry.backend) })],
+            deadline: .after(.seconds(2)))
+        var found: [Int32: [BlockingSession]] = [:]
+        for row in rows {
+            guard let waiting = row[0].flatMap({ Int32($0) }), let pid = row[1].flatMap({ Int($0) })
+            else { continue }
+            found[waiting, default: []].append(
+                BlockingSession(
+                    pid: pid, query: row[2] ?? "", state: row[3], applicationName: row[4],
+                    ageMilliseconds: row[5].flatMap { Int64($0) }))
+        }
+        state.withLock { state in
+            for (token, entry) in slow {
+                if let blockers = found[entry.backend] { state.entries[token]?.blockers = blockers }
+            }
+        }
+    }
+}
