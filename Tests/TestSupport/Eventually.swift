@@ -3,7 +3,7 @@
 /// For what no signal announces, such as the end of another process:
 /// `#expect(try await eventually { !isAlive(pid) })`.
 public func eventually(
-    within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+    within limit: Duration = .seconds(40), _ condition: () async throws -> Bool
 ) async throws -> Bool {
     let end = ContinuousClock.now + limit
     while try await !condition() {

@@ -26,7 +26,7 @@ public struct StepScript: Sendable, Equatable {
         isTransactional = passages.allSatisfy { $0.isTransactional || $0.statements.isEmpty }
     }
 
-    /// - Parameter isTransactional: false when the file says `transaction: off`, or holds a statement
+    /// One passage; not transactional when the file says `transaction: off`, or holds a statement
     ///   that PostgreSQL refuses in a transaction block.
     public init(statements: [SQLStatement], isTransactional: Bool = true) {
         self.init(
