@@ -52,7 +52,7 @@ extension Problem {
             extensions["state"] = .string(state.rawValue)
         case .elsewhere:
             self.init(
-                unavailable: "Another daemon runs this job; ask again, or ask that one.",
+                unavailable: "No daemon leads this job at the moment; it is done as soon as one does.",
                 retryAfter: 5)
         case .store(let error):
             self.init(error)

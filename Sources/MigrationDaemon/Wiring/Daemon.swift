@@ -40,7 +40,7 @@ struct Daemon: Sendable {
             library: environment.migrations,
             readiness: Readiness(preparation: preparation, environment: environment),
             identity: DaemonIdentity(
-                replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [] }),
+                replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [scheduler] in await scheduler.otherReplicas }),
             jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
             description: APIDescription(requiresToken: authenticator.requiresToken))
         tls = try Daemon.tls(config.server.tls)
@@ -130,9 +130,10 @@ struct Daemon: Sendable {
                 maxRunningJobs: config.scheduler.maxRunningJobs,
                 scope: config.scheduler.transactionPer,
                 targetLockTimeout: config.scheduler.targetLockTimeout,
-                connectTimeout: connectTimeout,
+                connectTimeout: connectTimeout, leaseTerm: config.scheduler.leaseTerm,
                 createMissingSchemas: config.tenancy.createMissingSchemas,
                 extraSearchPath: config.tenancy.extraSearchPath),
+            channel: ControlChannel(control, connectTimeout: connectTimeout, logger: logger),
             logger: logger)
     }
 

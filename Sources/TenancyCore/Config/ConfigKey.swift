@@ -144,6 +144,7 @@ struct ConfigKey: Sendable {
         ConfigKey("scheduler.server_recovery_timeout_ms", .integer(milliseconds), 600_000),
         ConfigKey("scheduler.target_lock_timeout_ms", .integer(milliseconds), 600_000),
         ConfigKey("scheduler.connect_timeout_ms", .integer(someMilliseconds), 10_000),
+        ConfigKey("scheduler.lease_ms", .integer(1_000...600_000), 15_000),
     ]
 
     private static let log: [ConfigKey] = [

@@ -135,5 +135,6 @@ extension DaemonConfig.Scheduler {
         serverRecoveryTimeout = values.milliseconds("scheduler.server_recovery_timeout_ms")
         targetLockTimeout = values.milliseconds("scheduler.target_lock_timeout_ms")
         connectTimeout = values.milliseconds("scheduler.connect_timeout_ms")
+        leaseTerm = values.milliseconds("scheduler.lease_ms")
     }
 }

@@ -140,6 +140,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var serverRecoveryTimeout: Duration
         public var targetLockTimeout: Duration
         public var connectTimeout: Duration
+        /// How long a daemon's word on its jobs holds unless it is renewed.
+        public var leaseTerm: Duration
     }
 
     public struct Log: Sendable, Equatable {

@@ -10,12 +10,15 @@ public struct JobEnvironment: Sendable {
         public var scope: TransactionScope
         public var targetLockTimeout: Duration
         public var connectTimeout: Duration
+        /// How long this daemon's word on its jobs holds unless it is renewed.
+        public var leaseTerm: Duration
         public var createMissingSchemas: Bool
         public var extraSearchPath: [SchemaName]
 
         public init(
             maxRunningJobs: Int, maxQueuedJobs: Int = 1_000, scope: TransactionScope,
-            targetLockTimeout: Duration, connectTimeout: Duration, createMissingSchemas: Bool,
+            targetLockTimeout: Duration, connectTimeout: Duration,
+            leaseTerm: Duration = .seconds(15), createMissingSchemas: Bool,
             extraSearchPath: [SchemaName]
         ) {
             self.maxRunningJobs = maxRunningJobs
@@ -23,6 +26,7 @@ public struct JobEnvironment: Sendable {
             self.scope = scope
             self.targetLockTimeout = targetLockTimeout
             self.connectTimeout = connectTimeout
+            self.leaseTerm = leaseTerm
             self.createMissingSchemas = createMissingSchemas
             self.extraSearchPath = extraSearchPath
         }
@@ -34,13 +38,16 @@ public struct JobEnvironment: Sendable {
     public let slots: ServerSlots
     public let migrations: MigrationLibrary
     public let settings: Settings
+    /// Where other daemons are heard; without it they are only looked after from time to time.
+    let channel: ControlChannel?
+    let peers = Peers()
     public let clock: WallClock
     public let logger: Logger
 
     public init(
         registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
         slots: ServerSlots, migrations: MigrationLibrary, settings: Settings,
-        clock: WallClock = .system, logger: Logger
+        channel: ControlChannel? = nil, clock: WallClock = .system, logger: Logger
     ) {
         self.registry = registry
         self.resolver = resolver
@@ -48,6 +55,7 @@ public struct JobEnvironment: Sendable {
         self.slots = slots
         self.migrations = migrations
         self.settings = settings
+        self.channel = channel
         self.clock = clock
         self.logger = logger
     }

@@ -11,7 +11,7 @@ extension JobRun {
     }
 
     /// Takes over what was recorded under an earlier lease.
-    func resume(ended keys: [Int64], counts: JobCounts) {
+    func resume(ended keys: some Sequence<Int64>, counts: JobCounts) {
         change { state in
             state.endedTargets = Set(keys)
             state.job.counts = counts
@@ -29,8 +29,8 @@ extension JobRun {
     /// Whether the pager may bring another page.
     func hasRoom(for limit: Int) -> Bool {
         state.withLock { state in
-            state.queue.readyCount < limit && state.queue.asideCount < JobRun.asideLimit
-                || state.isDraining || state.isCancelling
+            state.queue.readyCount + state.offered.count < limit
+                && state.queue.asideCount < JobRun.asideLimit || state.isDraining || state.isCancelling
         }
     }
 

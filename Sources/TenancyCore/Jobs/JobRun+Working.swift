@@ -4,19 +4,24 @@ internal import Synchronization
 extension JobRun {
     private static let firstErrorsLimit = 10
 
-    /// Whether no worker will ever have anything to do again.
+    /// Whether no worker will ever have anything to do again. One with a target in hand may still
+    /// set it aside.
     var isWorkDone: Bool {
         state.withLock { state in
-            state.isDraining || state.isPagingDone && (state.queue.isEmpty || state.isCancelling)
+            if state.isDraining { return true }
+            guard state.isPagingDone, state.offered.isEmpty else { return false }
+            return state.isCancelling || state.queue.isEmpty && state.busyWorkers == 0
         }
     }
 
     /// Whether one more worker would have something to do; counts it in.
-    func wantsWorker(limit: Int) -> Bool {
+    func wantsWorker() -> Bool {
         state.withLock { state in
-            guard state.workers < limit, state.queue.readyCount > state.idleWorkers else {
-                return false
-            }
+            // What was set aside needs somebody who waits for it.
+            let hasWork =
+                state.queue.readyCount > state.idleWorkers
+                || state.workers == 0 && !state.queue.isEmpty
+            guard state.workers < state.limit, hasWork, !state.isCancelling else { return false }
             state.workers += 1
             return true
         }
@@ -34,26 +39,39 @@ extension JobRun {
         let generation = work.generation
         let now = clock.now
         var isLast = false
+        var isShort = lease.isAssistant
         let next: Next = state.withLock { state in
-            if state.isDraining || state.isCancelling { return .end }
-            if state.machine.state == .paused || state.unrecorded.count > JobRun.unrecordedLimit {
+            let isOver =
+                state.isPagingDone && state.queue.isEmpty && state.offered.isEmpty
+            if state.isDraining || state.isCancelling || isOver || state.workers > state.limit {
+                state.workers -= 1
+                return .end
+            }
+            let isHeld = state.isHeld || state.machine.state == .paused
+            if isHeld || state.unrecorded.count > JobRun.unrecordedLimit {
                 return .wait(generation: generation, until: .never)
             }
             if let work = state.queue.take(preferring: preferred, now: now) {
                 isLast = state.isPagingDone && state.queue.isEmpty
+                isShort = state.queue.readyCount < state.limit && !state.offered.isEmpty
+                state.busyWorkers += 1
                 return .work(JobRun.start(work, &state, at: now))
             }
-            if state.isPagingDone && state.queue.isEmpty { return .end }
             let due = state.queue.nextDue.map { $0.milliseconds(since: now) }
             return .wait(
                 generation: generation,
                 until: due.map { .after(.milliseconds(max(1, $0))) } ?? .never)
         }
-        if case .work = next {
+        switch next {
+        case .work:
             changes.notify()
             room.notify()
             // Those that wait for more learn that there is none.
             if isLast { work.notify() }
+            if isShort { sharing.notify() }
+        // Somebody may be needed in the place of one who left.
+        case .end: work.notify()
+        case .wait: break
         }
         return next
     }
@@ -96,6 +114,7 @@ extension JobRun {
     ) -> Settlement {
         let settlement = change { state in
             let now = clock.now
+            state.busyWorkers -= 1
             let isOpen = outcome.state == .cancelled || pause != nil
             if state.isDraining && isOpen {
                 // Whoever goes on with the job asks the tenant itself.
@@ -116,7 +135,9 @@ extension JobRun {
             return .ended
         }
         switch settlement {
-        case .ended: results.notify()
+        case .ended:
+            results.notify()
+            if isWorkDone { self.work.notify() }
         case .setAside: self.work.notify()
         case .left: break
         }

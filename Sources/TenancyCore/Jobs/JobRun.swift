@@ -19,6 +19,10 @@ final class JobRun: Sendable {
         /// Targets on their way, with the tenants of later pages that share them.
         var inFlight: [Int64: [TenantName]] = [:]
         var endedTargets: Set<Int64> = []
+        /// Targets that other daemons may take, or have taken.
+        var offered: [Int64: TargetWork] = [:]
+        /// Tenants that run on other daemons, as was last heard.
+        var runningElsewhere = 0
         /// Oldest first; removed once they are in the tables.
         var unrecorded: [TenantResult] = []
         var recorded = 0
@@ -27,8 +31,14 @@ final class JobRun: Sendable {
         var isPagingDone = false
         var isBroken = false
         var isDraining = false
+        /// Whether nothing may start, since the lease is in doubt.
+        var isHeld = false
+        /// Tenants that this daemon may migrate at once.
+        var limit: Int
         var workers = 0
         var idleWorkers = 0
+        /// Workers with a target in hand.
+        var busyWorkers = 0
 
         var isCancelling: Bool { machine.state == .cancelling }
 
@@ -51,15 +61,21 @@ final class JobRun: Sendable {
     let flushes = Signal()
     /// Changes of the snapshot.
     let changes = Signal()
+    /// Wishes that what is shared with other daemons be looked at.
+    let sharing = Signal()
     let clock: WallClock
     let state: Mutex<State>
 
-    init(_ job: JobSnapshot, lease: JobLease, clock: WallClock) {
+    /// - Parameter limit: tenants migrated at once until another bound is set.
+    init(_ job: JobSnapshot, lease: JobLease, clock: WallClock, limit: Int? = nil) {
         id = job.id
         request = job.request
         self.lease = lease
         self.clock = clock
-        state = Mutex(State(machine: JobMachine(state: job.state), job: job))
+        state = Mutex(
+            State(
+                machine: JobMachine(state: job.state), job: job,
+                limit: limit ?? job.request.concurrency))
     }
 
     // MARK: - Looking
@@ -83,6 +99,8 @@ final class JobRun: Sendable {
     private static func snapshot(_ state: State) -> JobSnapshot {
         var job = state.job
         job.state = state.machine.state
+        let elsewhere = min(state.runningElsewhere, state.offered.count, job.counts.pending)
+        job.counts.move(elsewhere, from: .pending, to: .running)
         job.counts.pending += state.unpaged
         return job
     }
@@ -113,14 +131,14 @@ final class JobRun: Sendable {
             state.job.version += 1
             return action
         }
-        for signal in [changes, work, room, results] { signal.notify() }
+        for signal in [changes, work, room, results, sharing] { signal.notify() }
         return action
     }
 
     /// Starts nothing more; what runs ends, and the rest is left to whoever goes on with the job.
     func drain() {
         state.withLock { $0.isDraining = true }
-        for signal in [work, room, results] { signal.notify() }
+        for signal in [work, room, results, sharing] { signal.notify() }
     }
 
     /// Ends the job as broken: not all of its tenants could be looked at.

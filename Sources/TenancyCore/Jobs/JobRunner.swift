@@ -1,17 +1,16 @@
 internal import Logging
 
-/// Runs one job: a pager that brings targets, as many workers as the request allows, and a recorder
-/// that carries results to the tables.
+/// Runs one job, or a daemon's part in it: a feeder that brings targets, and as many workers as are
+/// allowed.
 struct JobRunner: Sendable {
     /// A worker without work keeps its connection this long.
     private static let connectionPatience = Duration.seconds(2)
 
     let run: JobRun
     let environment: JobEnvironment
-    let retryOf: JobID?
 
-    /// Works until every tenant has ended, or none may be started any more.
-    func callAsFunction() async {
+    /// Works until every tenant that `feed` brings has ended, or none may be started any more.
+    func callAsFunction(feed: (TargetTask) async -> Void) async {
         let task = environment.task(for: run.request)
         let watch = LockWatch(lockTimeout: run.request.lockTimeoutMilliseconds)
         let engine = SQLEngine(
@@ -26,8 +25,10 @@ struct JobRunner: Sendable {
         let workers = Task { await employ(engine) }
         let watching = Task { await watch.watch { environment.makeConnection() } }
         run.onInterrupt { workers.cancel() }
-        await page(task)
+        await feed(task)
+        run.pagingIsDone()
         await workers.value
+        await run.waitUntilUnshared()
         watching.cancel()
         await watching.value
     }
@@ -46,27 +47,12 @@ struct JobRunner: Sendable {
         }
     }
 
-    private func page(_ task: TargetTask) async {
-        let pager = TenantPager(run: run, environment: environment, task: task, retryOf: retryOf)
-        do throws(JobFailure) {
-            try await pager.page()
-        } catch {
-            if !run.isDraining {
-                environment.logger.error(
-                    "A job cannot read its tenants to the end",
-                    metadata: ["job": "\(run.id)", "reason": "\(error)"])
-                run.fail(reason: error.reason)
-            }
-        }
-        run.pagingIsDone()
-    }
-
     /// Starts workers as targets come, each on a thread of its own.
     private func employ(_ engine: SQLEngine) async {
         await withDiscardingTaskGroup { group in
             while true {
                 let generation = run.work.generation
-                while run.wantsWorker(limit: run.request.concurrency) {
+                while run.wantsWorker() {
                     let thread = ConnectionThread()
                     group.addTask(executorPreference: thread) { await work(engine, on: thread) }
                 }

@@ -2,30 +2,35 @@ internal import Logging
 
 /// The terms of this daemon on its jobs: kept, taken over from others, and given back.
 extension JobScheduler {
-    /// Starts to look for abandoned jobs and to renew the leases of our own.
+    /// Starts to renew the leases of our jobs, to look for abandoned ones, and to work together with
+    /// the other daemons.
     public func start() {
-        guard keeper == nil, !isDraining else { return }
-        keeper = Task { [weak self] in
-            while !Task.isCancelled {
-                await self?.keepLeases()
-                try? await Task.sleep(for: JobLease.renewal)
-            }
-        }
+        guard housekeeping.isEmpty, !isDraining else { return }
+        leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
+        let (words, renewal) = (self.words, leases.renewal)
+        housekeeping = [
+            Task { [weak self] in
+                while !Task.isCancelled {
+                    let generation = words.leases.generation
+                    await self?.keepLeases()
+                    await words.leases.wait(after: generation, until: .after(renewal))
+                }
+            },
+            Task { [weak self] in await self?.guardLeases() },
+            Task { [weak self] in await self?.lookForOffers() },
+            Task { [weak self] in await self?.listen() },
+        ]
     }
 
     private func keepLeases() async {
         do throws(StatusError) {
-            let store = environment.store
             // Jobs that arrive while the database answers are not lost for not being in the answer.
-            let asked = live.mapValues(\.run)
-            if !asked.isEmpty {
-                let kept = try await store.renewLeases(
-                    Array(asked.keys), replica: replica, term: JobLease.term)
-                for (id, run) in asked where !kept.contains(id) { abandon(run) }
-            }
+            let asked = live.mapValues(\.run).filter { isDraining || !$0.value.isDraining }
+            try await beat(asked)
             if isDraining { return }
-            for (job, lease) in try await store.leaseAbandonedJobs(
-                replica: replica, term: JobLease.term)
+            for (job, lease) in try await environment.store.leaseAbandonedJobs(
+                replica: replica, migrations: environment.migrations.loaded.digest,
+                term: leases.term)
             {
                 try await adopt(job, lease)
             }
@@ -35,7 +40,21 @@ extension JobScheduler {
         }
     }
 
-    /// Another daemon has the job now: nothing more of it is started here.
+    private func beat(_ asked: [JobID: JobRun]) async throws(StatusError) {
+        let sentAt = ContinuousClock.now
+        let beat = try await environment.store.beat(
+            me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
+        leases.renewed(sentAt: sentAt)
+        words.renewals.notify()
+        let arrived = Set(beat.others.map(\.id)).subtracting(environment.peers.others.map(\.id))
+        environment.peers.update(beat.others)
+        for (id, run) in asked where !beat.kept.contains(id) { abandon(run) }
+        if beat.hasCommands { await carryOutCommands() }
+        // Whoever comes or goes changes what is shared.
+        if !arrived.isEmpty { for entry in live.values { entry.run.sharing.notify() } }
+    }
+
+    /// Another daemon has the job now, or may have it: nothing more of it is started here.
     private func abandon(_ run: JobRun) {
         if run.snapshot.state.isFinal { return }
         environment.logger.warning("A job's lease was lost", metadata: ["job": "\(run.id)"])
@@ -48,15 +67,32 @@ extension JobScheduler {
         }
     }
 
+    /// Holds what may not start, and stops what may not go on, while no renewal comes through.
+    private func guardLeases() async {
+        while !Task.isCancelled {
+            let generation = words.renewals.generation
+            let now = ContinuousClock.now
+            let standing = leases.standing(at: now)
+            for entry in Array(live.values) + assisting.values {
+                entry.run.hold(standing != .safe)
+                if standing == .lost && !entry.run.isDraining { abandon(entry.run) }
+            }
+            let next = leases.nextChange(after: now)
+            await words.renewals.wait(
+                after: generation, until: next.map { .after($0 - now) } ?? .never)
+        }
+    }
+
     private func adopt(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
         if live[job.id] != nil { return }
-        let (keys, counts) = try await environment.store.endedTargets(of: job.id)
+        let ended = try await environment.store.endedTargets(of: job.id)
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
         environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
-        let run = JobRun(job, lease: lease, clock: environment.clock)
-        run.resume(ended: keys, counts: counts)
-        enqueue(run, retryOf: job.retryOf)
+        // What it may do at once is decided with those that have a share in the job.
+        let run = JobRun(job, lease: lease, clock: environment.clock, limit: 0)
+        run.resume(ended: ended.keys, counts: ended.counts)
+        enqueue(run, retryOf: job.retryOf, lastEvent: ended.lastEvent)
     }
 
     // MARK: - Draining
@@ -65,8 +101,10 @@ extension JobScheduler {
     /// Jobs that are not finished are left to the next daemon.
     public func drain(timeout: Duration) async {
         isDraining = true
-        let entries = Array(live.values)
+        let entries = Array(live.values) + assisting.values
         for entry in entries { entry.run.drain() }
+        // The others need not wait for the next renewal to know.
+        words.leases.notify()
         let executions = entries.compactMap(\.execution)
         await withTaskGroup { group in
             group.addTask {
@@ -82,23 +120,22 @@ extension JobScheduler {
             group.cancelAll()
         }
         // Not before: nobody else may take a job whose tenants are still being rolled back.
-        keeper?.cancel()
-        await keeper?.value
-        await releaseLeases(Set(entries.map(\.run.id)).union(live.keys))
+        for task in housekeeping { task.cancel() }
+        for task in housekeeping { await task.value }
+        await leave(Set(entries.map(\.run.id)).union(live.keys))
         // Jobs that never found a place; the others are forgotten by now.
         for entry in live.values { forget(entry.run) }
     }
 
     /// Rolls back what still runs while draining.
     public func interrupt() {
-        for entry in live.values { entry.run.interrupt() }
+        for entry in Array(live.values) + assisting.values { entry.run.interrupt() }
     }
 
-    private func releaseLeases(_ jobs: Set<JobID>) async {
-        if jobs.isEmpty { return }
+    private func leave(_ jobs: Set<JobID>) async {
         do throws(StatusError) {
-            _ = try await environment.store.renewLeases(
-                Array(jobs), replica: replica, term: .zero)
+            try await environment.store.leave(replica, jobs: Array(jobs))
+            await wakeOthers(.jobs)
         } catch {
             environment.logger.warning(
                 "Leases could not be given back; they run out by themselves",

@@ -22,7 +22,15 @@ extension JobScheduler {
             if isOver || job.state.isFinal || deadline.hasPassed || Task.isCancelled { return job }
             await run.changes.wait(after: generation, until: deadline)
         }
-        return try await environment.store.job(id)
+        // Led by another daemon: looked at when somebody says that it has changed, and by itself.
+        while true {
+            let generation = words.jobs.generation
+            guard let job = try await environment.store.job(id) else { return nil }
+            let isOver = version.map { job.version != $0 } ?? false
+            if isOver || job.state.isFinal || deadline.hasPassed || Task.isCancelled { return job }
+            await words.jobs.wait(
+                after: generation, until: deadline.earlier(of: .after(.seconds(1))))
+        }
     }
 
     /// Newest first, before `id` where it is given.

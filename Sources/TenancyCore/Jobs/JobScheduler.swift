@@ -6,24 +6,45 @@ public actor JobScheduler {
     struct Live {
         let run: JobRun
         let retryOf: JobID?
+        /// Results up to this event were known when the run was made.
+        var lastEvent: Int64 = 0
         var execution: Task<Void, Never>?
     }
 
     let environment: JobEnvironment
     let replica: String
+    let startedAt: Timestamp
     var live: [JobID: Live] = [:]
+    /// Jobs that other daemons lead and some of whose tenants are worked on here.
+    var assisting: [JobID: Live] = [:]
     /// Jobs that wait for a place, oldest first.
     var waiting: [JobID] = []
     /// Jobs that are being recorded, for which a place in the queue is kept.
     private var arriving = 0
     var isDraining = false
-    var keeper: Task<Void, Never>?
+    var leases: LeaseClock
+    /// What goes on for as long as the daemon lives.
+    var housekeeping: [Task<Void, Never>] = []
+    /// Words of other daemons, and renewals of the leases.
+    let words = WordSignals()
 
     /// A scheduler under the UUID `replica`, which is new with each start of a daemon.
     public init(_ environment: JobEnvironment, replica: String) {
         self.environment = environment
         self.replica = replica
+        startedAt = environment.clock.now
+        leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
     }
+
+    /// This daemon as the others see it.
+    var me: Replica {
+        Replica(
+            id: replica, version: Version.current,
+            migrations: environment.migrations.loaded.digest, startedAt: startedAt)
+    }
+
+    /// The ids of the other daemons that live.
+    public var otherReplicas: [String] { environment.peers.others.map(\.id) }
 
     // MARK: - Taking jobs
 
@@ -96,7 +117,9 @@ public actor JobScheduler {
         let insertion: StatusStore.Insertion
         do throws(StatusError) {
             insertion = try await environment.store.insert(
-                job, key: key, caller: caller, lease: lease)
+                job, key: key, caller: caller, lease: lease,
+                term: environment.settings.leaseTerm,
+                migrations: environment.migrations.loaded.digest)
             if case .replay(let id) = insertion, let earlier = try await snapshot(id) {
                 return Submission(job: earlier, isReplay: true)
             }
@@ -114,8 +137,8 @@ public actor JobScheduler {
 
     // MARK: - Running jobs
 
-    func enqueue(_ run: JobRun, retryOf: JobID?) {
-        live[run.id] = Live(run: run, retryOf: retryOf, execution: nil)
+    func enqueue(_ run: JobRun, retryOf: JobID?, lastEvent: Int64 = 0) {
+        live[run.id] = Live(run: run, retryOf: retryOf, lastEvent: lastEvent, execution: nil)
         waiting.append(run.id)
         startWaiting()
     }
@@ -125,12 +148,13 @@ public actor JobScheduler {
         while !isDraining, running < environment.settings.maxRunningJobs, !waiting.isEmpty {
             let id = waiting.removeFirst()
             guard let entry = live[id] else { continue }
-            live[id]?.execution = Task { await self.execute(entry.run, retryOf: entry.retryOf) }
+            live[id]?.execution = Task { await self.execute(entry) }
             running += 1
         }
     }
 
-    private func execute(_ run: JobRun, retryOf: JobID?) async {
+    private func execute(_ entry: Live) async {
+        let run = entry.run
         _ = run.handle(.started)
         environment.logger.info(
             "Job started",
@@ -142,7 +166,9 @@ public actor JobScheduler {
             await ResultRecorder(run: run, environment: environment)()
         }
         _ = await persist(run.snapshot, run)
-        await JobRunner(run: run, environment: environment, retryOf: retryOf)()
+        await JobLeader(
+            run: run, environment: environment, retryOf: entry.retryOf,
+            lastEvent: entry.lastEvent)()
         await run.waitUntilRecorded()
         if run.isDraining {
             await run.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)
@@ -167,6 +193,7 @@ public actor JobScheduler {
             guard await persist(end, run) else { return }
             if run.finish(as: end) { break }
         }
+        await wakeOthers(.job(run.id))
         let job = run.snapshot
         environment.logger.info(
             "Job ended",

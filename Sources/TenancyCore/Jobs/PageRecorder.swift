@@ -10,8 +10,10 @@ struct Admission: Sendable {
 /// and queues what it holds.
 struct PageRecorder: Sendable {
     let run: JobRun
-    let store: StatusStore
+    let environment: JobEnvironment
     let patience: PagingPatience
+
+    private var store: StatusStore { environment.store }
 
     /// A value, because `async let` forgets the type of what is thrown.
     func record(_ admission: Admission) async -> Result<Void, JobFailure> {
@@ -23,22 +25,45 @@ struct PageRecorder: Sendable {
     }
 
     private func claim(_ admission: Admission) async throws(JobFailure) {
+        if admission.works.isEmpty && admission.ended.isEmpty { return }
+        let isOffering = try await mayOffer(admission.works)
         var claims = admission.ended
-        for work in admission.works { claims += PageRecorder.claims(of: work) }
-        if claims.isEmpty { return }
+        for work in admission.works {
+            let isNew = isOffering && run.standing(ofTarget: work.target.key) == .new
+            claims += PageRecorder.claims(of: work, isOffered: isNew)
+        }
         let (id, lease) = (run.id, run.lease)
         let ours = try await asking { [claims] store throws(StatusError) in
             try await store.claim(claims, job: id, lease: lease)
         }
         count(admission.ended, ours)
-        try await queue(admission.works, ours)
+        let offered = Set(claims.filter(\.isOffered).map(\.result.tenantID))
+        try await queue(admission.works, ours, offered: offered)
+        if isOffering { await environment.store.wakeOthers(.offer) }
     }
 
-    private static func claims(of work: TargetWork) -> [TenantClaim] {
-        work.tenants.map { tenant in
+    /// Whether other daemons are to take targets of the page over. The share that this daemon has is
+    /// in the tables before anybody else can ask for one.
+    private func mayOffer(_ works: [TargetWork]) async throws(JobFailure) -> Bool {
+        guard works.count > 1, run.request.concurrency > 1, !run.isCancelling,
+            environment.peers.canHelp(with: environment.migrations.loaded.digest)
+        else { return false }
+        let (id, replica, use) = (run.id, run.lease.replica, run.use)
+        let share = try await asking { store throws(StatusError) in
+            try await store.share(id, replica: replica, running: use.running, inUse: use.inUse)
+        }
+        guard let share else { return false }
+        run.setLimit(share.limit, runningElsewhere: share.runningElsewhere)
+        return true
+    }
+
+    /// Of several tenants of a target the first stands for all of them in what is offered.
+    private static func claims(of work: TargetWork, isOffered: Bool) -> [TenantClaim] {
+        work.tenants.enumerated().map { index, tenant in
             var result = TenantResult(tenantID: tenant.id, identifier: tenant.identifier)
             result.fromRevisions = work.state?.revisions
-            return TenantClaim(result: result, targetKey: work.target.key)
+            return TenantClaim(
+                result: result, targetKey: work.target.key, isOffered: isOffered && index == 0)
         }
     }
 
@@ -53,22 +78,31 @@ struct PageRecorder: Sendable {
     }
 
     private func queue(
-        _ works: [TargetWork], _ ours: [String: ClaimedTenant]
+        _ works: [TargetWork], _ ours: [String: ClaimedTenant], offered: Set<String>
     ) async throws(JobFailure) {
         if works.isEmpty { return }
         let keys = works.map(\.target.key)
         let unfinished = try await asking { store throws(StatusError) in
             try await store.unfinishedTargets(among: keys)
         }
-        let late = run.add(
-            works.compactMap { work in
-                var work = work
-                work.isUnfinished = unfinished.contains(work.target.key)
-                work.tenants.removeAll { ours[$0.id] == nil }
-                work.plannedFrom = work.tenants.first.flatMap { ours[$0.id]?.fromRevisions }
-                return work.tenants.isEmpty ? nil : work
-            })
-        for work in late {
+        var own: [TargetWork] = []
+        var shared: [TargetWork] = []
+        for var work in works {
+            work.isUnfinished = unfinished.contains(work.target.key)
+            work.tenants.removeAll { ours[$0.id] == nil }
+            guard let first = work.tenants.first else { continue }
+            work.plannedFrom = ours[first.id]?.fromRevisions
+            if let elsewhere = work.tenants.firstIndex(where: { ours[$0.id]?.isElsewhere == true })
+            {
+                work.tenants.swapAt(0, elsewhere)
+                shared.append(work)
+            } else if offered.contains(first.id) {
+                shared.append(work)
+            } else {
+                own.append(work)
+            }
+        }
+        for work in run.add(own) + run.addOffered(shared) {
             guard let outcome = try await earlierOutcome(of: work.target) else { continue }
             run.end(work, outcome)
         }
@@ -83,12 +117,7 @@ struct PageRecorder: Sendable {
         let result = try await asking { store throws(StatusError) in
             try await store.ended(onTarget: target.key, job: id)
         }
-        return result.map { result in
-            TargetOutcome(
-                state: result.state, fromRevisions: result.fromRevisions,
-                toRevisions: result.toRevisions, steps: result.steps,
-                plannedRevisions: result.plannedRevisions, failure: result.failure)
-        }
+        return result.map { TargetOutcome($0) }
     }
 
     /// Asks the control database with patience.

@@ -25,8 +25,13 @@ struct ResultRecorder: Sendable {
             }
             do throws(StatusError) {
                 try await environment.store.record(results, job: run.id, lease: run.lease)
-                try await environment.store.update(run.snapshot, lease: run.lease)
+                if !run.lease.isAssistant {
+                    try await environment.store.update(run.snapshot, lease: run.lease)
+                }
                 run.didRecord(results.count)
+                if environment.peers.areThere {
+                    await environment.store.wakeOthers(.job(run.id))
+                }
                 pause = ResultRecorder.interval
             } catch {
                 pause = min(pause * 2, ResultRecorder.longestPause)

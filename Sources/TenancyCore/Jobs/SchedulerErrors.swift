@@ -21,7 +21,7 @@ public enum SubmissionError: Error, Sendable {
 public enum SteeringError: Error, Sendable {
     case jobNotFound(JobID)
     case conflict(action: String, state: JobState)
-    /// Another daemon runs the job.
+    /// Whoever leads the job has not done it in the time allowed, and will when there is such a daemon.
     case elsewhere
     case store(StatusError)
 }

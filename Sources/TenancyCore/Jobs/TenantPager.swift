@@ -19,7 +19,7 @@ final class TenantPager {
         self.environment = environment
         self.task = task
         let patience = PagingPatience(run: run, logger: environment.logger)
-        recorder = PageRecorder(run: run, store: environment.store, patience: patience)
+        recorder = PageRecorder(run: run, environment: environment, patience: patience)
         pages = PatientPages(
             source: TenantSource(
                 registry: environment.registry, store: environment.store,

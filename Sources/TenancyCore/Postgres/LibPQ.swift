@@ -76,6 +76,16 @@ final class ConnectionHandle {
             }, sink.toOpaque())
     }
 
+    /// The payloads of the notifications that have been read from the socket.
+    func takeNotifications() -> [String] {
+        var payloads: [String] = []
+        while let notification = PQnotifies(raw) {
+            payloads.append(String(cString: notification.pointee.extra))
+            PQfreemem(notification)
+        }
+        return payloads
+    }
+
     /// libpq's messages end in a newline and may run over several lines.
     static func trimmed(_ message: UnsafeMutablePointer<CChar>?) -> String {
         guard let message else { return "" }

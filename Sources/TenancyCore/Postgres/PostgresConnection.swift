@@ -99,6 +99,41 @@ public actor PostgresConnection {
         return results.last?.rows ?? []
     }
 
+    /// Waits for notifications of the channels that the session listens to (LISTEN).
+    ///
+    /// - Returns: their payloads; none when the deadline passed first.
+    public func notifications(until deadline: Deadline) async throws(PostgresError) -> [String] {
+        interrupt.reset()
+        let result = await withTaskCancellationHandler {
+            awaitNotifications(until: deadline)
+        } onCancel: {
+            interrupt.request()
+        }
+        return try result.get()
+    }
+
+    private func awaitNotifications(
+        until deadline: Deadline
+    ) -> Result<[String], PostgresError> {
+        guard let handle else {
+            return .failure(.connectionLost(message: "the connection is closed"))
+        }
+        while true {
+            let payloads = handle.takeNotifications()
+            if !payloads.isEmpty { return .success(payloads) }
+            switch waitFor(
+                PQsocket(handle.raw), POLLIN, interrupt: interrupt.descriptor, deadline: deadline)
+            {
+            case .interrupted: return .failure(.cancelled(completedStatements: nil))
+            case .timedOut: return .success([])
+            case .ready:
+                guard PQconsumeInput(handle.raw) == 1, PQstatus(handle.raw) == CONNECTION_OK else {
+                    return .failure(lost(handle))
+                }
+            }
+        }
+    }
+
     /// PostgreSQL's texts hold no null byte, and C would take what follows it for absent.
     private func requireText(_ texts: [String?]) throws(PostgresError) {
         if texts.contains(where: { $0?.utf8.contains(0) == true }) {

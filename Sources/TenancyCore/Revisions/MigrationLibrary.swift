@@ -6,11 +6,15 @@ public struct LoadedMigrations: Sendable {
     public let loadedAt: Timestamp
     /// Where they came from: `sql` or `alembic`.
     public let source: String
+    /// The same for the same revisions: daemons with another one do not share jobs.
+    public let digest: String
 
     public init(set: RevisionSet, loadedAt: Timestamp, source: String) {
         self.set = set
         self.loadedAt = loadedAt
         self.source = source
+        let revisions = set.graph.revisions.map { "\($0.id) \($0.checksum)\n" }.sorted()
+        digest = Hex.encode(Digest.sha256(Array(revisions.joined().utf8)))
     }
 }
 

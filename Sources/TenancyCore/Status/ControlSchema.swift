@@ -107,6 +107,45 @@ enum ControlSchema {
         CREATE INDEX step_journal_tenants ON $schema.step_journal USING gin (tenant_ids);
         ALTER TABLE $schema.audit ADD COLUMN tenant_id text;
         """,
+        """
+        CREATE TABLE $schema.replicas (
+            id uuid PRIMARY KEY,
+            version text NOT NULL,
+            migrations text NOT NULL,
+            started_at timestamptz NOT NULL,
+            lease_until timestamptz NOT NULL,
+            is_draining boolean NOT NULL
+        );
+        COMMENT ON TABLE $schema.replicas IS 'the daemons that live, or lived until a while ago';
+        CREATE TABLE $schema.job_shares (
+            job_id uuid NOT NULL REFERENCES $schema.jobs ON DELETE CASCADE,
+            replica uuid NOT NULL,
+            slots integer NOT NULL,
+            running text[] NOT NULL,
+            PRIMARY KEY (job_id, replica)
+        );
+        COMMENT ON TABLE $schema.job_shares IS 'how many tenants of a job each daemon may migrate at once, and which it does';
+        CREATE TABLE $schema.job_commands (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            job_id uuid NOT NULL REFERENCES $schema.jobs ON DELETE CASCADE,
+            action text NOT NULL,
+            asked_at timestamptz NOT NULL,
+            done_at timestamptz,
+            refused_in text
+        );
+        COMMENT ON TABLE $schema.job_commands IS 'what a daemon was asked to do to a job that another one leads';
+        CREATE INDEX job_commands_open ON $schema.job_commands (job_id) WHERE done_at IS NULL;
+        ALTER TABLE $schema.jobs ADD COLUMN migrations text;
+        ALTER TABLE $schema.jobs ADD COLUMN is_interrupted boolean NOT NULL DEFAULT false;
+        ALTER TABLE $schema.job_tenants ADD COLUMN worker uuid;
+        ALTER TABLE $schema.job_tenants ADD COLUMN is_offered boolean NOT NULL DEFAULT false;
+        COMMENT ON COLUMN $schema.job_tenants.worker IS 'the daemon that has taken the tenant over from the one that leads the job';
+        CREATE INDEX job_tenants_offered ON $schema.job_tenants (job_id, tenant_id)
+            WHERE is_offered AND worker IS NULL AND state = 'pending';
+        CREATE INDEX job_tenants_workers ON $schema.job_tenants (job_id)
+            WHERE worker IS NOT NULL AND state IN ('pending', 'running');
+        ALTER TABLE $schema.step_journal ADD COLUMN replica uuid;
+        """,
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.

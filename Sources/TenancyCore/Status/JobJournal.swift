@@ -91,7 +91,9 @@ extension StatusStore {
     private func isHeld(_ name: String) -> String {
         """
         EXISTS (SELECT FROM \(table("jobs")) AS j WHERE j.id = \(name).job_id
-            AND j.lease_epoch = \(name).epoch AND j.lease_until > now() AND j.finished_at IS NULL)
+            AND j.finished_at IS NULL AND (\(name).replica IS NULL
+                AND j.lease_epoch = \(name).epoch AND j.lease_until > now()
+                OR \(isAlive("\(name).replica"))))
         """
     }
 
@@ -123,15 +125,17 @@ extension StatusStore {
         let rows = try await run(
             """
             INSERT INTO \(table("step_journal")) AS s (target_key, tenant_ids, job_id, epoch,
-                revision, direction, unit, statement, doubt, detail, updated_at)
+                revision, direction, unit, statement, doubt, detail, replica, updated_at)
             SELECT $1::bigint, $2::text[], $3::uuid, $4::bigint, $5, $6, $7::integer, $8, $9,
-                $10::jsonb, now()
-            WHERE \(isLeased(job: 3, epoch: 4))
+                $10::jsonb, $11::uuid, now()
+            WHERE CASE WHEN $11::uuid IS NULL THEN \(isLeased(job: 3, epoch: 4))
+                ELSE EXISTS (SELECT FROM \(table("job_tenants")) WHERE job_id = $3::uuid
+                    AND tenant_id = ANY($2::text[]) AND worker = $11::uuid FOR SHARE) END
             ON CONFLICT (target_key) DO UPDATE SET tenant_ids = excluded.tenant_ids,
                 job_id = excluded.job_id, epoch = excluded.epoch, revision = excluded.revision,
                 direction = excluded.direction, unit = excluded.unit,
                 statement = excluded.statement, doubt = excluded.doubt, detail = excluded.detail,
-                updated_at = excluded.updated_at
+                replica = excluded.replica, updated_at = excluded.updated_at
             WHERE s.job_id = excluded.job_id OR NOT \(isHeld("s"))
             RETURNING target_key
             """,
@@ -139,6 +143,7 @@ extension StatusStore {
                 String(key), SQLText.arrayParameter(tenants), job.description,
                 String(lease.epoch), step.revision, step.direction.rawValue, String(step.unit),
                 step.statement, step.doubt, UnfinishedStepRow.detail(step).renderedString(),
+                lease.isAssistant ? lease.replica : nil,
             ])
         return !rows.isEmpty
     }

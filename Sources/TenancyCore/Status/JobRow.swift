@@ -39,7 +39,8 @@ struct JobRow {
     static let names = """
         id, operation, target, request, resolved_target, state, state_reason, created_by, \
         created_at, started_at, finished_at, retry_of, pending, running, succeeded, skipped, \
-        failed, cancelled, first_errors, version, lease_replica, lease_epoch, lease_until
+        failed, cancelled, first_errors, version, lease_replica, lease_epoch, lease_until, \
+        migrations
         """
 
     /// What `read` reads.

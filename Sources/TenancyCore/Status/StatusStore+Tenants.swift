@@ -22,6 +22,8 @@ public struct HistoryEntry: Sendable, Equatable {
 struct TenantClaim: Sendable {
     var result: TenantResult
     let targetKey: Int64?
+    /// Whether other daemons may take the tenant over.
+    var isOffered = false
 }
 
 /// A claimed tenant as the table has it now.
@@ -31,13 +33,16 @@ struct ClaimedTenant: Sendable, Equatable {
     let state: TenantState
     /// The version rows that the job first found; what a relative target counts from.
     let fromRevisions: [String]?
+    /// Whether a daemon that lives took the tenant over under an earlier lease, and has it still.
+    var isElsewhere = false
 }
 
 extension StatusStore {
     private static let tenantRecord = """
         tenant_id text, identifier text, target_key bigint, state text, from_revisions text[], \
         to_revisions text[], steps integer, planned text[], attempts integer, \
-        started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json
+        started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json, \
+        is_offered boolean
         """
 
     /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
@@ -61,8 +66,10 @@ extension StatusStore {
     /// The job's row where the lease `$3` is still in force on job `$2`, with numbers for `count`
     /// results after its `base`. The row is locked until they are committed: who reads events by
     /// their numbers never sees a later one before an earlier.
-    private func leased(numbering count: Int) -> String {
-        let mine = "id = $2::uuid AND lease_epoch = $3::bigint"
+    ///
+    /// A daemon that assists needs no lease of the job: its tenants are its own.
+    private func leased(numbering count: Int, isAssistant: Bool = false) -> String {
+        let mine = isAssistant ? "id = $2::uuid" : "id = $2::uuid AND lease_epoch = $3::bigint"
         let jobs = table("jobs")
         if count == 0 {
             return "leased AS (SELECT last_event AS base FROM \(jobs) WHERE \(mine) FOR SHARE)"
@@ -91,13 +98,14 @@ extension StatusStore {
             claimed AS (
                 INSERT INTO \(table("job_tenants")) AS t (job_id, tenant_id, identifier, target_key,
                     state, from_revisions, to_revisions, steps, planned, attempts, started_at,
-                    finished_at, duration_ms, failure, epoch, event)
+                    finished_at, duration_ms, failure, epoch, is_offered, event)
                 SELECT $2::uuid, tenant_id, identifier, target_key, state, from_revisions,
                     to_revisions, steps, planned, attempts, started_at, finished_at, duration_ms,
-                    failure, $3::bigint,
+                    failure, $3::bigint, is_offered,
                     CASE WHEN state NOT IN ('pending', 'running') THEN base + place END
                 FROM given, leased
                 ON CONFLICT (job_id, tenant_id) DO UPDATE SET epoch = excluded.epoch,
+                    worker = NULL, is_offered = excluded.is_offered,
                     state = CASE WHEN excluded.state = 'skipped'
                         AND t.from_revisions <> excluded.from_revisions
                         THEN 'succeeded' ELSE excluded.state END,
@@ -105,8 +113,9 @@ extension StatusStore {
                     finished_at = excluded.finished_at,
                     event = coalesce(t.event, excluded.event),
                     from_revisions = coalesce(t.from_revisions, excluded.from_revisions)
-                WHERE t.epoch = excluded.epoch
+                WHERE t.epoch = excluded.epoch AND t.worker IS NULL
                     OR t.epoch < excluded.epoch AND t.state IN ('pending', 'running')
+                        AND (t.worker IS NULL OR NOT \(isAlive("t.worker")))
                 RETURNING tenant_id, state, from_revisions
             ), known AS (
                 \(upsertStatus)
@@ -114,13 +123,18 @@ extension StatusStore {
                     AND state NOT IN ('pending', 'running') ORDER BY tenant_id
                 \(onKnownTenant)
             )
-            SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
+            SELECT tenant_id, state, array_to_json(from_revisions), false FROM claimed
+            UNION ALL SELECT t.tenant_id, t.state, array_to_json(t.from_revisions), true
+            FROM \(table("job_tenants")) AS t JOIN given USING (tenant_id)
+            WHERE t.job_id = $2::uuid AND t.state IN ('pending', 'running')
+                AND t.worker IS NOT NULL AND \(isAlive("t.worker"))
             """, [render(claims), job.description, String(lease.epoch)])
         var claimed: [String: ClaimedTenant] = [:]
         for row in rows {
             guard let id = row[0], let state = row[1].flatMap(TenantState.init) else { continue }
             claimed[id] = ClaimedTenant(
-                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings))
+                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings),
+                isElsewhere: row[3] == "t")
         }
         return claimed
     }
@@ -134,13 +148,15 @@ extension StatusStore {
         let noted = try await run(
             """
             UPDATE \(table("job_tenants")) SET from_revisions = $3::text[]
-            WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND epoch = $4::bigint
-                AND \(isLeased(job: 1, epoch: 4))
+            WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND
+                \(lease.isAssistant
+                    ? "worker = $4::uuid"
+                    : "epoch = $4::bigint AND \(isLeased(job: 1, epoch: 4))")
             RETURNING tenant_id
             """,
             [
                 job.description, SQLText.arrayParameter(tenantIDs), SQLText.arrayParameter(rows),
-                String(lease.epoch),
+                lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
         if noted.count < tenantIDs.count { throw .leaseLost }
     }
@@ -186,7 +202,8 @@ extension StatusStore {
         _ = try await run(
             """
             WITH \(StatusStore.given),
-            \(leased(numbering: results.count { $0.state.isFinal })),
+            \(leased(
+                numbering: results.count { $0.state.isFinal }, isAssistant: lease.isAssistant)),
             ended AS (
                 UPDATE \(table("job_tenants")) AS t SET (state, from_revisions, to_revisions, steps,
                     planned, attempts, started_at, finished_at, duration_ms, failure, event) =
@@ -194,7 +211,9 @@ extension StatusStore {
                     g.started_at, g.finished_at, g.duration_ms, g.failure,
                     coalesce(t.event, base + place))
                 FROM given AS g, leased WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
-                    AND t.epoch = $3::bigint
+                    AND \(lease.isAssistant
+                        ? "t.worker = $3::uuid"
+                        : "t.epoch = $3::bigint AND t.worker IS NULL")
             )
             \(upsertStatus)
             ORDER BY tenant_id
@@ -202,13 +221,16 @@ extension StatusStore {
             """,
             [
                 render(results.map { TenantClaim(result: $0, targetKey: nil) }), job.description,
-                String(lease.epoch),
+                lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
     }
 
     private func render(_ claims: [TenantClaim]) -> String {
         JSONValue.array(
-            claims.map { TenantResultRow.json($0.result, targetKey: $0.targetKey) }
+            claims.map {
+                TenantResultRow.json(
+                    $0.result, targetKey: $0.targetKey, isOffered: $0.isOffered)
+            }
         ).renderedString()
     }
 
@@ -258,9 +280,15 @@ extension StatusStore {
     ) async throws(StatusError) -> [TenantResult] {
         let rows = try await run(
             """
-            SELECT \(TenantResultRow.columns) FROM \(table("job_tenants"))
-            WHERE job_id = $1::uuid AND ($2::text IS NULL OR tenant_id > $2)
-                AND ($3::text[] = '{}' OR state = ANY($3::text[]))
+            SELECT \(TenantResultRow.columns(state: "shown")) FROM (
+                SELECT *, CASE WHEN state = 'pending' AND tenant_id IN (
+                        SELECT unnest(running) FROM \(table("job_shares")) AS s
+                        WHERE job_id = $1::uuid AND \(isAlive("s.replica")))
+                    THEN 'running' ELSE state END AS shown
+                FROM \(table("job_tenants")) WHERE job_id = $1::uuid
+            ) AS t
+            WHERE ($2::text IS NULL OR tenant_id > $2)
+                AND ($3::text[] = '{}' OR shown = ANY($3::text[]))
             ORDER BY tenant_id LIMIT \(limit)
             """,
             [
@@ -307,17 +335,21 @@ extension StatusStore {
         return rows.first.flatMap(TenantResultRow.read)
     }
 
-    /// The keys of the targets that have tenants that have ended, and the numbers of those by state.
-    func endedTargets(of job: JobID) async throws(StatusError) -> (keys: [Int64], counts: JobCounts)
-    {
+    /// The keys of the targets that have tenants that have ended, the numbers of those by state, and
+    /// the newest event, all as of one moment.
+    func endedTargets(
+        of job: JobID
+    ) async throws(StatusError) -> (keys: [Int64], counts: JobCounts, lastEvent: Int64) {
         let rows = try await run(
             """
-            SELECT state, count(*), string_agg(DISTINCT target_key::text, ',')
+            SELECT state, count(*), string_agg(DISTINCT target_key::text, ','),
+                (SELECT last_event FROM \(table("jobs")) WHERE id = $1::uuid)
             FROM \(table("job_tenants"))
             WHERE job_id = $1::uuid AND state NOT IN ('pending', 'running') GROUP BY state
             """, [job.description])
         var counts = JobCounts()
         var keys: [Int64] = []
+        let last = rows.first?[3].flatMap { Int64($0) } ?? 0
         for row in rows {
             if let state = row[0].flatMap(TenantState.init), let count = row[1].flatMap({ Int($0) })
             {
@@ -325,7 +357,7 @@ extension StatusStore {
             }
             keys += (row[2] ?? "").split(separator: ",").compactMap { Int64($0) }
         }
-        return (keys, counts)
+        return (keys, counts, last)
     }
 
     /// Ids of a job's tenants in any of `states`, in order, after `tenantID`.

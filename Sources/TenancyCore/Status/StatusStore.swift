@@ -113,12 +113,13 @@ public struct StatusStore: Sendable {
 
     /// Records a new job, its key and who asked for it, in one transaction.
     func insert(
-        _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
+        _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease, term: Duration,
+        migrations: String
     ) async throws(StatusError) -> Insertion {
         let parameters = [
             key?.key, key?.bodyHash ?? "", JobRow(job, lease: lease).json.renderedString(),
             job.id.description, caller.name, caller.requestID, caller.peer,
-            "\(JobLease.term.milliseconds) ms",
+            "\(term.milliseconds) ms", migrations,
         ]
         while true {
             let rows = try await run(insertion, parameters)
@@ -153,8 +154,8 @@ public struct StatusStore: Sendable {
             ), job AS (
                 INSERT INTO \(table("jobs")) (\(JobRow.names))
                 SELECT \(JobRow.names) FROM
-                    jsonb_populate_record(NULL::\(table("jobs")), $3::jsonb
-                        || jsonb_build_object('lease_until', now() + $8::interval)) AS r
+                    jsonb_populate_record(NULL::\(table("jobs")), $3::jsonb || jsonb_build_object(
+                        'lease_until', now() + $8::interval, 'migrations', $9::text)) AS r
                 WHERE $1 IS NULL OR EXISTS (SELECT FROM key)
                 ON CONFLICT (id) DO NOTHING RETURNING id
             ), audit AS (
@@ -220,9 +221,10 @@ public struct StatusStore: Sendable {
 
     // MARK: - Leases
 
-    /// Takes over unfinished jobs whose lease has run out.
+    /// Takes over unfinished jobs whose lease has run out; those that were taken with other migrations
+    /// only when no daemon that has the same ones has done so within another term.
     func leaseAbandonedJobs(
-        replica: String, term: Duration
+        replica: String, migrations: String, term: Duration
     ) async throws(StatusError) -> [(JobSnapshot, JobLease)] {
         let rows = try await run(
             """
@@ -230,33 +232,17 @@ public struct StatusStore: Sendable {
                 lease_until = now() + $2::interval
             WHERE id IN (SELECT id FROM \(table("jobs")) WHERE lease_until < now()
                 AND state IN ('queued', 'running', 'paused', 'cancelling')
+                AND (migrations IS NULL OR migrations = $3
+                    OR lease_until < now() - $2::interval)
                 ORDER BY id FOR UPDATE SKIP LOCKED)
             RETURNING \(JobRow.columns), lease_epoch
-            """, [replica, "\(term.milliseconds) ms"])
+            """, [replica, "\(term.milliseconds) ms", migrations])
         return rows.compactMap { row in
             guard let job = JobRow.read(row), let epoch = row.last?.flatMap({ Int64($0) }) else {
                 return nil
             }
             return (job, JobLease(replica: replica, epoch: epoch))
         }
-    }
-
-    /// Prolongs the leases of `jobs`.
-    ///
-    /// - Returns: those that are still ours.
-    func renewLeases(
-        _ jobs: [JobID], replica: String, term: Duration
-    ) async throws(StatusError) -> Set<JobID> {
-        let rows = try await run(
-            """
-            UPDATE \(table("jobs")) SET lease_until = now() + $3::interval
-            WHERE id = ANY($1::uuid[]) AND lease_replica = $2::uuid RETURNING id
-            """,
-            [
-                SQLText.arrayParameter(jobs.map(\.description)), replica,
-                "\(term.milliseconds) ms",
-            ])
-        return Set(rows.compactMap { $0[0].flatMap(JobID.init) })
     }
 
     // MARK: - Support
@@ -270,6 +256,15 @@ public struct StatusStore: Sendable {
             try await pool.withConnection { connection throws(PostgresError) in
                 try await connection.query(
                     sql, parameters, deadline: .after(StatusStore.patience))
+            }
+        }
+    }
+
+    /// Sends statements as one message.
+    func execute(_ sql: String) async throws(StatusError) -> [StatementResult] {
+        try await translated { () throws(PostgresError) in
+            try await pool.withConnection { connection throws(PostgresError) in
+                try await connection.execute(sql, deadline: .after(StatusStore.patience))
             }
         }
     }

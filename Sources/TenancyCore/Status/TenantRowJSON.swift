@@ -41,8 +41,11 @@ extension BlockingSession {
 
 /// A tenant's result as a row of `job_tenants`, both ways.
 enum TenantResultRow {
-    static func json(_ result: TenantResult, targetKey: Int64? = nil) -> JSONValue {
+    static func json(
+        _ result: TenantResult, targetKey: Int64? = nil, isOffered: Bool = false
+    ) -> JSONValue {
         [
+            "is_offered": .bool(isOffered),
             "tenant_id": .string(result.tenantID), "identifier": .string(result.identifier),
             "target_key": JSONValue(targetKey), "state": .string(result.state.rawValue),
             "from_revisions": result.fromRevisions.map { JSONValue($0) } ?? .null,
@@ -59,11 +62,17 @@ enum TenantResultRow {
         ]
     }
 
-    static let columns = """
-        tenant_id, identifier, state, array_to_json(from_revisions), array_to_json(to_revisions), \
-        steps, array_to_json(planned), attempts, \(JobRow.milliseconds("started_at")), \
-        \(JobRow.milliseconds("finished_at")), duration_ms, failure
+    static let columns = columns(state: "state")
+
+    /// What `read` reads, with the state from another column.
+    static func columns(state: String) -> String {
         """
+        tenant_id, identifier, \(state), array_to_json(from_revisions), \
+        array_to_json(to_revisions), steps, array_to_json(planned), attempts, \
+        \(JobRow.milliseconds("started_at")), \(JobRow.milliseconds("finished_at")), duration_ms, \
+        failure
+        """
+    }
 
     static func read(_ row: [String?]) -> TenantResult? {
         guard let id = row[0], let identifier = row[1], let state = row[2].flatMap(TenantState.init)

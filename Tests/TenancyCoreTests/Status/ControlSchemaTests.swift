@@ -20,7 +20,7 @@ import Testing
                 #expect(try await store.prepare() == 0)
                 // A table of the next release still takes this release's rows.
                 let job = makeJob(makeRequest())
-                let insertion = try await store.insert(
+                let insertion = try await store.take(
                     job, key: nil, caller: caller, lease: makeLease())
                 #expect(insertion == .inserted)
                 #expect(try await store.job(job.id) == job)

@@ -22,15 +22,31 @@ func makeLease(_ epoch: Int64 = 1, replica: Int = 1) -> JobLease {
     JobLease(replica: "00000000-0000-4000-8000-00000000000\(replica)", epoch: epoch)
 }
 
+func makeReplica(_ id: String, migrations: String = "m") -> Replica {
+    Replica(
+        id: id, version: "1.0.0", migrations: migrations,
+        startedAt: Timestamp(milliseconds: 1_795_342_530_250))
+}
+
+extension StatusStore {
+    /// Records a job of a daemon with the migrations "m".
+    func take(
+        _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
+    ) async throws(StatusError) -> Insertion {
+        try await insert(
+            job, key: key, caller: caller, lease: lease, term: .seconds(15), migrations: "m")
+    }
+}
+
 func makeClaim(
     _ id: String, _ state: TenantState = .pending, from: [String]? = nil, to: [String]? = nil,
-    target: Int64? = nil
+    target: Int64? = nil, isOffered: Bool = false
 ) -> TenantClaim {
     var result = TenantResult(tenantID: id, identifier: id.uppercased(), state: state)
     result.fromRevisions = from
     result.toRevisions = to
     if state.isFinal { result.finishedAt = Timestamp(milliseconds: 1_795_342_530_250) }
-    return TenantClaim(result: result, targetKey: target)
+    return TenantClaim(result: result, targetKey: target, isOffered: isOffered)
 }
 
 /// A result with every member set, and texts that try to be something else.

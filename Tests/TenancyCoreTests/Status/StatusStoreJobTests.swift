@@ -16,7 +16,7 @@ import Testing
                 request.tenants.metadata = ["plan": ["a": 1, "b": nil]]
                 var job = makeJob(request)
                 job.resolvedTarget = nil
-                _ = try await store.insert(job, key: nil, caller: caller, lease: makeLease())
+                _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
                 #expect(try await store.job(job.id) == job)
                 job.state = .failed
                 job.stateReason = "registry_unavailable"
@@ -38,7 +38,7 @@ import Testing
         try await TestCluster.withDatabase { database in
             try await database.withStore { store in
                 var job = makeJob(makeRequest())
-                _ = try await store.insert(job, key: nil, caller: caller, lease: makeLease(2))
+                _ = try await store.take(job, key: nil, caller: caller, lease: makeLease(2))
                 job.version = 7
                 job.state = .succeeded
                 try await store.update(job, lease: makeLease(2))
@@ -62,7 +62,7 @@ import Testing
                     let job = makeJob(
                         makeRequest(operation), at: Timestamp(milliseconds: Int64(index + 1)),
                         state: index == 2 ? .running : .queued)
-                    _ = try await store.insert(job, key: nil, caller: caller, lease: makeLease())
+                    _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
                     jobs.insert(job, at: 0)
                 }
                 func ids(_ filter: JobFilter, _ limit: Int = 9, _ id: JobID? = nil) async throws
@@ -89,7 +89,7 @@ import Testing
             try await database.withStore { store in
                 let first = makeJob(makeRequest())
                 let insert = { (job: JobSnapshot, key: IdempotencyKey) in
-                    try await store.insert(job, key: key, caller: caller, lease: makeLease())
+                    try await store.take(job, key: key, caller: caller, lease: makeLease())
                 }
                 #expect(try await insert(first, key) == .inserted)
                 // The same message again, as after a lost answer.
@@ -116,7 +116,7 @@ import Testing
                     let insertions = try await withThrowingTaskGroup { group in
                         for _ in 0..<4 {
                             group.addTask {
-                                try await store.insert(
+                                try await store.take(
                                     makeJob(makeRequest()), key: key, caller: caller,
                                     lease: makeLease())
                             }
@@ -140,14 +140,14 @@ import Testing
         try await TestCluster.withDatabase { database in
             try await database.withStore { store in
                 let first = makeJob(makeRequest())
-                _ = try await store.insert(first, key: key, caller: caller, lease: makeLease())
+                _ = try await store.take(first, key: key, caller: caller, lease: makeLease())
                 let unused = IdempotencyKey(key: "unused", bodyHash: "h")
-                _ = try await store.insert(
+                _ = try await store.take(
                     makeJob(makeRequest()), key: unused, caller: caller, lease: makeLease())
                 try await database.psql(
                     "UPDATE migrationd.idempotency_keys SET created_at = now() - interval '3 days'")
                 let second = makeJob(makeRequest())
-                let insertion = try await store.insert(
+                let insertion = try await store.take(
                     second, key: key, caller: caller, lease: makeLease())
                 #expect(insertion == .inserted)
                 let keys = try await database.psql(
@@ -167,27 +167,39 @@ import Testing
                 for index in 0..<6 {
                     let job = makeJob(
                         makeRequest(), state: index == 0 ? .succeeded : .running)
-                    _ = try await store.insert(job, key: nil, caller: caller, lease: makeLease())
+                    _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
                     jobs.append(job)
                 }
                 let (one, two) = (makeLease(replica: 1).replica, makeLease(replica: 2).replica)
                 let term = Duration.seconds(60)
-                #expect(try await store.leaseAbandonedJobs(replica: two, term: term).isEmpty)
+                func abandoned(
+                    _ replica: String
+                ) async throws -> [(JobSnapshot, JobLease)] {
+                    try await store.leaseAbandonedJobs(
+                        replica: replica, migrations: "m", term: term)
+                }
+                #expect(try await abandoned(two).isEmpty)
                 let ids = jobs.map(\.id)
-                #expect(try await store.renewLeases(ids, replica: one, term: .zero) == Set(ids))
-                #expect(try await store.renewLeases(ids, replica: two, term: term).isEmpty)
+                let kept = try await store.beat(
+                    makeReplica(one), isDraining: false, jobs: ids, term: .zero
+                ).kept
+                #expect(kept == Set(ids))
+                let lost = try await store.beat(
+                    makeReplica(two), isDraining: false, jobs: ids, term: term)
+                #expect(lost.kept.isEmpty)
 
-                async let mine = store.leaseAbandonedJobs(replica: one, term: term)
-                async let theirs = store.leaseAbandonedJobs(replica: two, term: term)
+                async let mine = abandoned(one)
+                async let theirs = abandoned(two)
                 let (first, second) = try await (mine, theirs)
                 let taken = (first + second).map(\.0.id)
                 #expect(Set(taken) == Set(ids.dropFirst()) && taken.count == 5)
                 #expect((first + second).allSatisfy { $0.1.epoch == 2 })
                 #expect(first.allSatisfy { $0.1.replica == one })
                 // Nobody's lease has run out now.
-                #expect(try await store.leaseAbandonedJobs(replica: one, term: term).isEmpty)
-                let kept = try await store.renewLeases(ids, replica: two, term: term)
-                #expect(kept == Set(second.map(\.0.id)))
+                #expect(try await abandoned(one).isEmpty)
+                let stillTheirs = try await store.beat(
+                    makeReplica(two), isDraining: false, jobs: ids, term: term)
+                #expect(stillTheirs.kept == Set(second.map(\.0.id)))
             }
         }
     }

@@ -10,7 +10,7 @@ import Testing
         try await TestCluster.withDatabase { database in
             try await database.withStore { store in
                 let job = makeJob(makeRequest())
-                _ = try await store.insert(job, key: nil, caller: caller, lease: makeLease())
+                _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
                 try await body(store, job.id, database)
             }
         }
@@ -189,7 +189,7 @@ import Testing
             #expect(open == ["B", "b"])
             #expect(try await store.ended(onTarget: 5, job: job)?.state.isFinal == true)
             #expect(try await store.ended(onTarget: 6, job: job) == nil)
-            let (keys, counts) = try await store.endedTargets(of: job)
+            let (keys, counts, _) = try await store.endedTargets(of: job)
             #expect(Set(keys) == [5])
             #expect(counts.failed == 1 && counts.succeeded == 1 && counts.total == 2)
         }
@@ -230,7 +230,7 @@ import Testing
             let second = makeJob(
                 makeRequest(.downgrade, target: "-1"),
                 at: Timestamp(milliseconds: 1_900_000_000_000))
-            _ = try await store.insert(second, key: nil, caller: caller, lease: makeLease())
+            _ = try await store.take(second, key: nil, caller: caller, lease: makeLease())
             for job in [first, second.id] {
                 _ = try await store.claim(
                     [makeClaim("a", .skipped), makeClaim("b")], job: job, lease: makeLease())
@@ -263,7 +263,7 @@ import Testing
     func concurrentRecorders() async throws {
         try await withJob { store, first, _ in
             let second = makeJob(makeRequest())
-            _ = try await store.insert(second, key: nil, caller: caller, lease: makeLease())
+            _ = try await store.take(second, key: nil, caller: caller, lease: makeLease())
             let ids = (0..<200).map { "t\($0)" }
             for job in [first, second.id] {
                 _ = try await store.claim(

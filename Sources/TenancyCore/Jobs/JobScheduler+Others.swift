@@ -1,0 +1,148 @@
+internal import Logging
+
+/// Working together with the other daemons on the control database.
+extension JobScheduler {
+    private static let pace = Duration.seconds(1)
+
+    func wakeOthers(_ word: WakeWord) async {
+        if environment.peers.areThere { await environment.store.wakeOthers(word) }
+    }
+
+    /// Passes on what other daemons say.
+    func listen() async {
+        guard let channel = environment.channel else { return }
+        await channel.listen(to: environment.store.channel) { [weak self] word in
+            await self?.hear(word)
+        }
+    }
+
+    private func hear(_ word: WakeWord) async {
+        switch word {
+        case .job(let id):
+            live[id]?.run.sharing.notify()
+            assisting[id]?.run.sharing.notify()
+            words.jobs.notify()
+        case .offer: words.offers.notify()
+        case .jobs: words.leases.notify()
+        case .command:
+            words.commands.notify()
+            await carryOutCommands()
+        }
+    }
+
+    // MARK: - Assisting
+
+    /// Looks for tenants that other daemons have on offer, until the task is cancelled.
+    func lookForOffers() async {
+        while !Task.isCancelled {
+            let generation = words.offers.generation
+            let isSafe = leases.standing(at: .now) == .safe
+            if environment.peers.areThere && isSafe && !isDraining { await assist() }
+            await words.offers.wait(after: generation, until: .after(JobScheduler.pace))
+        }
+    }
+
+    private func assist() async {
+        let jobs: [JobSnapshot]
+        do throws(StatusError) {
+            jobs = try await environment.store.jobsOnOffer(to: me)
+        } catch {
+            environment.logger.debug(
+                "Offers of other daemons cannot be read", metadata: ["reason": "\(error)"])
+            return
+        }
+        for job in jobs where live[job.id] == nil && assisting[job.id] == nil && !isDraining {
+            let lease = JobLease(replica: replica, epoch: 0, isAssistant: true)
+            var fresh = job
+            fresh.state = .queued
+            let run = JobRun(fresh, lease: lease, clock: environment.clock, limit: 0)
+            environment.logger.info("Assisting with a job", metadata: ["job": "\(job.id)"])
+            assisting[job.id] = Live(
+                run: run, retryOf: nil,
+                execution: Task { [environment] in
+                    await JobAssistant(run: run, environment: environment)()
+                    self.endAssistance(job.id)
+                })
+        }
+    }
+
+    private func endAssistance(_ id: JobID) {
+        assisting[id] = nil
+        environment.logger.info("No longer assisting with a job", metadata: ["job": "\(id)"])
+    }
+
+    // MARK: - Steering from elsewhere
+
+    /// How long whoever asks waits for the daemon that leads the job.
+    private static let commandPatience = Duration.seconds(20)
+
+    /// Has the daemon that leads a job steer it, and waits until it has.
+    func steerElsewhere(
+        _ id: JobID, _ order: SteeringOrder, caller: Caller
+    ) async throws(SteeringError) -> JobSnapshot {
+        let store = environment.store
+        guard let job = try await asking({ () throws(StatusError) in try await store.job(id) })
+        else { throw .jobNotFound(id) }
+        if job.state.isFinal { throw .conflict(action: order.name, state: job.state) }
+        let command = try await asking { () throws(StatusError) in
+            try await store.command(order.text, job: id, caller: caller)
+        }
+        await store.wakeOthers(.command)
+        return try await wait(for: command, id, order)
+    }
+
+    private func wait(
+        for command: Int64, _ id: JobID, _ order: SteeringOrder
+    ) async throws(SteeringError) -> JobSnapshot {
+        let store = environment.store
+        let deadline = Deadline.after(JobScheduler.commandPatience)
+        while true {
+            let generation = words.commands.generation
+            let answer = try await asking { () throws(StatusError) in
+                try await store.answer(toCommand: command)
+            }
+            let found = try await asking { () throws(StatusError) in try await store.job(id) }
+            guard let answer, let job = found else { throw .jobNotFound(id) }
+            if answer.isDone && answer.refusedIn == nil { return job }
+            let refusal = answer.refusedIn ?? (job.state.isFinal ? job.state : nil)
+            if let refusal { throw .conflict(action: order.name, state: refusal) }
+            if deadline.hasPassed || Task.isCancelled { throw .elsewhere }
+            await words.commands.wait(
+                after: generation, until: deadline.earlier(of: .after(.milliseconds(500))))
+        }
+    }
+
+    private func asking<R>(
+        _ question: () async throws(StatusError) -> R
+    ) async throws(SteeringError) -> R {
+        do throws(StatusError) {
+            return try await question()
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// Does what other daemons were asked to have done to the jobs that live here.
+    func carryOutCommands() async {
+        do throws(StatusError) {
+            let store = environment.store
+            for command in try await store.openCommands(for: Array(live.keys)) {
+                guard let run = live[command.job]?.run, !run.isDraining else { continue }
+                var refusedIn: JobState?
+                if let order = SteeringOrder(text: command.action) {
+                    do throws(SteeringError) {
+                        try await apply(order, to: run)
+                    } catch {
+                        guard case .conflict(_, let state) = error else { continue }
+                        refusedIn = state
+                    }
+                }
+                try await store.closeCommand(command.id, refusedIn: refusedIn)
+                await store.wakeOthers(.command)
+            }
+        } catch {
+            environment.logger.warning(
+                "Commands wait for the control database", metadata: ["reason": "\(error)"])
+        }
+    }
+}
