@@ -113,6 +113,7 @@ struct JobAssistant: Sendable {
         let byID = Dictionary(tenants.map { ($0.id, $0) }) { first, _ in first }
         var works: [TargetWork] = []
         var strange: [String] = []
+        var resumed: Set<Int64> = []
         for item in taken {
             guard let tenant = byID[item.name.id],
                 case .success(let placement) = environment.resolver.placing(tenant),
@@ -123,6 +124,7 @@ struct JobAssistant: Sendable {
             }
             var work = TargetWork(target: placement.target, tenants: [item.name])
             work.plannedFrom = item.fromRevisions
+            if item.wasTaken { resumed.insert(item.targetKey) }
             works.append(work)
         }
         if !strange.isEmpty {
@@ -133,8 +135,10 @@ struct JobAssistant: Sendable {
         for var work in works {
             work.state = states[work.target]
             work.isUnfinished = unfinished.contains(work.target.key)
-            // A relative target counts from where the job began, which its worker looks at.
-            if !task.isRelative, let state = work.state, let outcome = task.settle(state) {
+            // A relative target, and one that somebody may have begun on, counts from where the job
+            // began, which its worker looks at.
+            let isPlain = !task.isRelative && !resumed.contains(work.target.key)
+            if isPlain, let state = work.state, let outcome = task.settle(state) {
                 run.addEnded(work, outcome)
             } else {
                 _ = run.add([work])

@@ -13,17 +13,17 @@ struct JobLeader: Sendable {
     let run: JobRun
     let environment: JobEnvironment
     let retryOf: JobID?
-    /// Results up to this event are known.
-    let lastEvent: Int64
 
     /// Works until every tenant has ended, or none may be started any more.
     func callAsFunction() async {
         // A daemon that goes on with a job has no more than its share from the first moment.
-        if run.isResumed { await look() }
+        if run.isResumed { await untilDone(share) }
         let sharing = Task { await keepTogether() }
         await JobRunner(run: run, environment: environment)(feed: page)
         sharing.cancel()
         await sharing.value
+        // What others ended before its page was read is in the tables only.
+        if run.isResumed && !run.isDraining { await untilDone(gather) }
     }
 
     private func page(_ task: TargetTask) async {
@@ -42,18 +42,16 @@ struct JobLeader: Sendable {
     // MARK: - Other daemons
 
     private func keepTogether() async {
-        var cursor = lastEvent
+        var shown = 0
         while !Task.isCancelled {
             let generation = run.sharing.generation
-            let isShared = run.isShared
-            if isShared || environment.peers.areThere {
+            if run.isShared || run.isResumed || environment.peers.areThere {
                 do throws(StatusError) {
                     try await share()
-                    if isShared { cursor = try await gather(after: cursor) }
+                    shown = try await show(after: shown)
+                    if run.isShared || run.isResumed { try await gather() }
                 } catch {
-                    environment.logger.warning(
-                        "What other daemons do of a job cannot be read",
-                        metadata: ["job": "\(run.id)", "reason": "\(error)"])
+                    if !Task.isCancelled && !run.isDraining { warn(error) }
                 }
                 try? await Task.sleep(for: JobLeader.shortestPause)
             }
@@ -62,16 +60,23 @@ struct JobLeader: Sendable {
         }
     }
 
-    private func look() async {
+    private func untilDone(_ body: () async throws(StatusError) -> Void) async {
         var pause = Duration.milliseconds(200)
         while !run.isDraining && !Task.isCancelled {
             do throws(StatusError) {
-                return try await share()
+                return try await body()
             } catch {
+                warn(error)
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, JobLeader.pace)
             }
         }
+    }
+
+    private func warn(_ error: StatusError) {
+        environment.logger.warning(
+            "What other daemons do of a job cannot be read",
+            metadata: ["job": "\(run.id)", "reason": "\(error)"])
     }
 
     private func share() async throws(StatusError) {
@@ -83,8 +88,18 @@ struct JobLeader: Sendable {
         }
     }
 
+    /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,
+    /// but there may be none for long.
+    private func show(after version: Int) async throws(StatusError) -> Int {
+        let job = run.snapshot
+        if job.version == version || job.state.isFinal { return version }
+        try await environment.store.update(job, lease: run.lease)
+        await environment.store.wakeOthers(.job(run.id))
+        return job.version
+    }
+
     /// Takes back what is this daemon's to do, and takes in what others have done.
-    private func gather(after cursor: Int64) async throws(StatusError) -> Int64 {
+    private func gather() async throws(StatusError) {
         let store = environment.store
         let digest = environment.migrations.loaded.digest
         if run.isCancelling || !environment.peers.canHelp(with: digest) {
@@ -94,13 +109,12 @@ struct JobLeader: Sendable {
         }
         let own = try await store.ownAgain(run.offeredTenants, job: run.id, lease: run.lease)
         if !own.isEmpty { run.takeBack(own) }
-        var cursor = cursor
-        while true {
+        var isMore = true
+        while isMore {
             let events = try await store.eventsElsewhere(
-                of: run.id, after: cursor, limit: JobLeader.page)
-            run.note(events.results)
-            cursor = events.last
-            if events.results.count < JobLeader.page { return cursor }
+                of: run.id, after: run.lastEvent, limit: JobLeader.page)
+            run.note(events.results, upTo: events.last)
+            isMore = events.results.count == JobLeader.page
         }
     }
 }

@@ -11,8 +11,9 @@ extension JobRun {
     }
 
     /// Takes over what was recorded under an earlier lease.
-    func resume(ended keys: some Sequence<Int64>, counts: JobCounts) {
+    func resume(ended keys: some Sequence<Int64>, counts: JobCounts, lastEvent: Int64 = 0) {
         change { state in
+            state.lastEvent = lastEvent
             state.endedTargets = Set(keys)
             state.job.counts = counts
         }

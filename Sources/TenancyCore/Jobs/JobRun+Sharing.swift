@@ -7,6 +7,9 @@ extension JobRun {
         state.withLock { ($0.busyWorkers, $0.running.keys.sorted()) }
     }
 
+    /// The newest result of other daemons that is counted here.
+    var lastEvent: Int64 { state.withLock { $0.lastEvent } }
+
     /// Whether other daemons have a part in the job, or may have.
     var isShared: Bool { state.withLock { !$0.offered.isEmpty } }
 
@@ -99,12 +102,16 @@ extension JobRun {
         results.notify()
     }
 
-    /// Takes targets back whose tenants are this daemon's own again.
-    func takeBack(_ tenantIDs: Set<String>) {
+    /// Takes targets back whose tenants are this daemon's own again; true stands with those that a
+    /// daemon had which died.
+    func takeBack(_ tenants: [String: Bool]) {
         change { state in
-            for (key, work) in state.offered {
-                guard let id = work.tenants.first?.id, tenantIDs.contains(id) else { continue }
+            for (key, offered) in state.offered {
+                var work = offered
+                guard let id = work.tenants.first?.id, let wasTaken = tenants[id] else { continue }
                 state.offered[key] = nil
+                // Read anew, and compared with where the job found it.
+                if wasTaken { work.state = nil }
                 if state.isCancelling {
                     JobRun.end(work, work.cancelledOutcome, &state, at: clock.now)
                 } else {
@@ -118,9 +125,14 @@ extension JobRun {
 
     /// Takes in results that other daemons recorded. The other tenants of their targets get the same
     /// outcome, here.
-    func note(_ results: [(result: TenantResult, targetKey: Int64?)]) {
-        if results.isEmpty { return }
+    ///
+    /// - Parameter event: the newest result that this makes known.
+    func note(
+        _ results: [(result: TenantResult, targetKey: Int64?)], upTo event: Int64
+    ) {
+        if results.isEmpty { return state.withLock { $0.lastEvent = event } }
         change { state in
+            state.lastEvent = event
             for (result, key) in results {
                 if let key, let work = state.offered.removeValue(forKey: key) {
                     state.job.counts.move(1, from: .pending, to: result.state)

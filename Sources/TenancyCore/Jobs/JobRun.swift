@@ -21,6 +21,8 @@ final class JobRun: Sendable {
         var endedTargets: Set<Int64> = []
         /// Targets that other daemons may take, or have taken.
         var offered: [Int64: TargetWork] = [:]
+        /// The newest result of theirs that is counted.
+        var lastEvent: Int64 = 0
         /// Tenants that run on other daemons, as was last heard.
         var runningElsewhere = 0
         /// Oldest first; removed once they are in the tables.

@@ -91,8 +91,8 @@ extension JobScheduler {
         environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
         let run = JobRun(job, lease: lease, clock: environment.clock, limit: 0)
-        run.resume(ended: ended.keys, counts: ended.counts)
-        enqueue(run, retryOf: job.retryOf, lastEvent: ended.lastEvent)
+        run.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
+        enqueue(run, retryOf: job.retryOf)
     }
 
     // MARK: - Draining

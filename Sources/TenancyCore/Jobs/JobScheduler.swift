@@ -6,8 +6,6 @@ public actor JobScheduler {
     struct Live {
         let run: JobRun
         let retryOf: JobID?
-        /// Results up to this event were known when the run was made.
-        var lastEvent: Int64 = 0
         var execution: Task<Void, Never>?
     }
 
@@ -137,8 +135,8 @@ public actor JobScheduler {
 
     // MARK: - Running jobs
 
-    func enqueue(_ run: JobRun, retryOf: JobID?, lastEvent: Int64 = 0) {
-        live[run.id] = Live(run: run, retryOf: retryOf, lastEvent: lastEvent, execution: nil)
+    func enqueue(_ run: JobRun, retryOf: JobID?) {
+        live[run.id] = Live(run: run, retryOf: retryOf, execution: nil)
         waiting.append(run.id)
         startWaiting()
     }
@@ -166,9 +164,7 @@ public actor JobScheduler {
             await ResultRecorder(run: run, environment: environment)()
         }
         _ = await persist(run.snapshot, run)
-        await JobLeader(
-            run: run, environment: environment, retryOf: entry.retryOf,
-            lastEvent: entry.lastEvent)()
+        await JobLeader(run: run, environment: environment, retryOf: entry.retryOf)()
         await run.waitUntilRecorded()
         if run.isDraining {
             await run.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)

@@ -38,7 +38,8 @@ struct PageRecorder: Sendable {
         }
         count(admission.ended, ours)
         let offered = Set(claims.filter(\.isOffered).map(\.result.tenantID))
-        try await queue(admission.works, ours, offered: offered)
+        let elsewhere = try await elsewhere(claims.map(\.result.tenantID), ours)
+        try await queue(admission.works, ours, shared: offered.union(elsewhere))
         if isOffering { await environment.store.wakeOthers(.offer) }
     }
 
@@ -55,6 +56,18 @@ struct PageRecorder: Sendable {
         guard let share else { return false }
         run.setLimit(share.limit, runningElsewhere: share.runningElsewhere)
         return true
+    }
+
+    /// Tenants of the page that are not this lease's to claim, since other daemons have them in hand.
+    private func elsewhere(
+        _ ids: [String], _ ours: [String: ClaimedTenant]
+    ) async throws(JobFailure) -> Set<String> {
+        let others = ids.filter { ours[$0] == nil }
+        if others.isEmpty { return [] }
+        let (id, lease) = (run.id, run.lease)
+        return try await asking { store throws(StatusError) in
+            try await store.adoptElsewhere(others, job: id, lease: lease)
+        }
     }
 
     /// Of several tenants of a target the first stands for all of them in what is offered.
@@ -78,7 +91,7 @@ struct PageRecorder: Sendable {
     }
 
     private func queue(
-        _ works: [TargetWork], _ ours: [String: ClaimedTenant], offered: Set<String>
+        _ works: [TargetWork], _ ours: [String: ClaimedTenant], shared: Set<String>
     ) async throws(JobFailure) {
         if works.isEmpty { return }
         let keys = works.map(\.target.key)
@@ -86,23 +99,20 @@ struct PageRecorder: Sendable {
             try await store.unfinishedTargets(among: keys)
         }
         var own: [TargetWork] = []
-        var shared: [TargetWork] = []
+        var offered: [TargetWork] = []
         for var work in works {
             work.isUnfinished = unfinished.contains(work.target.key)
-            work.tenants.removeAll { ours[$0.id] == nil }
+            work.tenants.removeAll { ours[$0.id] == nil && !shared.contains($0.id) }
             guard let first = work.tenants.first else { continue }
             work.plannedFrom = ours[first.id]?.fromRevisions
-            if let elsewhere = work.tenants.firstIndex(where: { ours[$0.id]?.isElsewhere == true })
-            {
-                work.tenants.swapAt(0, elsewhere)
-                shared.append(work)
-            } else if offered.contains(first.id) {
-                shared.append(work)
+            if let place = work.tenants.firstIndex(where: { shared.contains($0.id) }) {
+                work.tenants.swapAt(0, place)
+                offered.append(work)
             } else {
                 own.append(work)
             }
         }
-        for work in run.add(own) + run.addOffered(shared) {
+        for work in run.add(own) + run.addOffered(offered) {
             guard let outcome = try await earlierOutcome(of: work.target) else { continue }
             run.end(work, outcome)
         }

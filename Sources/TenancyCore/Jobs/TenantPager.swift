@@ -110,10 +110,21 @@ final class TenantPager {
             code: "tenant_gone",
             message: "the tenant left the selection while the job was interrupted",
             hint: "read its revision to see what the job did to it")
-        let ended = try await recorder.asking { store throws(StatusError) in
-            try await store.endUnclaimed(failure, job: id, lease: lease)
+        while !run.isDraining {
+            let ended = try await recorder.asking { store throws(StatusError) in
+                try await store.endUnclaimed(failure, job: id, lease: lease)
+            }
+            run.add(ended: ended, targets: [])
+            // Those that another daemon has in hand end with what it does.
+            let known = run.offeredTenants
+            let elsewhere = try await recorder.asking { store throws(StatusError) in
+                try await store.countElsewhere(of: id, lease: lease, besides: known)
+            }
+            if elsewhere == 0 { return }
+            let generation = run.room.generation
+            run.sharing.notify()
+            await run.room.wait(after: generation, until: .after(.milliseconds(250)))
         }
-        run.add(ended: ended, targets: [])
     }
 
     // MARK: - One page

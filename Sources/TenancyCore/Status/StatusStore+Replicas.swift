@@ -197,6 +197,8 @@ extension StatusStore {
         let name: TenantName
         let targetKey: Int64
         let fromRevisions: [String]?
+        /// Whether a daemon that died had it in hand: what that one did may be found in the tenant.
+        let wasTaken: Bool
     }
 
     /// Takes tenants on offer over from the daemon that leads the job.
@@ -225,7 +227,7 @@ extension StatusStore {
     }
 
     private var takenColumns: String {
-        "t.tenant_id, t.identifier, t.target_key, array_to_json(t.from_revisions)"
+        "t.tenant_id, t.identifier, t.target_key, array_to_json(t.from_revisions), t.attempts > 0"
     }
 
     /// Materialized: a join could run a subquery anew for each row, and then take more than `limit`.
@@ -246,7 +248,7 @@ extension StatusStore {
             else { return nil }
             return TakenTenant(
                 name: TenantName(id: id, identifier: identifier), targetKey: key,
-                fromRevisions: row[3].flatMap(JobRow.readStrings))
+                fromRevisions: row[3].flatMap(JobRow.readStrings), wasTaken: row[4] == "t")
         }
     }
 
@@ -269,31 +271,65 @@ extension StatusStore {
         _ = try await run(
             """
             \(pickingOffers(limit))
-            UPDATE \(table("job_tenants")) AS t SET is_offered = false FROM picked
-            WHERE t.job_id = $1::uuid AND t.tenant_id = picked.tenant_id
+            UPDATE \(table("job_tenants")) AS t SET is_offered = false, epoch = $2::bigint
+            FROM picked WHERE t.job_id = $1::uuid AND t.tenant_id = picked.tenant_id
                 AND \(isLeased(job: 1, epoch: 2))
             """, [job.description, String(lease.epoch)])
     }
 
-    /// Of the tenants `ids`, which had been offered, those that are the leading daemon's own again.
-    /// What dead daemons had in hand goes on offer anew first.
+    /// Of the tenants `ids`, which had been offered, those that are the leading daemon's own again,
+    /// and whether a daemon that died had them. What dead daemons had in hand goes on offer anew
+    /// first.
     func ownAgain(
         _ ids: [String], job: JobID, lease: JobLease
-    ) async throws(StatusError) -> Set<String> {
+    ) async throws(StatusError) -> [String: Bool] {
         let rows = try await run(
             """
             WITH abandoned AS (
-                UPDATE \(table("job_tenants")) AS t SET worker = NULL, is_offered = true
+                UPDATE \(table("job_tenants")) AS t SET worker = NULL, is_offered = true,
+                    attempts = attempts + 1
                 WHERE t.job_id = $1::uuid AND t.worker IS NOT NULL
                     AND t.state IN ('pending', 'running') AND NOT \(isAlive("t.worker"))
                     AND \(isLeased(job: 1, epoch: 3))
             )
-            SELECT tenant_id FROM \(table("job_tenants"))
+            UPDATE \(table("job_tenants")) SET epoch = $3::bigint
             WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND NOT is_offered
-                AND worker IS NULL AND state = 'pending'
+                AND worker IS NULL AND state = 'pending' AND \(isLeased(job: 1, epoch: 3))
+            RETURNING tenant_id, attempts > 0
             """,
             [job.description, SQLText.arrayParameter(ids), String(lease.epoch)])
+        var own: [String: Bool] = [:]
+        for row in rows { if let id = row[0] { own[id] = row[1] == "t" } }
+        return own
+    }
+
+    /// Of the tenants `ids`, those that have not ended and that were taken over under an earlier lease,
+    /// or are on offer from then. They stay where they are, and count for this lease from now on.
+    func adoptElsewhere(
+        _ ids: [String], job: JobID, lease: JobLease
+    ) async throws(StatusError) -> Set<String> {
+        let rows = try await run(
+            """
+            UPDATE \(table("job_tenants")) SET epoch = $3::bigint
+            WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[])
+                AND state IN ('pending', 'running') AND (epoch < $3::bigint OR worker IS NOT NULL)
+                AND \(isLeased(job: 1, epoch: 3))
+            RETURNING tenant_id
+            """, [job.description, SQLText.arrayParameter(ids), String(lease.epoch)])
         return Set(rows.compactMap { $0[0] })
+    }
+
+    /// How many tenants daemons that live have taken over under an earlier lease, besides `known`.
+    func countElsewhere(
+        of job: JobID, lease: JobLease, besides known: [String]
+    ) async throws(StatusError) -> Int {
+        let rows = try await run(
+            """
+            SELECT count(*) FROM \(table("job_tenants"))
+            WHERE job_id = $1::uuid AND epoch < $2::bigint AND state IN ('pending', 'running')
+                AND worker IS NOT NULL AND \(isAlive("worker")) AND tenant_id <> ALL($3::text[])
+            """, [job.description, String(lease.epoch), SQLText.arrayParameter(known)])
+        return rows.first?[0].flatMap { Int($0) } ?? 0
     }
 
     /// Results that other daemons recorded after the event `number`, and the newest number of all.

@@ -33,8 +33,6 @@ struct ClaimedTenant: Sendable, Equatable {
     let state: TenantState
     /// The version rows that the job first found; what a relative target counts from.
     let fromRevisions: [String]?
-    /// Whether a daemon that lives took the tenant over under an earlier lease, and has it still.
-    var isElsewhere = false
 }
 
 extension StatusStore {
@@ -123,18 +121,13 @@ extension StatusStore {
                     AND state NOT IN ('pending', 'running') ORDER BY tenant_id
                 \(onKnownTenant)
             )
-            SELECT tenant_id, state, array_to_json(from_revisions), false FROM claimed
-            UNION ALL SELECT t.tenant_id, t.state, array_to_json(t.from_revisions), true
-            FROM \(table("job_tenants")) AS t JOIN given USING (tenant_id)
-            WHERE t.job_id = $2::uuid AND t.state IN ('pending', 'running')
-                AND t.worker IS NOT NULL AND \(isAlive("t.worker"))
+            SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
             """, [render(claims), job.description, String(lease.epoch)])
         var claimed: [String: ClaimedTenant] = [:]
         for row in rows {
             guard let id = row[0], let state = row[1].flatMap(TenantState.init) else { continue }
             claimed[id] = ClaimedTenant(
-                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings),
-                isElsewhere: row[3] == "t")
+                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings))
         }
         return claimed
     }
@@ -161,14 +154,18 @@ extension StatusStore {
         if noted.count < tenantIDs.count { throw .leaseLost }
     }
 
-    /// Ends the tenants of a job that only earlier leases recorded.
+    /// Ends the tenants of a job that only earlier leases recorded, but for those that daemons which
+    /// live have taken over.
     ///
     /// - Returns: their results, the same ones when asked again.
     func endUnclaimed(
         _ failure: TenantFailure, job: JobID, lease: JobLease
     ) async throws(StatusError) -> [TenantResult] {
         let stored: JSONValue = ["message": .string(failure.message), "detail": failure.json]
-        let isOpen = "epoch < $2::bigint AND state IN ('pending', 'running')"
+        let isOpen = """
+            epoch < $2::bigint AND state IN ('pending', 'running')
+                AND (worker IS NULL OR NOT \(isAlive("worker")))
+            """
         let rows = try await run(
             """
             WITH gone AS (
@@ -212,7 +209,7 @@ extension StatusStore {
                     coalesce(t.event, base + place))
                 FROM given AS g, leased WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
                     AND \(lease.isAssistant
-                        ? "t.worker = $3::uuid"
+                        ? "t.worker = $3::uuid AND t.state IN ('pending', 'running')"
                         : "t.epoch = $3::bigint AND t.worker IS NULL")
             )
             \(upsertStatus)

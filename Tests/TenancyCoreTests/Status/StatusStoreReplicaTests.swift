@@ -116,20 +116,20 @@ struct StatusStoreReplicaTests {
                 ids.map { makeClaim($0, target: 1, isOffered: true) }, job: job, lease: makeLease())
             _ = try await store.takeOffers(of: job, replica: replicas[1], limit: 1)
             _ = try await store.takeOffers(of: job, replica: replicas[2], limit: 1)
-            func own() async throws -> Set<String> {
+            func own() async throws -> [String: Bool] {
                 try await store.ownAgain(ids, job: job, lease: makeLease())
             }
-            #expect(try await own() == [])
+            #expect(try await own() == [:])
             try await store.withdrawOffers(of: job, lease: makeLease(7))
-            #expect(try await own() == [], "under a lease that is not in force")
+            #expect(try await own() == [:], "under a lease that is not in force")
             try await store.withdrawOffers(of: job, lease: makeLease())
-            #expect(try await own() == ["c"])
+            #expect(try await own() == ["c": false])
             try await store.returnOffers(["a", "b"], of: job, replica: replicas[1])
-            #expect(try await own() == ["a", "c"])
+            #expect(try await own() == ["a": false, "c": false])
             try await live(replicas[2], store, term: .zero)
-            #expect(try await own() == ["a", "c"])
+            #expect(try await own() == ["a": false, "c": false])
             try await store.withdrawOffers(of: job, lease: makeLease())
-            #expect(try await own() == ["a", "b", "c"])
+            #expect(try await own() == ["a": false, "b": true, "c": false])
         }
     }
 
@@ -149,7 +149,9 @@ struct StatusStoreReplicaTests {
             let lease = try #require(taken.first?.1)
             #expect(lease.epoch == 2)
             let claimed = try await store.claim(claims, job: job, lease: lease)
-            #expect(claimed.mapValues(\.isElsewhere) == ["a": true, "b": false, "c": false])
+            #expect(Set(claimed.keys) == ["b", "c"])
+            let others = try await store.adoptElsewhere(["a"], job: job, lease: lease)
+            #expect(others == ["a"])
             let assistant = JobLease(replica: replicas[1], epoch: 0, isAssistant: true)
             let result = makeClaim("a", .succeeded, to: ["r"]).result
             try await store.record([result], job: job, lease: assistant)
