@@ -110,7 +110,7 @@ extension OpenAPI {
         ("JobEvent", event),
         ("TenantResult", Schema.answer(resultMembers)),
         ("TenantResultPage", Schema.page(of: "TenantResult")),
-        ("TenantFailure", failure),
+        ("TenantFailure", failure), ("TenantRetry", retry),
     ]
 
     /// One event of a stream. `data` is JSON: a TenantResult, a Job, or a reason to end early.
@@ -132,9 +132,18 @@ extension OpenAPI {
         "finished_at": Schema.orNull(Schema.time), "duration_ms": Schema.orNull(Schema.count),
         "error": Schema.orNull(Schema.text),
         "error_detail": Schema.orNull(Schema.named("TenantFailure")),
+        "last_retry": Schema.orNull(Schema.named("TenantRetry")),
+        "progress": Schema.orNull(
+            Schema.answer([
+                "phase": Schema.text, "unit": Schema.text, "done": Schema.count,
+                "total": Schema.count,
+            ])),
     ]
 
-    private static let failure = Schema.answer([
+    private static let failure = Schema.answer(failureMembers)
+    private static let retry = Schema.answer(["error": Schema.text], failureMembers)
+
+    private static let failureMembers: KeyValuePairs<String, JSONValue> = [
         "code": Schema.text, "sqlstate": Schema.orNull(Schema.text),
         "revision": Schema.orNull(Schema.text), "statement": Schema.orNull(Schema.text),
         "file": Schema.orNull(Schema.text), "line": Schema.orNull(Schema.count),
@@ -145,7 +154,7 @@ extension OpenAPI {
                 "application_name": Schema.orNull(Schema.text),
                 "age_ms": Schema.orNull(Schema.count),
             ])),
-    ])
+    ]
 
     private static let tenants: [(String, JSONValue)] = [
         (

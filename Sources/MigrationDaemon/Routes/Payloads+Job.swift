@@ -74,6 +74,23 @@ extension TenantResult {
             "finished_at": JSONValue(finishedAt?.description),
             "duration_ms": JSONValue(durationMilliseconds), "error": JSONValue(failure?.message),
             "error_detail": failure?.json ?? nil,
+            "last_retry": lastRetry.map(TenantResult.retryJSON) ?? nil,
+            "progress": progress?.json ?? nil,
+        ]
+    }
+
+    private static func retryJSON(_ failure: TenantFailure) -> JSONValue {
+        var members: JSONObject = ["error": .string(failure.message)]
+        for member in failure.json.objectValue?.members ?? [] { members[member.key] = member.value }
+        return .object(members)
+    }
+}
+
+extension StatementProgress {
+    fileprivate var json: JSONValue {
+        [
+            "phase": .string(phase), "unit": .string(unit), "done": JSONValue(done),
+            "total": JSONValue(total),
         ]
     }
 }

@@ -72,8 +72,11 @@ enum Schema {
     }
 
     /// An object of an answer: every member is always there. Later versions may add members.
-    static func answer(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
-        [
+    static func answer(
+        _ first: KeyValuePairs<String, JSONValue>, _ more: KeyValuePairs<String, JSONValue> = [:]
+    ) -> JSONValue {
+        let members = Array(first) + Array(more)
+        return [
             "type": "object", "required": JSONValue(members.map(\.key)),
             "properties": .object(JSONObject(uniqueMembers: members.map { ($0.key, $0.value) })),
         ]

@@ -131,6 +131,7 @@ struct Daemon: Sendable {
                 scope: config.scheduler.transactionPer,
                 targetLockTimeout: config.scheduler.targetLockTimeout,
                 connectTimeout: connectTimeout, leaseTerm: config.scheduler.leaseTerm,
+                serverRecoveryTimeout: config.scheduler.serverRecoveryTimeout,
                 createMissingSchemas: config.tenancy.createMissingSchemas,
                 extraSearchPath: config.tenancy.extraSearchPath),
             channel: ControlChannel(control, connectTimeout: connectTimeout, logger: logger),

@@ -113,6 +113,8 @@ struct ConfigKey: Sendable {
         ConfigKey("tenancy.isolation_strategy", choice(IsolationStrategy.self), "schema"),
         ConfigKey("tenancy.database_url", .connection, "postgresql:///app", isSecret: true),
         ConfigKey("tenancy.database_url_template", .template, nil, isSecret: true),
+        ConfigKey("tenancy.direct_database_url", .connection, nil, isSecret: true),
+        ConfigKey("tenancy.direct_database_url_template", .template, nil, isSecret: true),
         ConfigKey("tenancy.schema_prefix", .schemaPrefix, "tenant_"),
         ConfigKey("tenancy.premium_tenants", .texts, []),
         ConfigKey("tenancy.premium_isolation_strategy", choice(Isolation.self), "schema"),

@@ -103,6 +103,8 @@ extension DaemonConfig.Tenancy {
     fileprivate init(_ values: ConfigValues) {
         databaseURL = Self.withoutTrailingSlash(values.string("tenancy.database_url"))
         databaseURLTemplate = values.optionalSecret("tenancy.database_url_template")
+        directDatabaseURL = values.optionalSecret("tenancy.direct_database_url")
+        directDatabaseURLTemplate = values.optionalSecret("tenancy.direct_database_url_template")
         schemaPrefix = values.string("tenancy.schema_prefix")
         isolationRule = IsolationRule(
             strategy: values.choice("tenancy.isolation_strategy"),

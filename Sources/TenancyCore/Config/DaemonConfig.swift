@@ -106,6 +106,9 @@ public struct DaemonConfig: Sendable, Equatable {
     public struct Tenancy: Sendable, Equatable {
         public var databaseURL: Secret
         public var databaseURLTemplate: Secret?
+        /// The same past a transaction pooler, where the others lead through one.
+        public var directDatabaseURL: Secret?
+        public var directDatabaseURLTemplate: Secret?
         public var schemaPrefix: String
         public var isolationRule: IsolationRule
         public var encryptionKey: Secret?

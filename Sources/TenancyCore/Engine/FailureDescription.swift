@@ -8,7 +8,7 @@ enum FailureDescription {
         switch error {
         case .connectFailed(let message, let sqlState):
             TenantFailure(
-                code: "unreachable", message: message, sqlState: sqlState,
+                code: connectCode(sqlState), message: message, sqlState: sqlState,
                 isRetryable: sqlState.map(SQLState.isRetryable) ?? true,
                 hint: "check that the server runs, and the tenant's database URL and role")
         case .server(let error):
@@ -63,7 +63,17 @@ enum FailureDescription {
         case SQLState.adminShutdown, SQLState.crashShutdown, SQLState.cannotConnectNow:
             "server_unavailable"
         case SQLState.tooManyConnections: "too_many_connections"
+        case SQLState.readOnlyTransaction: "server_read_only"
         default: "statement_failed"
+        }
+    }
+
+    private static func connectCode(_ state: String?) -> String {
+        switch state {
+        case SQLState.cannotConnectNow, SQLState.adminShutdown, SQLState.crashShutdown,
+            SQLState.tooManyConnections:
+            code(ofState: state ?? "")
+        default: "unreachable"
         }
     }
 
@@ -73,6 +83,9 @@ enum FailureDescription {
             "another session holds the table; raise lock_timeout_ms, or try again when it is done"
         case SQLState.queryCanceled:
             "raise statement_timeout_ms, or make the statement cheaper"
+        case SQLState.readOnlyTransaction:
+            "the connection led to a standby; name all hosts in the URL, with "
+                + "target_session_attrs=read-write"
         case SQLState.insufficientPrivilege:
             "grant the role of the tenant's database URL what the statement needs"
         case SQLState.duplicateTable:

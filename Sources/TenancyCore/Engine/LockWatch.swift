@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// Finds out who holds up the statements of a job's workers, while they wait.
+/// Finds out who holds up the statements of a job's workers, and how far index builds are, while they
+/// run.
 ///
 /// Once a statement has failed with a lock timeout it waits for nobody, and the server does not say
 /// any more who was in its way. So statements that take longer than most are looked at from another
@@ -9,8 +10,10 @@ public final class LockWatch: Sendable {
     private struct Entry {
         let connection: ConnectionParameters
         let backend: Int32
+        let tenants: [String]
         let began: ContinuousClock.Instant
         var blockers: [BlockingSession] = []
+        var progress: StatementProgress?
     }
 
     private struct State {
@@ -20,20 +23,29 @@ public final class LockWatch: Sendable {
 
     /// How long a statement may take before it is looked at.
     private let patience: Duration
+    private let onProgress: @Sendable ([String], StatementProgress?) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter lockTimeout: the job's, in milliseconds; 0 is none.
-    init(lockTimeout: Int) {
+    /// - Parameters:
+    ///   - lockTimeout: the job's, in milliseconds; 0 is none.
+    ///   - onProgress: hears how far the statement of some tenants is, and `nil` once it has ended.
+    init(
+        lockTimeout: Int,
+        onProgress: @escaping @Sendable ([String], StatementProgress?) -> Void = { _, _ in }
+    ) {
+        self.onProgress = onProgress
         // Two looks before the timeout; without one a look a second is enough.
         patience = .milliseconds(lockTimeout == 0 ? 1_000 : min(max(lockTimeout / 3, 20), 1_000))
     }
 
     /// Notes that a session begins a message.
-    func begin(_ connection: ConnectionParameters, backend: Int32) -> Int {
+    func begin(
+        _ connection: ConnectionParameters, backend: Int32, tenants: [String] = []
+    ) -> Int {
         state.withLock { state in
             state.next += 1
             state.entries[state.next] = Entry(
-                connection: connection, backend: backend, began: .now)
+                connection: connection, backend: backend, tenants: tenants, began: .now)
             return state.next
         }
     }
@@ -42,7 +54,9 @@ public final class LockWatch: Sendable {
     ///
     /// - Returns: who was last seen in its way.
     func end(_ token: Int) -> [BlockingSession] {
-        state.withLock { $0.entries.removeValue(forKey: token)?.blockers ?? [] }
+        let entry = state.withLock { $0.entries.removeValue(forKey: token) }
+        if let entry, entry.progress != nil { onProgress(entry.tenants, nil) }
+        return entry?.blockers ?? []
     }
 
     /// Looks after slow statements until the task is cancelled, with a connection to each server that
@@ -96,17 +110,50 @@ public final class LockWatch: Sendable {
             deadline: .after(.seconds(2)))
         var found: [Int32: [BlockingSession]] = [:]
         for row in rows {
-            guard let waiting = row[0].flatMap({ Int32($0) }), let pid = row[1].flatMap({ Int($0) })
+            guard let waiting = row[0].flatMap({ Int32($0) }),
+                let session = BlockingSession(row: row.dropFirst())
             else { continue }
-            found[waiting, default: []].append(
-                BlockingSession(
-                    pid: pid, query: row[2] ?? "", state: row[3], applicationName: row[4],
-                    ageMilliseconds: row[5].flatMap { Int64($0) }))
+            found[waiting, default: []].append(session)
         }
-        state.withLock { state in
+        let builds = try await progress(of: slow.map(\.entry.backend), on: connection)
+        let news = state.withLock { state in
+            var news: [([String], StatementProgress)] = []
             for (token, entry) in slow {
                 if let blockers = found[entry.backend] { state.entries[token]?.blockers = blockers }
+                guard let progress = builds[entry.backend], state.entries[token] != nil,
+                    entry.progress != progress
+                else { continue }
+                state.entries[token]?.progress = progress
+                news.append((entry.tenants, progress))
             }
+            return news
         }
+        for (tenants, progress) in news { onProgress(tenants, progress) }
+    }
+
+    /// How far index builds are, by session (manual, "CREATE INDEX Progress Reporting").
+    private func progress(
+        of backends: [Int32], on connection: PostgresConnection
+    ) async throws(PostgresError) -> [Int32: StatementProgress] {
+        let rows = try await connection.query(
+            """
+            SELECT pid, phase, unit, done, total FROM pg_stat_progress_create_index,
+                LATERAL (VALUES (1, 'blocks', blocks_done, blocks_total),
+                    (2, 'tuples', tuples_done, tuples_total),
+                    (3, 'partitions', partitions_done, partitions_total),
+                    (4, 'lockers', lockers_done, lockers_total)) AS v (place, unit, done, total)
+            WHERE pid = ANY($1::int[]) AND (total > 0 OR place = 4)
+            ORDER BY pid, place DESC
+            """, [SQLText.arrayParameter(backends.map { String($0) })],
+            deadline: .after(.seconds(2)))
+        var builds: [Int32: StatementProgress] = [:]
+        for row in rows {
+            guard let pid = row[0].flatMap({ Int32($0) }), let phase = row[1], let unit = row[2]
+            else { continue }
+            builds[pid] = StatementProgress(
+                phase: phase, unit: unit, done: row[3].flatMap { Int64($0) } ?? 0,
+                total: row[4].flatMap { Int64($0) } ?? 0)
+        }
+        return builds
     }
 }

@@ -44,7 +44,15 @@ extension TargetAttempt {
             }
             try countReplan(found.revisions)
             try adopt(found)
+        case .opening where error.sqlState == SQLState.featureNotSupported && index == 0:
+            // "cannot set transaction read-write mode during recovery": a standby.
+            var readOnly = error
+            readOnly.sqlState = SQLState.readOnlyTransaction
+            await worker.close()
+            throw .failed(failure(readOnly, of: message.parts[index]))
         case .opening, .lock, .commit:
+            // A server that became read-only is not the one to go on with.
+            if error.sqlState == SQLState.readOnlyTransaction { await worker.close() }
             throw .failed(failure(error, of: message.parts[index]))
         case .statement(let step, let statement):
             let offset = error.position.flatMap { message.offset(ofPosition: $0, inPart: index) }
@@ -88,13 +96,19 @@ extension TargetAttempt {
         if lockDeadline != nil && deadline.hasPassed { throw .failed(TargetAttempt.targetLocked) }
         lockDeadline = deadline
         let isFree: Bool
+        var holders: [BlockingSession] = []
         do throws(PostgresError) {
+            let connection = try await connection()
             isFree = try await TargetLock.waitUntilFree(
-                target.lockKey, on: try await connection(), deadline: deadline)
+                target.lockKey, on: connection, deadline: deadline)
+            if !isFree { holders = try await TargetLock.holders(target.lockKey, on: connection) }
         } catch {
             throw Stop(error)
         }
-        if !isFree { throw .failed(TargetAttempt.targetLocked) }
+        if isFree { return }
+        var failure = TargetAttempt.targetLocked
+        failure.blockedBy = holders
+        throw .failed(failure)
     }
 
     /// After a connection was lost with a message under way: whoever ran it on the server holds
@@ -112,6 +126,6 @@ extension TargetAttempt {
         code: "target_locked",
         message: "another session was migrating the same target all the time allowed",
         isRetryable: true,
-        hint: "see which session holds the advisory lock in pg_locks, "
+        hint: "blocked_by names the session that holds the target's advisory lock; let it end, "
             + "or raise scheduler.target_lock_timeout_ms")
 }

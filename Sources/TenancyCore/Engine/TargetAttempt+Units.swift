@@ -286,7 +286,8 @@ extension TargetAttempt {
             sqlState: SQLState.featureNotSupported,
             message: "the connection leads through a pooler that gives each transaction another "
                 + "session, and the step has statements that run outside of one",
-            hint: "give the tenants' server a direct_database_url past the pooler"))
+            hint: "set tenancy.direct_database_url, or direct_database_url_template, to the way "
+                + "past the pooler"))
 }
 
 extension TenantFailure {

@@ -19,6 +19,8 @@ struct TargetAttempt {
     var isCertain = false
     /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
     var lockDeadline: Deadline?
+    /// Whether steps need one session throughout, which a transaction pooler does not give.
+    private var isPastPooler = false
     /// Who was in the way of the last message.
     private var blockers: [BlockingSession] = []
     private var replans = 0
@@ -66,8 +68,9 @@ struct TargetAttempt {
 
     /// The worker's connection to the target, which counts as one schema more for its backend.
     mutating func connection() async throws(PostgresError) -> PostgresConnection {
+        let parameters = isPastPooler ? target.direct ?? target.connection : target.connection
         let connection = try await worker.connection(
-            for: target.connection, schemas: isCounted ? 0 : 1)
+            for: parameters, schemas: isCounted ? 0 : 1)
         isCounted = true
         return connection
     }
@@ -129,18 +132,17 @@ struct TargetAttempt {
     /// Sends the next message and takes in what came of it.
     private mutating func advance() async throws(Stop) {
         guard let progress else { return }
-        let connection: PostgresConnection
-        do throws(PostgresError) {
-            connection = try await self.connection()
-        } catch {
-            throw Stop(error)
-        }
+        var connection = try await reach()
         let builder = StepMessageBuilder(
             graph: engine.task.graph, target: target, settings: engine.options.session,
             scope: engine.options.scope, serverVersion: connection.serverVersion,
             runsScripts: engine.task.operation != .stamp)
         let next = progress.plan.steps[progress.position]
         if let script = builder.script(of: next), isUnfinished || !builder.commitsAsWhole(next) {
+            if target.direct != nil && !isPastPooler {
+                isPastPooler = true
+                connection = try await reach()
+            }
             return try await advanceByUnits(next, script, builder: builder, on: connection)
         }
         let message = builder.message(for: progress, state: state)
@@ -152,12 +154,21 @@ struct TargetAttempt {
         }
     }
 
+    private mutating func reach() async throws(Stop) -> PostgresConnection {
+        do throws(PostgresError) {
+            return try await connection()
+        } catch {
+            throw Stop(error)
+        }
+    }
+
     /// Sends a message, and learns who is in its way if that takes long.
     mutating func send(
         _ sql: String, on connection: PostgresConnection
     ) async throws(PostgresError) -> [StatementResult] {
         guard let watch = engine.watch else { return try await connection.execute(sql) }
-        let token = watch.begin(target.connection, backend: connection.backendID)
+        let token = watch.begin(
+            target.connection, backend: connection.backendID, tenants: tenants.map(\.id))
         defer { blockers = watch.end(token) }
         return try await connection.execute(sql)
     }

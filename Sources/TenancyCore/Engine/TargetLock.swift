@@ -9,6 +9,24 @@ enum TargetLock {
         "SELECT 1 / pg_try_advisory_xact_lock(\(key))::int"
     }
 
+    /// Who holds the lock.
+    static func holders(
+        _ key: Int64, on connection: PostgresConnection
+    ) async throws(PostgresError) -> [BlockingSession] {
+        // A bigint key is kept as two halves (manual, pg_locks, objsubid 1).
+        let rows = try await connection.query(
+            """
+            SELECT a.pid, left(a.query, \(FailureDescription.statementLimit)), a.state,
+                a.application_name,
+                (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint
+            FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND (l.classid::bigint << 32 | l.objid::bigint) = $1::bigint
+            """, [String(key)], deadline: .after(patience))
+        return rows.compactMap { BlockingSession(row: $0[...]) }
+    }
+
     /// Waits until the lock was free at one moment, asking again after a growing, jittered pause.
     ///
     /// Outside a transaction the try gives the lock back at once, so nothing is held when this

@@ -12,13 +12,16 @@ public struct JobEnvironment: Sendable {
         public var connectTimeout: Duration
         /// How long this daemon's word on its jobs holds unless it is renewed.
         public var leaseTerm: Duration
+        /// How long a server that starts or recovers is waited for.
+        public var serverRecoveryTimeout: Duration
         public var createMissingSchemas: Bool
         public var extraSearchPath: [SchemaName]
 
         public init(
             maxRunningJobs: Int, maxQueuedJobs: Int = 1_000, scope: TransactionScope,
             targetLockTimeout: Duration, connectTimeout: Duration,
-            leaseTerm: Duration = .seconds(15), createMissingSchemas: Bool,
+            leaseTerm: Duration = .seconds(15),
+            serverRecoveryTimeout: Duration = .seconds(600), createMissingSchemas: Bool,
             extraSearchPath: [SchemaName]
         ) {
             self.maxRunningJobs = maxRunningJobs
@@ -27,6 +30,7 @@ public struct JobEnvironment: Sendable {
             self.targetLockTimeout = targetLockTimeout
             self.connectTimeout = connectTimeout
             self.leaseTerm = leaseTerm
+            self.serverRecoveryTimeout = serverRecoveryTimeout
             self.createMissingSchemas = createMissingSchemas
             self.extraSearchPath = extraSearchPath
         }

@@ -104,6 +104,13 @@ extension JobRun {
         return work
     }
 
+    /// Shows how far a statement is that one of the tenants waits for.
+    func note(_ progress: StatementProgress?, of tenantIDs: [String]) {
+        change { state in
+            for id in tenantIDs { state.running[id]?.progress = progress }
+        }
+    }
+
     /// What becomes of a target after an attempt.
     enum Settlement { case ended, setAside, left }
 

@@ -12,7 +12,9 @@ struct JobRunner: Sendable {
     /// Works until every tenant that `feed` brings has ended, or none may be started any more.
     func callAsFunction(feed: (TargetTask) async -> Void) async {
         let task = environment.task(for: run.request)
-        let watch = LockWatch(lockTimeout: run.request.lockTimeoutMilliseconds)
+        let watch = LockWatch(lockTimeout: run.request.lockTimeoutMilliseconds) { [run] in
+            run.note($1, of: $0)
+        }
         let engine = SQLEngine(
             task: task,
             options: SQLEngine.Options(
@@ -82,6 +84,13 @@ struct JobRunner: Sendable {
 
     private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
         let failure = outcome.state == .failed ? outcome.failure : nil
+        var outcome = outcome
+        if let failure, !outcome.isPostponed {
+            outcome.isPostponed = RetryPolicy.isWaiting(
+                failure,
+                timeAway: environment.slots.health.timeAway(work.target.connection.serverKey),
+                limit: environment.settings.serverRecoveryTimeout)
+        }
         let jitter = Double.random(in: 0...1)
         let pause = failure.flatMap {
             outcome.isPostponed

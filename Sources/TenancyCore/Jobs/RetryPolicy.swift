@@ -8,6 +8,18 @@ struct RetryPolicy: Sendable {
     private static let first = Duration.milliseconds(500)
     private static let longest = Duration.seconds(30)
 
+    /// Whether a failure only says that the server is away or full. That is waited for under a bound of
+    /// its own, for all of the server's targets together, and is no attempt.
+    static func isWaiting(
+        _ failure: TenantFailure, timeAway: Duration?, limit: Duration
+    ) -> Bool {
+        switch failure.code {
+        case "too_many_connections": timeAway.map { $0 < limit } ?? true
+        case "server_unavailable", "unreachable": timeAway.map { $0 < limit } ?? false
+        default: false
+        }
+    }
+
     /// How long to leave a target alone after `attempt` (from 1) failed; `nil` when that was the last.
     /// `jitter`, 0 to 1, spreads targets that failed together.
     func pause(after attempt: Int, failure: TenantFailure, jitter: Double) -> Duration? {

@@ -32,5 +32,6 @@ extension TenantResult {
         self.finishedAt = finishedAt
         durationMilliseconds = startedAt.map { finishedAt.milliseconds(since: $0) }
         failure = outcome.failure
+        lastRetry = work?.lastOutcome?.failure
     }
 }

@@ -3,7 +3,7 @@
 /// DETAIL is left out on purpose: it quotes values of rows.
 public struct ServerError: Sendable, Equatable {
     /// Five characters; empty when the connection broke without one.
-    public let sqlState: String
+    public var sqlState: String
     /// The primary message.
     public let message: String
     public let hint: String?
@@ -85,12 +85,13 @@ public enum SQLState {
     public static let cannotConnectNow = "57P03"
     public static let tooManyConnections = "53300"
     public static let insufficientPrivilege = "42501"
+    public static let readOnlyTransaction = "25006"
 
     /// Whether the same statement may succeed when it is tried again.
     public static func isRetryable(_ state: String) -> Bool {
         switch state {
         case lockNotAvailable, deadlockDetected, serializationFailure, adminShutdown, crashShutdown,
-            cannotConnectNow, tooManyConnections:
+            cannotConnectNow, tooManyConnections, readOnlyTransaction:
             true
         default: state.hasPrefix("08")
         }

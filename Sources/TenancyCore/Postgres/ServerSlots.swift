@@ -1,6 +1,7 @@
 /// Bounds how many connections this process holds to each database server, over all jobs.
 ///
-/// A waiter gets its place in the order of asking. Waiting ends with the waiter's task or deadline.
+/// A waiter gets its place in the order of asking. Waiting ends with the waiter's task or deadline. A
+/// server that turns out to be full gets fewer from then on, and slowly more again.
 public actor ServerSlots {
     private struct Waiter {
         let id: Int
@@ -14,6 +15,10 @@ public actor ServerSlots {
 
     private let limit: Int
     private var servers: [String: Server] = [:]
+    /// Of servers that were full once.
+    private var limits: [String: AdaptiveLimit] = [:]
+    /// Which servers are away.
+    nonisolated let health = ServerHealth()
     private var nextID = 0
 
     /// - Parameter limit: connections to one server, at least 1.
@@ -28,7 +33,7 @@ public actor ServerSlots {
     public func acquire(
         _ server: String, until deadline: Deadline = .never
     ) async throws(PostgresError) {
-        if servers[server, default: Server()].used < limit {
+        if servers[server, default: Server()].used < current(server) {
             servers[server, default: Server()].used += 1
             return
         }
@@ -56,13 +61,32 @@ public actor ServerSlots {
 
     /// Gives a place back, to the first who waits for one.
     public func release(_ server: String) {
+        servers[server]?.used -= 1
+        admitWaiters(to: server)
+    }
+
+    /// The server had no place for a connection; the caller gives its slot back besides.
+    func wasFull(_ server: String) {
+        let used = max(0, (servers[server]?.used ?? 0) - 1)
+        limits[server, default: AdaptiveLimit(most: limit)].refused(used: used, at: .now)
+    }
+
+    /// The server had a place.
+    func wasOpen(_ server: String) {
+        guard limits[server] != nil else { return }
+        limits[server]?.succeeded(at: .now)
+        admitWaiters(to: server)
+    }
+
+    private func current(_ server: String) -> Int { limits[server]?.current ?? limit }
+
+    private func admitWaiters(to server: String) {
         guard var entry = servers[server] else { return }
-        if entry.waiters.isEmpty {
-            entry.used -= 1
-        } else {
+        while entry.used < current(server), !entry.waiters.isEmpty {
+            entry.used += 1
             entry.waiters.removeFirst().continuation.resume(returning: true)
         }
-        servers[server] = entry.used == 0 ? nil : entry
+        servers[server] = entry.used == 0 && entry.waiters.isEmpty ? nil : entry
     }
 
     /// Whether somebody waits for a place at `server`.

@@ -52,19 +52,43 @@ final class WorkerConnection {
             }
             await close()
         }
-        try await slots.acquire(parameters.serverKey, until: deadline)
+        let server = parameters.serverKey
+        guard slots.health.mayTry(server) else { throw WorkerConnection.stillAway }
+        try await slots.acquire(server, until: deadline)
         do throws(PostgresError) {
             let connection = try await PostgresConnection.connect(
                 parameters, on: thread, deadline: .after(connectTimeout), onNotice: onNotice)
+            slots.health.reached(server)
+            await slots.wasOpen(server)
             current = (parameters, connection)
             uses = schemas
             endOfTurn = .after(WorkerConnection.turn)
             return connection
         } catch {
-            await slots.release(parameters.serverKey)
+            await note(error, server)
+            await slots.release(server)
             throw error
         }
     }
+
+    /// Others need not find out for themselves that a server is away or full.
+    private func note(_ error: PostgresError, _ server: String) async {
+        guard case .connectFailed(_, let state) = error else { return }
+        switch state {
+        case SQLState.tooManyConnections:
+            let isAlone = await slots.used(at: server) <= 1
+            if isAlone { slots.health.refused(server, isAway: true) }
+            await slots.wasFull(server)
+        case SQLState.cannotConnectNow, SQLState.adminShutdown, SQLState.crashShutdown:
+            slots.health.refused(server, isAway: true)
+        case SQLState.cannotConnect, nil: slots.health.refused(server, isAway: false)
+        default: break
+        }
+    }
+
+    private static let stillAway = PostgresError.connectFailed(
+        message: "the server is away, and is tried again in a moment",
+        sqlState: SQLState.cannotConnectNow)
 
     /// Closes the connection if somebody waits for its slot and it has had its turn.
     func yieldIfContended() async {

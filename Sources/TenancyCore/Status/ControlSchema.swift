@@ -144,6 +144,7 @@ enum ControlSchema {
             WHERE is_offered AND worker IS NULL AND state = 'pending';
         CREATE INDEX job_tenants_workers ON $schema.job_tenants (job_id)
             WHERE worker IS NOT NULL AND state IN ('pending', 'running');
+        ALTER TABLE $schema.job_tenants ADD COLUMN last_retry jsonb;
         ALTER TABLE $schema.step_journal ADD COLUMN replica uuid;
         """,
     ]

@@ -40,7 +40,7 @@ extension StatusStore {
         tenant_id text, identifier text, target_key bigint, state text, from_revisions text[], \
         to_revisions text[], steps integer, planned text[], attempts integer, \
         started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json, \
-        is_offered boolean
+        last_retry json, is_offered boolean
         """
 
     /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
@@ -203,9 +203,10 @@ extension StatusStore {
                 numbering: results.count { $0.state.isFinal }, isAssistant: lease.isAssistant)),
             ended AS (
                 UPDATE \(table("job_tenants")) AS t SET (state, from_revisions, to_revisions, steps,
-                    planned, attempts, started_at, finished_at, duration_ms, failure, event) =
+                    planned, attempts, started_at, finished_at, duration_ms, failure, last_retry,
+                    event) =
                     (g.state, g.from_revisions, g.to_revisions, g.steps, g.planned, g.attempts,
-                    g.started_at, g.finished_at, g.duration_ms, g.failure,
+                    g.started_at, g.finished_at, g.duration_ms, g.failure, g.last_retry,
                     coalesce(t.event, base + place))
                 FROM given AS g, leased WHERE t.job_id = $2::uuid AND t.tenant_id = g.tenant_id
                     AND \(lease.isAssistant
@@ -399,8 +400,8 @@ extension StatusStore {
             ORDER BY job_id DESC LIMIT \(limit)
             """, [tenantID, job?.description])
         return rows.compactMap { row in
-            guard let result = TenantResultRow.read(row), let job = row[12].flatMap(JobID.init),
-                let operation = row[13].flatMap(JobOperation.init), let target = row[14]
+            guard let result = TenantResultRow.read(row), let job = row[13].flatMap(JobID.init),
+                let operation = row[14].flatMap(JobOperation.init), let target = row[15]
             else { return nil }
             return HistoryEntry(job: job, operation: operation, target: target, result: result)
         }

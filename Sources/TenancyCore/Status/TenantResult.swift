@@ -33,6 +33,17 @@ public struct BlockingSession: Sendable, Equatable {
     }
 }
 
+extension BlockingSession {
+    /// Reads pid, query, state, application name and age in milliseconds.
+    init?(row: ArraySlice<String?>) {
+        let columns = Array(row)
+        guard let pid = columns[0].flatMap({ Int($0) }) else { return nil }
+        self.init(
+            pid: pid, query: columns[1] ?? "", state: columns[2], applicationName: columns[3],
+            ageMilliseconds: columns[4].flatMap { Int64($0) })
+    }
+}
+
 /// Why a tenant failed: what, where, and what to do. Holds no value of a row and no credentials.
 public struct TenantFailure: Error, Sendable, Equatable {
     /// A stable word for the kind of failure, as docs/errors.md lists them.
@@ -68,6 +79,23 @@ public struct TenantFailure: Error, Sendable, Equatable {
     }
 }
 
+/// How far a concurrent index build is (manual, "CREATE INDEX Progress Reporting").
+public struct StatementProgress: Sendable, Equatable {
+    /// As PostgreSQL names it, such as `building index: scanning table`.
+    public let phase: String
+    /// What `done` and `total` count: `blocks`, `tuples`, `partitions` or `lockers`.
+    public let unit: String
+    public let done: Int64
+    public let total: Int64
+
+    public init(phase: String, unit: String, done: Int64, total: Int64) {
+        self.phase = phase
+        self.unit = unit
+        self.done = done
+        self.total = total
+    }
+}
+
 /// What a job has done to one of its tenants.
 public struct TenantResult: Sendable, Equatable {
     public var tenantID: String
@@ -86,6 +114,10 @@ public struct TenantResult: Sendable, Equatable {
     public var finishedAt: Timestamp?
     public var durationMilliseconds: Int64?
     public var failure: TenantFailure?
+    /// Why the attempt before the last one failed, for a tenant that needed several.
+    public var lastRetry: TenantFailure?
+    /// How far a long statement is, while one runs.
+    public var progress: StatementProgress?
 
     public init(tenantID: String, identifier: String, state: TenantState = .pending) {
         self.tenantID = tenantID

@@ -56,10 +56,19 @@ enum TenantResultRow {
             "started_at": JSONValue(result.startedAt?.description),
             "finished_at": JSONValue(result.finishedAt?.description),
             "duration_ms": JSONValue(result.durationMilliseconds),
-            "failure": result.failure.map {
-                ["message": .string($0.message), "detail": $0.json]
-            } ?? .null,
+            "failure": stored(result.failure), "last_retry": stored(result.lastRetry),
         ]
+    }
+
+    private static func stored(_ failure: TenantFailure?) -> JSONValue {
+        failure.map { ["message": .string($0.message), "detail": $0.json] } ?? .null
+    }
+
+    private static func failure(_ text: String?) -> TenantFailure? {
+        text.flatMap(JobRow.parse).map { stored in
+            TenantFailure(
+                message: stored["message"]?.stringValue ?? "", stored: stored["detail"] ?? .null)
+        }
     }
 
     static let columns = columns(state: "state")
@@ -70,7 +79,7 @@ enum TenantResultRow {
         tenant_id, identifier, \(state), array_to_json(from_revisions), \
         array_to_json(to_revisions), steps, array_to_json(planned), attempts, \
         \(JobRow.milliseconds("started_at")), \(JobRow.milliseconds("finished_at")), duration_ms, \
-        failure
+        failure, last_retry
         """
     }
 
@@ -86,10 +95,8 @@ enum TenantResultRow {
         result.startedAt = JobRow.timestamp(row[8])
         result.finishedAt = JobRow.timestamp(row[9])
         result.durationMilliseconds = row[10].flatMap { Int64($0) }
-        if let stored = row[11].flatMap(JobRow.parse) {
-            result.failure = TenantFailure(
-                message: stored["message"]?.stringValue ?? "", stored: stored["detail"] ?? .null)
-        }
+        result.failure = failure(row[11])
+        result.lastRetry = failure(row[12])
         return result
     }
 }

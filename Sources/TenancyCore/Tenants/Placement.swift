@@ -4,10 +4,15 @@ public struct Target: Sendable, Hashable {
     public let connection: ConnectionParameters
     /// The tenant's schema; nil where the database's default schema holds its tables.
     public let schema: SchemaName?
+    /// The way to the same database past a pooler, where there is one.
+    public let direct: ConnectionParameters?
 
-    public init(connection: ConnectionParameters, schema: SchemaName?) {
+    public init(
+        connection: ConnectionParameters, schema: SchemaName?, direct: ConnectionParameters? = nil
+    ) {
         self.connection = connection
         self.schema = schema
+        self.direct = direct
     }
 
     /// The advisory lock that whoever migrates this target holds.

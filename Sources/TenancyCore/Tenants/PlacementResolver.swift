@@ -6,6 +6,9 @@ public struct PlacementResolver: Sendable {
     private let rule: IsolationRule
     private let shared: ConnectionParameters
     private let template: DatabaseURLTemplate?
+    /// The ways past a pooler.
+    private let direct: ConnectionParameters?
+    private let directTemplate: DatabaseURLTemplate?
     private let schemaPrefix: String
     private let cipher: FieldCipher?
 
@@ -13,10 +16,15 @@ public struct PlacementResolver: Sendable {
     public init(_ tenancy: DaemonConfig.Tenancy) throws(ConnectionStringError) {
         rule = tenancy.isolationRule
         shared = try ConnectionString.parse(tenancy.databaseURL)
+        direct = try tenancy.directDatabaseURL.map { url throws(ConnectionStringError) in
+            try ConnectionString.parse(url)
+        }
+        func parse(_ url: Secret?) throws(TemplateError) -> DatabaseURLTemplate? {
+            try url.map { url throws(TemplateError) in try DatabaseURLTemplate(url) }
+        }
         do throws(TemplateError) {
-            template = try tenancy.databaseURLTemplate.map { url throws(TemplateError) in
-                try DatabaseURLTemplate(url)
-            }
+            template = try parse(tenancy.databaseURLTemplate)
+            directTemplate = try parse(tenancy.directDatabaseURLTemplate)
         } catch {
             throw .badValue(keyword: "template", expected: "\(error)")
         }
@@ -31,13 +39,31 @@ public struct PlacementResolver: Sendable {
         case .schema:
             Placement(
                 isolation: isolation,
-                target: Target(connection: shared, schema: try schema(of: tenant)))
+                target: Target(
+                    connection: shared, schema: try schema(of: tenant), direct: direct))
         case .rls:
-            Placement(isolation: isolation, target: Target(connection: shared, schema: nil))
+            Placement(
+                isolation: isolation,
+                target: Target(connection: shared, schema: nil, direct: direct))
         case .database:
             Placement(
                 isolation: isolation,
-                target: Target(connection: try database(of: tenant), schema: nil))
+                target: Target(
+                    connection: try database(of: tenant), schema: nil,
+                    direct: try directDatabase(of: tenant)))
+        }
+    }
+
+    /// The way past the pooler to a tenant's own database; a URL in its row says nothing of one.
+    private func directDatabase(of tenant: Tenant) throws(PlacementError) -> ConnectionParameters? {
+        let hasOwn = tenant.databaseURL.map { !$0.reveal().isEmpty } ?? false
+        if hasOwn { return nil }
+        guard let directTemplate else { return template == nil ? direct : nil }
+        let url = try filled(directTemplate, for: tenant)
+        do throws(ConnectionStringError) {
+            return try ConnectionString.parse(url)
+        } catch {
+            throw failure(tenant, .badDatabaseURL(error))
         }
     }
 

@@ -1,0 +1,75 @@
+import TestSupport
+import Testing
+
+@testable import TenancyCore
+
+@Suite("Servers that are away or full")
+struct ServerHealthTests {
+    private let start = ContinuousClock.now
+
+    @Test("a server that was never reached is not away for refusing, and one that says so is")
+    func becomingAway() {
+        var server = ServerHealth.Server()
+        server.refused(isAway: false, at: start)
+        #expect(server.awaySince == nil && server.mayTry(at: start))
+        server.refused(isAway: true, at: start + .seconds(1))
+        #expect(server.awaySince == start + .seconds(1))
+        server.refused(isAway: false, at: start + .seconds(2))
+        #expect(server.awaySince == start + .seconds(1))
+        server.reached()
+        #expect(server.awaySince == nil)
+        for second in 3...5 {
+            #expect(server.awaySince == nil)
+            server.refused(isAway: false, at: start + .seconds(second))
+        }
+        #expect(server.awaySince == start + .seconds(5))
+    }
+
+    @Test("while a server is away one at a time tries it, with pauses that grow to five seconds")
+    func probing() {
+        var server = ServerHealth.Server()
+        server.refused(isAway: true, at: start)
+        var tries: [Int64] = []
+        for milliseconds in Int64(0)...30_000
+        where server.mayTry(at: start + .milliseconds(milliseconds)) {
+            tries.append(milliseconds)
+        }
+        #expect(tries == [250, 750, 1_750, 3_750, 7_750, 12_750, 17_750, 22_750, 27_750])
+    }
+
+    @Test("a full server gets no more than it took, and one more every ten seconds")
+    func adapting() {
+        var limit = AdaptiveLimit(most: 4)
+        limit.succeeded(at: start)
+        #expect(limit.current == 4)
+        limit.refused(used: 2, at: start)
+        #expect(limit.current == 2)
+        limit.refused(used: 0, at: start)
+        #expect(limit.current == 1)
+        for second in 1...60 { limit.succeeded(at: start + .seconds(second)) }
+        #expect(limit.current == 4)
+        var slow = AdaptiveLimit(most: 4)
+        slow.refused(used: 1, at: start)
+        slow.succeeded(at: start + .seconds(9))
+        #expect(slow.current == 1)
+        slow.succeeded(at: start + .seconds(10))
+        #expect(slow.current == 2)
+    }
+
+    @Test("whoever waits for a slot of a server that was full gets it when the server has room again")
+    func slots() async throws {
+        let slots = ServerSlots(limit: 3)
+        for _ in 0..<3 { try await slots.acquire("a:1") }
+        await slots.wasFull("a:1")
+        await slots.release("a:1")
+        #expect(await slots.used(at: "a:1") == 2)
+        async let third: Void = slots.acquire("a:1")
+        #expect(try await eventually { await slots.isContended("a:1") })
+        await slots.release("a:1")
+        try await third
+        #expect(await slots.used(at: "a:1") == 2)
+        await slots.release("a:1")
+        await slots.release("a:1")
+        #expect(await slots.used(at: "a:1") == 0)
+    }
+}
