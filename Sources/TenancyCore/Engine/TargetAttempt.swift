@@ -48,8 +48,10 @@ struct TargetAttempt {
                 try await noteStart(of: progress)
                 try await advance()
             }
+            if isUnfinished { await forgetObsoleteStep() }
             return outcome()
         } catch {
+            if case .settled = error, isUnfinished { await forgetObsoleteStep() }
             return outcome(stoppedBy: error)
         }
     }
@@ -178,6 +180,18 @@ struct TargetAttempt {
         progress?.advance(by: steps)
         state = .rows(progress?.expectedRows ?? [])
         lockDeadline = nil
+    }
+
+    /// Whoever finished the step died before he could strike it out.
+    private func forgetObsoleteStep() async {
+        do throws(TenantFailure) {
+            guard let step = try await engine.journal.find(target),
+                step.finding(rows: state.revisions, next: nil, digests: []) == .obsolete
+            else { return }
+            try await engine.journal.remove(target)
+        } catch {
+            // Its rows tell that it is obsolete, whenever it is met.
+        }
     }
 
     // MARK: - Ends

@@ -105,6 +105,7 @@ extension JobScheduler {
         for entry in entries { entry.run.drain() }
         // The others need not wait for the next renewal to know.
         words.leases.notify()
+        words.jobs.notify()
         let executions = entries.compactMap(\.execution)
         await withTaskGroup { group in
             group.addTask {

@@ -27,7 +27,8 @@ extension JobScheduler {
             let generation = words.jobs.generation
             guard let job = try await environment.store.job(id) else { return nil }
             let isOver = version.map { job.version != $0 } ?? false
-            if isOver || job.state.isFinal || deadline.hasPassed || Task.isCancelled { return job }
+            let isLeaving = isDraining || Task.isCancelled
+            if isOver || job.state.isFinal || deadline.hasPassed || isLeaving { return job }
             await words.jobs.wait(
                 after: generation, until: deadline.earlier(of: .after(.seconds(1))))
         }

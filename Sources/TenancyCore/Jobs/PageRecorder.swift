@@ -37,6 +37,7 @@ struct PageRecorder: Sendable {
             try await store.claim(claims, job: id, lease: lease)
         }
         count(admission.ended, ours)
+        if run.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
         let offered = Set(claims.filter(\.isOffered).map(\.result.tenantID))
         let elsewhere = try await elsewhere(claims.map(\.result.tenantID), ours)
         try await queue(admission.works, ours, shared: offered.union(elsewhere))
@@ -67,6 +68,18 @@ struct PageRecorder: Sendable {
         let (id, lease) = (run.id, run.lease)
         return try await asking { store throws(StatusError) in
             try await store.adoptElsewhere(others, job: id, lease: lease)
+        }
+    }
+
+    /// What the daemon before has left in the journal of targets that it brought to their end.
+    private func forgetObsoleteSteps(of ended: [TenantClaim]) async throws(JobFailure) {
+        let found = ended.compactMap { claim in
+            claim.targetKey.flatMap { key in
+                claim.result.toRevisions.map { (target: key, rows: $0) }
+            }
+        }
+        try await asking { store throws(StatusError) in
+            try await store.forgetObsoleteSteps(found)
         }
     }
 

@@ -153,6 +153,21 @@ extension StatusStore {
             "DELETE FROM \(table("step_journal")) WHERE target_key = $1::bigint", [String(key)])
     }
 
+    /// Forgets steps of targets that were found at other rows than those the step began at: whoever
+    /// carried it out died before he could.
+    func forgetObsoleteSteps(_ found: [(target: Int64, rows: [String])]) async throws(StatusError) {
+        if found.isEmpty { return }
+        let given = JSONValue.array(
+            found.map { ["key": JSONValue($0.target), "rows": JSONValue($0.rows.sorted())] })
+        _ = try await run(
+            """
+            DELETE FROM \(table("step_journal")) AS s
+            USING json_to_recordset($1) AS found (key bigint, rows jsonb)
+            WHERE s.target_key = found.key AND s.detail -> 'from_rows' <> found.rows
+                AND NOT \(isHeld("s"))
+            """, [given.renderedString()])
+    }
+
     /// Takes the place of the one step that builds an index in `database`; that of a job which has
     /// ended or lost its lease is free.
     func takeBuildPlace(

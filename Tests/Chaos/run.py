@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Migrates a fleet under faults and lets an oracle look at what came of it.
+
+A round is one job, up to the newest revision or down to the oldest, with faults all the way. It
+ends with the first violation; what is printed then leads back to it.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import world as worlds
+from oracle import Violation
+from proxy import FaultProxy
+
+import fleet
+
+
+class Scenario:
+    """Faults of one kind. `strike` is called again and again while a job runs."""
+
+    replicas = 1
+    # Seconds between two faults, chosen evenly.
+    pause = (0.05, 0.9)
+    # After so many in one job it may go to its end.
+    most = 8
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.strikes = 0
+
+    def world(self):
+        return worlds.World()
+
+    def strike(self, world):
+        raise NotImplementedError
+
+    def calm(self, world):
+        """After the faults of a job: everything that was taken away is there again."""
+
+
+class KillDaemon(Scenario):
+    def strike(self, world):
+        world.replace(0, lambda daemon: daemon.kill())
+
+
+class KillReplica(Scenario):
+    replicas = 3
+    pause = (0.2, 1.2)
+
+    def strike(self, world):
+        world.replace(self.rng.randrange(3), lambda daemon: daemon.kill())
+
+
+class RollingRestart(Scenario):
+    replicas = 3
+    pause = (0.0, 0.3)
+    most = 3
+
+    def strike(self, world):
+        def stop(daemon):
+            code = daemon.stop(timeout=60)
+            if code != 0:
+                raise Violation(f"a drained daemon ends with {code}")
+
+        world.replace(self.strikes % 3, stop)
+
+
+class KillBackend(Scenario):
+    pause = (0.02, 0.3)
+    most = 20
+
+    def strike(self, world):
+        if self.rng.random() < 0.1:
+            # A backend that is killed takes all others with it; the server recovers.
+            pids = world.tenants.psql(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = 'migrationd'").split()
+            if pids:
+                try:
+                    os.kill(int(self.rng.choice(pids)), 9)
+                except ProcessLookupError:
+                    pass
+                time.sleep(0.3)
+            return
+        try:
+            world.tenants.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'migrationd' ORDER BY random() LIMIT 1")
+        except RuntimeError:
+            pass  # It recovers.
+
+    def calm(self, world):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                return world.tenants.psql("SELECT 1")
+            except RuntimeError:
+                time.sleep(0.1)
+
+
+class KillPostgres(Scenario):
+    pause = (0.2, 1.0)
+    most = 4
+
+    def strike(self, world):
+        world.tenants.end("immediate")
+        time.sleep(self.rng.uniform(0, 0.5))
+        world.tenants.start()
+
+
+class KillControl(Scenario):
+    pause = (0.2, 1.0)
+    most = 4
+
+    def strike(self, world):
+        world.control.end("immediate")
+        time.sleep(self.rng.uniform(0, 1.5))
+        world.control.start()
+
+
+class ProxyTenants(Scenario):
+    pause = (0.5, 1.0)
+    most = 1
+    server = "tenants"
+
+    def world(self):
+        seed = self.rng.randrange(1 << 30)
+        return worlds.World(proxies={self.server: lambda port: FaultProxy(port, seed, 0.3)})
+
+    def strike(self, world):
+        pass
+
+
+class ProxyControl(ProxyTenants):
+    server = "control"
+
+
+class FullDisk(Scenario):
+    """The control database's disk, a small file system of its own, is full for a while."""
+
+    pause = (0.2, 0.6)
+    most = 3
+
+    def world(self):
+        import harness.cluster as clusters
+
+        self.mount = "/tmp/migrationd-chaos-disk"
+        os.makedirs(self.mount, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=0777", "tmpfs", self.mount],
+                       check=True)
+        place, clusters._place = clusters._place, lambda: self.mount
+        try:
+            settings = {**clusters.THROW_AWAY, "max_wal_size": "32MB", "min_wal_size": "32MB"}
+            return worlds.World(control=clusters.Cluster(settings))
+        finally:
+            clusters._place = place
+
+    def strike(self, world):
+        filler = f"{self.mount}/filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while file.write(b"\0" * (1 << 20)):
+                    pass
+            except OSError:
+                pass
+        time.sleep(self.rng.uniform(0.2, 1.5))
+        os.unlink(filler)
+        # It may have gone down over it.
+        if world.control._process.poll() is not None:
+            world.control.start()
+
+    def calm(self, world):
+        if world.control._process.poll() is not None:
+            world.control.start()
+
+
+class AppLoad(Scenario):
+    """An application reads and writes the tenants' tables all the time, in any order."""
+
+    pause = (0.3, 0.5)
+    most = 1
+    # What a statement may take besides a wait for a lock, on a busy machine.
+    allowance = 1.5
+
+    def strike(self, world):
+        if self.strikes:
+            return
+        self.over = threading.Event()
+        self.longest = 0.0
+        self.count = collections.Counter()
+        self.threads = [threading.Thread(target=self._use, args=(world, self.rng.random()))
+                        for _ in range(4)]
+        for thread in self.threads:
+            thread.start()
+
+    def _use(self, world, seed):
+        import psycopg2
+
+        rng = random.Random(seed)
+        connection = psycopg2.connect(world.tenants.socket_conninfo("app"))
+        schemas = [s for d, s in world.places.values() if d == "app"]
+        while not self.over.is_set():
+            schema = rng.choice(schemas)
+            statements = [f"SELECT count(*) FROM {schema}.items",
+                          f"UPDATE {schema}.items SET name = name WHERE id = {rng.randint(1, 100)}",
+                          f"SELECT count(*) FROM {schema}.parts"]
+            rng.shuffle(statements)
+            try:
+                with connection, connection.cursor() as cursor:
+                    for statement in statements[:2]:
+                        begun = time.monotonic()
+                        try:
+                            cursor.execute(statement)
+                        finally:
+                            self.longest = max(self.longest, time.monotonic() - begun)
+                self.count["answered"] += 1
+            except psycopg2.Error as error:
+                # Deadlocks, and tables that are not there yet, are the application's to bear.
+                self.count[error.pgcode] += 1
+        connection.close()
+
+    def calm(self, world):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        self.strikes = 0
+        print(json.dumps({"longest_query_s": round(self.longest, 3), **self.count}), file=sys.stderr)
+        if self.longest > 2.0 + self.allowance:
+            raise Violation(f"a query of the application waited {self.longest:.1f} s")
+
+
+SCENARIOS = {
+    "kill-daemon": KillDaemon, "kill-replica": KillReplica, "rolling-restart": RollingRestart,
+    "kill-backend": KillBackend, "kill-postgres": KillPostgres, "kill-control": KillControl,
+    "proxy-tenants": ProxyTenants, "proxy-control": ProxyControl, "full-disk": FullDisk,
+    "app-load": AppLoad,
+}
+
+
+def run(name, seed, rounds, seconds):
+    rng = random.Random(f"{seed} {name}")
+    scenario = SCENARIOS[name](rng)
+    begun = time.monotonic()
+    faults = 0
+    done = 0
+    with scenario.world() as world:
+        try:
+            for _ in range(scenario.replicas):
+                world.start_daemon()
+            while done < rounds and time.monotonic() - begun < seconds:
+                goes_up = done % 2 == 0
+                target = fleet.IDS[-1] if goes_up else fleet.FLOOR
+                job = world.start_job("upgrade" if goes_up else "downgrade", target)
+                struck = 0
+                while struck < scenario.most and not world.is_over(job):
+                    time.sleep(rng.uniform(*scenario.pause))
+                    scenario.strike(world)
+                    scenario.strikes += 1
+                    struck += 1
+                if name == "app-load":
+                    world.finish(job)
+                scenario.calm(world)
+                world.finish(job)
+                world.check(job, target)
+                faults += struck
+                done += 1
+        except BaseException:
+            for daemon in world.daemons:
+                print(f"--- log of {daemon.url}\n{daemon.log[-15000:]}", file=sys.stderr)
+            raise
+        proxied = {k: v for proxy in world.ports.values() for k, v in proxy.faults.items()}
+    if name == "full-disk":
+        subprocess.run(["umount", scenario.mount], check=False)
+    return {"scenario": name, "seed": seed, "jobs": done, "faults": faults, **proxied,
+            "tenants": len(world.places), "seconds": round(time.monotonic() - begun, 1)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], default=[])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--rounds", type=int, default=2, help="jobs of each scenario")
+    parser.add_argument("--seconds", type=float, default=3600, help="no new job after that time")
+    options = parser.parse_args()
+    for name in options.scenarios or list(SCENARIOS):
+        print(f"{name}: seed {options.seed}", file=sys.stderr, flush=True)
+        try:
+            print(json.dumps(run(name, options.seed, options.rounds, options.seconds)), flush=True)
+        except Violation as violation:
+            print(f"VIOLATION in {name} with seed {options.seed}: {violation}", file=sys.stderr)
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
