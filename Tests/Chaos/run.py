@@ -128,17 +128,22 @@ class ProxyTenants(Scenario):
     pause = (0.5, 1.0)
     most = 1
     server = "tenants"
+    # The share of connections with a fault.
+    rate = 0.3
 
     def world(self):
         seed = self.rng.randrange(1 << 30)
-        return worlds.World(proxies={self.server: lambda port: FaultProxy(port, seed, 0.3)})
+        proxy = {self.server: lambda port: FaultProxy(port, seed, self.rate)}
+        return worlds.World(proxies=proxy)
 
     def strike(self, world):
         pass
 
 
 class ProxyControl(ProxyTenants):
+    # Connections are few and kept, so most of them are to break.
     server = "control"
+    rate = 0.7
 
 
 class FullDisk(Scenario):
@@ -157,9 +162,10 @@ class FullDisk(Scenario):
         place, clusters._place = clusters._place, lambda: self.mount
         try:
             settings = {**clusters.THROW_AWAY, "max_wal_size": "32MB", "min_wal_size": "32MB"}
-            return worlds.World(control=clusters.Cluster(settings))
+            control = clusters.Cluster(settings)
         finally:
             clusters._place = place
+        return worlds.World(control=control)
 
     def strike(self, world):
         filler = f"{self.mount}/filler"
@@ -211,6 +217,8 @@ class AppLoad(Scenario):
                           f"UPDATE {schema}.items SET name = name WHERE id = {rng.randint(1, 100)}",
                           f"SELECT count(*) FROM {schema}.parts"]
             rng.shuffle(statements)
+            # Now and then a transaction stays open for longer than a migration waits.
+            rest = rng.uniform(0, 3) if rng.random() < 0.02 else 0
             try:
                 with connection, connection.cursor() as cursor:
                     for statement in statements[:2]:
@@ -219,6 +227,7 @@ class AppLoad(Scenario):
                             cursor.execute(statement)
                         finally:
                             self.longest = max(self.longest, time.monotonic() - begun)
+                    self.over.wait(rest)
                 self.count["answered"] += 1
             except psycopg2.Error as error:
                 # Deadlocks, and tables that are not there yet, are the application's to bear.

@@ -80,7 +80,7 @@ extension TargetAttempt {
             statement: script.statements[statement], offset: offset)
     }
 
-    private func rollBack(_ connection: PostgresConnection) async {
+    func rollBack(_ connection: PostgresConnection) async {
         do throws(PostgresError) {
             _ = try await connection.execute("ROLLBACK", deadline: .after(.seconds(10)))
         } catch {

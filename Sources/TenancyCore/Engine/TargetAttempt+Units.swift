@@ -148,7 +148,13 @@ extension TargetAttempt {
         begun.transaction = results.last?.rows.first?[0]
         begun.digest = all.digests[step.unit + 1]
         step.begun = begun
-        try await write(step)
+        do throws(Stop) {
+            try await write(step)
+        } catch {
+            // Nothing has run; the lock and the connection are for others.
+            await rollBack(all.connection)
+            throw error
+        }
         let message = all.builder.unitMessage(step: all.place, all.script, range)
         do throws(PostgresError) {
             _ = try await send(message.sql, on: all.connection)

@@ -16,12 +16,18 @@ public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
         sqlState = nil
     }
 
+    /// Whether what a control database answers may be another answer later: beside what may pass
+    /// anywhere, want of room or memory, and trouble with its disk (manual, classes 53 and 58).
+    private static func passes(_ state: String) -> Bool {
+        SQLState.isRetryable(state) || state.hasPrefix("53") || state.hasPrefix("58")
+    }
+
     init(_ error: PostgresError) {
         sqlState = error.sqlState
         switch error {
         case .server(let server):
             description = "the control database refused a statement: \(server.message)"
-            isTemporary = SQLState.isRetryable(server.sqlState)
+            isTemporary = StatusError.passes(server.sqlState)
         case .connectFailed, .connectionLost, .deadlinePassed, .cancelled:
             description = "the control database cannot be reached: \(error)"
             isTemporary = true
