@@ -8,7 +8,7 @@ SWIFT ?= swift
 PYTHON ?= python3
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: help build demo test test-unit test-e2e fmt check bench clean
+.PHONY: help build demo test test-unit test-e2e test-chaos chaos fmt check bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) \
@@ -23,7 +23,7 @@ demo: ## Migrate a demo fleet on a PostgreSQL of its own, and keep serving it
 	$(SWIFT) build --product migrationd
 	exec .build/debug/migrationd demo
 
-test: check test-unit test-e2e ## Install what is missing, check and test everything
+test: check test-unit test-e2e test-chaos ## Install what is missing, check and test everything
 
 test-unit: ## Run the Swift tests
 	@printf '\n=== Swift tests\n'
@@ -37,6 +37,15 @@ test-e2e: .venv/.installed ## Run the end-to-end tests against the real daemon
 	@printf '\n=== End-to-end tests\n'
 	$(SWIFT) build --product migrationd
 	MIGRATIOND=.build/debug/migrationd .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
+
+test-chaos: .venv/.installed ## Migrate a fleet under every kind of fault, once each
+	@printf '\n=== Faults\n'
+	$(SWIFT) build --product migrationd
+	MIGRATIOND=.build/debug/migrationd .venv/bin/python Tests/Chaos/run.py --rounds 1
+
+chaos: .venv/.installed ## The same for long: CHAOS="kill-daemon --rounds 100 --seed 7"
+	$(SWIFT) build --product migrationd
+	MIGRATIOND=.build/debug/migrationd .venv/bin/python Tests/Chaos/run.py $(CHAOS)
 
 fmt: ## Format the Swift code
 	$(SWIFT) format --in-place --recursive $(FORMATTED)

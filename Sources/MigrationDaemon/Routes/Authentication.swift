@@ -16,6 +16,7 @@ struct Authenticator: Sendable {
     private let tokens: [DaemonConfig.Server.Token]
     private let clients: [String: Principal]
     private let hosts: HostPolicy
+    private let hasOpenMetrics: Bool
 
     init(_ server: DaemonConfig.Server) {
         tokens = server.tokens
@@ -23,6 +24,7 @@ struct Authenticator: Sendable {
             server.tls.clients.map { ($0.subject, Principal(name: $0.name, role: $0.role)) },
             uniquingKeysWith: { first, _ in first })
         hosts = HostPolicy(configuredHost: server.host)
+        hasOpenMetrics = server.openMetrics
     }
 
     /// Whether callers must say who they are.
@@ -40,7 +42,8 @@ struct Authenticator: Sendable {
 
     /// The caller of a request that may be made with this access.
     func admit(_ request: HTTPRequest, _ access: Access) throws(Problem) -> Principal {
-        guard case .atLeast(let role) = access else { return .anonymous }
+        if access == .metrics && hasOpenMetrics { return .anonymous }
+        guard let role = access.role else { return .anonymous }
         let principal = try identify(request)
         guard principal.role >= role else {
             throw Problem(

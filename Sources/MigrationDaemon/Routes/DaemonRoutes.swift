@@ -3,7 +3,7 @@ internal import TenancyCore
 
 /// The daemon itself: is it alive, is it ready, what is it.
 enum DaemonRoutes {
-    static let endpoints = [health, ready, info, description, index]
+    static let endpoints = [health, ready, info, metrics, description, index]
 
     static let health = Endpoint(
         method: .get, path: "/healthz", access: .open, name: "getHealth",
@@ -48,6 +48,24 @@ enum DaemonRoutes {
             "replica_id": .string(identity.replicaID),
             "other_replicas": JSONValue(await identity.otherReplicas()),
         ])
+    }
+
+    static let metrics = Endpoint(
+        method: .get, path: "/metrics", access: .metrics, name: "getMetrics",
+        summary: "What there is and what was counted, as Prometheus reads it.",
+        answers: [
+            AnswerContract(
+                status: 200, summary: "The text format, version 0.0.4.", schema: "Metrics",
+                mediaTypes: [.metrics])
+        ]
+    ) { call, services in
+        let families =
+            ProcessMetrics.families(since: services.identity.startedAt)
+            + (await services.scheduler.metrics())
+        var response = HTTPResponse(
+            status: .ok, body: .bytes(Array(MetricFamily.render(families).utf8)))
+        response.fields["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
+        return response
     }
 
     static let description = Endpoint(

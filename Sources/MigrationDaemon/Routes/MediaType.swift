@@ -8,6 +8,7 @@ struct MediaType: Sendable, Equatable {
     static let json = MediaType(type: "application", subtype: "json")
     static let ndjson = MediaType(type: "application", subtype: "x-ndjson")
     static let eventStream = MediaType(type: "text", subtype: "event-stream")
+    static let metrics = MediaType(type: "text", subtype: "plain")
     static let problem = MediaType(type: "application", subtype: "problem+json")
 
     /// Whether a Content-Type says JSON in UTF-8. RFC 8259, section 11, defines no parameter, but

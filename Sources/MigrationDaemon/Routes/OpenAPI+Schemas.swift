@@ -283,6 +283,7 @@ extension OpenAPI {
         ]))
 
     private static let daemon: [(String, JSONValue)] = [
+        ("Metrics", Schema.text),
         ("Health", Schema.answer(["status": Schema.words(["ok"])])),
         ("Readiness", Schema.answer(["status": Schema.words(["ready"]), "checks": checks])),
         (

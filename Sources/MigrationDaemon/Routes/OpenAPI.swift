@@ -34,7 +34,7 @@ enum OpenAPI {
             "operationId": .string(endpoint.name), "tags": [.string(tag)],
             "summary": .string(endpoint.summary),
         ]
-        if case .atLeast(let role) = endpoint.access {
+        if let role = endpoint.access.role {
             members["description"] = .string("Needs the role \(role.rawValue).")
         }
         let isGuarded = requiresToken && endpoint.access != .open

@@ -52,7 +52,8 @@ extension Problem {
             extensions["state"] = .string(state.rawValue)
         case .elsewhere:
             self.init(
-                unavailable: "No daemon leads this job at the moment; it is done as soon as one does.",
+                unavailable:
+                    "No daemon leads this job at the moment; it is done as soon as one does.",
                 retryAfter: 5)
         case .store(let error):
             self.init(error)

@@ -40,13 +40,20 @@ struct Daemon: Sendable {
             library: environment.migrations,
             readiness: Readiness(preparation: preparation, environment: environment),
             identity: DaemonIdentity(
-                replicaID: replica, startedAt: environment.clock.now, otherReplicas: { [scheduler] in await scheduler.otherReplicas }),
+                replicaID: replica, startedAt: environment.clock.now,
+                otherReplicas: { [scheduler] in await scheduler.otherReplicas }),
             jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
             description: APIDescription(requiresToken: authenticator.requiresToken))
         tls = try Daemon.tls(config.server.tls)
         var configuration = Daemon.serverConfiguration(config.server, logger: logger)
         configuration.listeners = try ServerListeners.choose(config.server, inherited: inherited)
         configuration.tls = tls
+        let metrics = environment.metrics
+        configuration.onAccess = { entry in
+            AccessLog.write(entry, to: logger)
+            metrics.add(.httpResponses, entry.status.map { "\($0.code / 100)xx" } ?? "none")
+            metrics.observe(.httpDuration, milliseconds: entry.duration.milliseconds)
+        }
         server = HTTPServer(
             configuration: configuration,
             handler: Routes.handler(
@@ -119,11 +126,12 @@ struct Daemon: Sendable {
     ) throws(CommandFailure) -> JobEnvironment {
         let control = try parameters(config.control.databaseURL, "control.database_url")
         let connectTimeout = config.scheduler.connectTimeout
+        let metrics = Metrics()
         let pool = ConnectionPool(
             control, limit: controlConnections, connectTimeout: connectTimeout)
         return JobEnvironment(
             registry: try registry(config), resolver: try resolver(config.tenancy),
-            store: StatusStore(pool: pool, schema: config.control.schema),
+            store: StatusStore(pool: pool, schema: config.control.schema, metrics: metrics),
             slots: ServerSlots(limit: config.scheduler.perServerConnections),
             migrations: try MigrationSource.open(config.migrations),
             settings: JobEnvironment.Settings(
@@ -135,6 +143,7 @@ struct Daemon: Sendable {
                 createMissingSchemas: config.tenancy.createMissingSchemas,
                 extraSearchPath: config.tenancy.extraSearchPath),
             channel: ControlChannel(control, connectTimeout: connectTimeout, logger: logger),
+            metrics: metrics,
             logger: logger)
     }
 
@@ -198,7 +207,6 @@ struct Daemon: Sendable {
         configuration.limits = Limits(server.limits)
         configuration.serverName = "migrationd"
         configuration.renderFailure = Routes.response(to:requestID:)
-        configuration.onAccess = { AccessLog.write($0, to: logger) }
         configuration.onUncaught = { error, requestID in
             logger.error(
                 "A request failed inside",

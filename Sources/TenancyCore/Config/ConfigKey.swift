@@ -79,6 +79,7 @@ struct ConfigKey: Sendable {
         ConfigKey("server.tls.require_client_certificate", .flag, true),
         ConfigKey("server.tls.clients", .clients, []),
         ConfigKey("server.tokens", .tokens, [], isSecret: true),
+        ConfigKey("server.open_metrics", .flag, false),
         ConfigKey("server.allow_unauthenticated", .flag, false),
     ]
 

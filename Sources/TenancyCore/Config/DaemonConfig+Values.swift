@@ -38,6 +38,7 @@ extension DaemonConfig.Server {
             clients: (values["server.tls.clients"].arrayValue ?? []).compactMap { TLS.Client($0) })
         tokens = (values["server.tokens"].arrayValue ?? []).compactMap { Token($0) }
         allowUnauthenticated = values.flag("server.allow_unauthenticated")
+        openMetrics = values.flag("server.open_metrics")
         limits = Limits(values)
     }
 }

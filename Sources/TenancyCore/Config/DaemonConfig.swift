@@ -21,6 +21,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var tls: TLS
         public var tokens: [Token]
         public var allowUnauthenticated: Bool
+        /// Whether `/metrics` needs no token.
+        public var openMetrics: Bool
         public var limits: Limits
 
         public struct TLS: Sendable, Equatable {

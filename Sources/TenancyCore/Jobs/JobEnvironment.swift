@@ -45,13 +45,15 @@ public struct JobEnvironment: Sendable {
     /// Where other daemons are heard; without it they are only looked after from time to time.
     let channel: ControlChannel?
     let peers = Peers()
+    public let metrics: Metrics
     public let clock: WallClock
     public let logger: Logger
 
     public init(
         registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
         slots: ServerSlots, migrations: MigrationLibrary, settings: Settings,
-        channel: ControlChannel? = nil, clock: WallClock = .system, logger: Logger
+        channel: ControlChannel? = nil, metrics: Metrics = Metrics(), clock: WallClock = .system,
+        logger: Logger
     ) {
         self.registry = registry
         self.resolver = resolver
@@ -60,6 +62,7 @@ public struct JobEnvironment: Sendable {
         self.migrations = migrations
         self.settings = settings
         self.channel = channel
+        self.metrics = metrics
         self.clock = clock
         self.logger = logger
     }

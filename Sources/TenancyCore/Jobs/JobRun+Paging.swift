@@ -31,7 +31,8 @@ extension JobRun {
     func hasRoom(for limit: Int) -> Bool {
         state.withLock { state in
             state.queue.readyCount + state.offered.count < limit
-                && state.queue.asideCount < JobRun.asideLimit || state.isDraining || state.isCancelling
+                && state.queue.asideCount < JobRun.asideLimit || state.isDraining
+                || state.isCancelling
         }
     }
 

@@ -123,10 +123,8 @@ extension JobRun {
         results.notify()
     }
 
-    /// Takes in results that other daemons recorded. The other tenants of their targets get the same
-    /// outcome, here.
-    ///
-    /// - Parameter event: the newest result that this makes known.
+    /// Takes in the results that other daemons recorded up to `event`. The other tenants of their
+    /// targets get the same outcome, here.
     func note(
         _ results: [(result: TenantResult, targetKey: Int64?)], upTo event: Int64
     ) {

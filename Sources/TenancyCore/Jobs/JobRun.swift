@@ -68,7 +68,7 @@ final class JobRun: Sendable {
     let clock: WallClock
     let state: Mutex<State>
 
-    /// - Parameter limit: tenants migrated at once until another bound is set.
+    /// A run that migrates at most `limit` tenants at once until another bound is set.
     init(_ job: JobSnapshot, lease: JobLease, clock: WallClock, limit: Int? = nil) {
         id = job.id
         request = job.request

@@ -98,7 +98,30 @@ struct JobRunner: Sendable {
                 : retries.pause(after: work.attempts, failure: $0, jitter: jitter)
         }
         let settlement = run.settle(work, outcome, retryAfter: pause)
+        count(work, outcome, settlement)
         if settlement == .ended, let failure { log(failure, of: work) }
+    }
+
+    private func count(
+        _ work: TargetWork, _ outcome: TargetOutcome, _ settlement: JobRun.Settlement
+    ) {
+        let metrics = environment.metrics
+        let code = outcome.failure?.code ?? ""
+        if settlement == .setAside && outcome.isPostponed {
+            return metrics.add(.tenantWaits, code)
+        }
+        metrics.add(.tenantAttempts)
+        switch settlement {
+        case .left: break
+        case .setAside: metrics.add(.tenantRetries, code)
+        case .ended:
+            metrics.add(.tenantsEnded, outcome.state.rawValue, by: work.tenants.count)
+            metrics.add(.stepsApplied, by: outcome.steps)
+            if let start = work.startedAt {
+                metrics.observe(
+                    .tenantDuration, milliseconds: environment.clock.now.milliseconds(since: start))
+            }
+        }
     }
 
     private func log(_ failure: TenantFailure, of work: TargetWork) {

@@ -57,6 +57,7 @@ extension JobScheduler {
     /// Another daemon has the job now, or may have it: nothing more of it is started here.
     private func abandon(_ run: JobRun) {
         if run.snapshot.state.isFinal { return }
+        environment.metrics.add(.leasesLost)
         environment.logger.warning("A job's lease was lost", metadata: ["job": "\(run.id)"])
         run.drain()
         run.interrupt()
@@ -88,6 +89,7 @@ extension JobScheduler {
         let ended = try await environment.store.endedTargets(of: job.id)
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
+        environment.metrics.add(.jobsTakenOver)
         environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
         let run = JobRun(job, lease: lease, clock: environment.clock, limit: 0)

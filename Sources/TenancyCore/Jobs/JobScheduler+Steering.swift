@@ -31,7 +31,8 @@ enum SteeringOrder: Sendable, Equatable {
         case "pause": self = .pause
         case "resume": self = .resume
         default:
-            guard text.hasPrefix("cancel "), let mode = CancelMode(rawValue: String(text.dropFirst(7)))
+            guard text.hasPrefix("cancel "),
+                let mode = CancelMode(rawValue: String(text.dropFirst(7)))
             else { return nil }
             self = .cancel(mode)
         }

@@ -191,6 +191,7 @@ public actor JobScheduler {
         }
         await wakeOthers(.job(run.id))
         let job = run.snapshot
+        environment.metrics.add(.jobsEnded, job.state.rawValue)
         environment.logger.info(
             "Job ended",
             metadata: [

@@ -100,6 +100,7 @@ struct PageRecorder: Sendable {
             claim.result.state = state
             return claim
         }
+        for claim in ended { environment.metrics.add(.tenantsEnded, claim.result.state.rawValue) }
         run.add(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
     }
 

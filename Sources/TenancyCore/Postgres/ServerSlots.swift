@@ -94,6 +94,11 @@ public actor ServerSlots {
         servers[server].map { !$0.waiters.isEmpty } ?? false
     }
 
+    /// Servers that connections lead to, by name.
+    func standings() -> [(key: String, used: Int, waiting: Int)] {
+        servers.map { ($0.key, $0.value.used, $0.value.waiters.count) }.sorted { $0.key < $1.key }
+    }
+
     /// Places taken at `server`.
     public func used(at server: String) -> Int {
         servers[server]?.used ?? 0

@@ -84,11 +84,16 @@ public struct StatusStore: Sendable {
     let pool: ConnectionPool
     let schema: SchemaName
     let clock: WallClock
+    let metrics: Metrics?
 
-    public init(pool: ConnectionPool, schema: SchemaName, clock: WallClock = .system) {
+    public init(
+        pool: ConnectionPool, schema: SchemaName, clock: WallClock = .system,
+        metrics: Metrics? = nil
+    ) {
         self.pool = pool
         self.schema = schema
         self.clock = clock
+        self.metrics = metrics
     }
 
     /// Creates the tables or brings them up to this release.
@@ -281,6 +286,7 @@ public struct StatusStore: Sendable {
         do throws(PostgresError) {
             return try await body()
         } catch {
+            metrics?.add(.controlErrors)
             throw StatusError(error)
         }
     }

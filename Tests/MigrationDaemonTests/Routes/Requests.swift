@@ -36,7 +36,7 @@ func makeServer(
         tls: .init(
             certificateFile: nil, privateKeyFile: nil, clientCAFile: nil,
             requireClientCertificate: true, clients: clients), tokens: rows,
-        allowUnauthenticated: false,
+        allowUnauthenticated: false, openMetrics: false,
         limits: .init(
             requestLineBytes: 1, headerBytes: 1, headerFields: 1, bodyBytes: 1, connections: 1,
             connectionsPerClient: 1, requestsPerConnection: 1, requestRatePerCaller: 1,

@@ -31,6 +31,8 @@ import Testing
             case .atLeast(let role):
                 let reads = endpoint.method == .get || endpoint.path == "/v1/plan"
                 #expect((role == .viewer) == reads, "\(endpoint.name)")
+            case .metrics:
+                #expect(endpoint.path == "/metrics")
             }
         }
     }

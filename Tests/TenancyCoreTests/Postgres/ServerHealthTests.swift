@@ -56,7 +56,8 @@ struct ServerHealthTests {
         #expect(slow.current == 2)
     }
 
-    @Test("whoever waits for a slot of a server that was full gets it when the server has room again")
+    @Test(
+        "whoever waits for a slot of a server that was full gets it when the server has room again")
     func slots() async throws {
         let slots = ServerSlots(limit: 3)
         for _ in 0..<3 { try await slots.acquire("a:1") }

@@ -1,5 +1,5 @@
-import Testing
 import TestSupport
+import Testing
 
 @testable import TenancyCore
 
@@ -97,14 +97,17 @@ struct StatusStoreReplicaTests {
 
             // Somebody else's tenants are not written to.
             let assistant = JobLease(replica: replicas[1], epoch: 0, isAssistant: true)
-            var results = (ours + theirs).map { makeClaim($0.name.id, .succeeded, to: ["r"]).result }
+            var results = (ours + theirs).map {
+                makeClaim($0.name.id, .succeeded, to: ["r"]).result
+            }
             results.sort { $0.tenantID < $1.tenantID }
             try await store.record(results, job: job, lease: assistant)
             let seen = try await store.eventsElsewhere(of: job, after: 0, limit: 10)
             #expect(seen.results.map(\.result.tenantID) == mine.sorted())
             #expect(seen.results.allSatisfy { $0.targetKey != nil })
             #expect(
-                try await store.eventsElsewhere(of: job, after: seen.last, limit: 10).results.isEmpty)
+                try await store.eventsElsewhere(of: job, after: seen.last, limit: 10).results
+                    .isEmpty)
         }
     }
 
