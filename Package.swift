@@ -73,9 +73,13 @@ let package = Package(
             dependencies: ["TenancyCore", "PrivatePostgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(
+            name: "CFailingPQ",
+            dependencies: ["CLibPQ"],
+            path: "Tests/CFailingPQ"),
         .testTarget(
             name: "TenancyCoreTests",
-            dependencies: ["TenancyCore", "TestSupport"],
+            dependencies: ["TenancyCore", "TestSupport", "CFailingPQ"],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",

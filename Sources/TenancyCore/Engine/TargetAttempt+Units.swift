@@ -226,7 +226,7 @@ extension TargetAttempt {
         guard try await pass(message, all.builder, all.connection) else { return }
         didCommit(1)
         // One that stays behind is found obsolete by its rows.
-        try? await engine.journal.remove(target)
+        if (try? await engine.journal.remove(target)) != nil { isUnfinished = false }
         // What the step has set for its session ends with it.
         await worker.close()
     }
@@ -246,8 +246,9 @@ extension TargetAttempt {
         }
     }
 
-    private func write(_ step: UnfinishedStep) async throws(Stop) {
+    private mutating func write(_ step: UnfinishedStep) async throws(Stop) {
         let tenants = tenants
+        isUnfinished = true
         try await journaled { journal, target throws(TenantFailure) in
             try await journal.write(step, of: target, tenants: tenants)
         }

@@ -8,8 +8,9 @@ struct TargetAttempt {
     let worker: WorkerConnection
     let tenants: [TenantName]
     private let known: VersionState?
-    /// Whether the journal had an unfinished step of the target when its page was read.
-    private let isUnfinished: Bool
+    /// Whether the journal may have an unfinished step of the target: it had when the page was read, or
+    /// this attempt has written one.
+    var isUnfinished: Bool
     /// The rows that are noted as what the plan counts from.
     private(set) var plannedFrom: [String]?
     var progress: TargetProgress?
@@ -62,6 +63,8 @@ struct TargetAttempt {
         do throws(PostgresError) {
             let connection = try await connection()
             let reader = VersionReader(settings: engine.options.session)
+            let token = beginWatch(connection)
+            defer { endWatch(token) }
             return try await reader.read([target.schema], on: connection)[0]
         } catch {
             throw Stop(error)
@@ -168,11 +171,18 @@ struct TargetAttempt {
     mutating func send(
         _ sql: String, on connection: PostgresConnection
     ) async throws(PostgresError) -> [StatementResult] {
-        guard let watch = engine.watch else { return try await connection.execute(sql) }
-        let token = watch.begin(
-            target.connection, backend: connection.backendID, tenants: tenants.map(\.id))
-        defer { blockers = watch.end(token) }
+        let token = beginWatch(connection)
+        defer { endWatch(token) }
         return try await connection.execute(sql)
+    }
+
+    private func beginWatch(_ connection: PostgresConnection) -> Int? {
+        engine.watch?.begin(
+            target.connection, backend: connection.backendID, tenants: tenants.map(\.id))
+    }
+
+    private mutating func endWatch(_ token: Int?) {
+        blockers = token.flatMap { engine.watch?.end($0) } ?? []
     }
 
     mutating func didCommit(_ steps: Int) {
