@@ -52,6 +52,7 @@ public struct SQLEngine: Sendable {
         work.state = nil
         work.progress = attempt.progress
         work.plannedFrom = attempt.plannedFrom
+        work.isUnfinished = attempt.isUnfinished
         return outcome
     }
 }

@@ -19,7 +19,30 @@ struct JobAssistant: Sendable {
         await run.waitUntilRecorded(
             until: run.isDraining ? .after(.seconds(5)) : .never, endsWithDrain: !run.isDraining)
         recorder.cancel()
-        try? await environment.store.leaveShare(of: run.id, replica: run.lease.replica)
+        await giveBack()
+    }
+
+    /// Gives back what was taken and not begun, for as long as it takes: nobody else takes it from a
+    /// daemon that lives.
+    private func giveBack() async {
+        let store = environment.store
+        var pause = JobAssistant.pace
+        while !Task.isCancelled {
+            do throws(StatusError) {
+                let rest = try await store.takenTenants(of: run.id, replica: run.lease.replica)
+                if !rest.isEmpty {
+                    try await store.returnOffers(
+                        rest.map(\.name.id), of: run.id, replica: run.lease.replica)
+                    await store.wakeOthers(.job(run.id))
+                }
+                return try await store.leaveShare(of: run.id, replica: run.lease.replica)
+            } catch {
+                // A daemon that ends gives everything back with its last word.
+                if !error.isTemporary || run.isLeaving { return }
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
     }
 
     private func feed(_ task: TargetTask) async {

@@ -33,6 +33,7 @@ final class JobRun: Sendable {
         var isPagingDone = false
         var isBroken = false
         var isDraining = false
+        var isLeaving = false
         /// Whether nothing may start, since the lease is in doubt.
         var isHeld = false
         /// Tenants that this daemon may migrate at once.
@@ -93,6 +94,8 @@ final class JobRun: Sendable {
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
+    /// Whether it is drained since the daemon is about to end.
+    var isLeaving: Bool { state.withLock { $0.isLeaving } }
     var isCancelling: Bool { state.withLock { $0.isCancelling } }
 
     /// Whether an earlier daemon, or this one under an earlier lease, has begun on the job.
@@ -138,8 +141,12 @@ final class JobRun: Sendable {
     }
 
     /// Starts nothing more; what runs ends, and the rest is left to whoever goes on with the job.
-    func drain() {
-        state.withLock { $0.isDraining = true }
+    /// `isLeaving` says that the daemon itself is about to end.
+    func drain(isLeaving: Bool = false) {
+        state.withLock { state in
+            state.isDraining = true
+            state.isLeaving = state.isLeaving || isLeaving
+        }
         for signal in [work, room, results, sharing] { signal.notify() }
     }
 

@@ -89,6 +89,8 @@ extension JobScheduler {
         let ended = try await environment.store.endedTargets(of: job.id)
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
+        // What it has in hand it ends as an assistant; the rest is the leader's.
+        assisting[job.id]?.run.drain()
         environment.metrics.add(.jobsTakenOver)
         environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
@@ -104,7 +106,7 @@ extension JobScheduler {
     public func drain(timeout: Duration) async {
         isDraining = true
         let entries = Array(live.values) + assisting.values
-        for entry in entries { entry.run.drain() }
+        for entry in entries { entry.run.drain(isLeaving: true) }
         // The others need not wait for the next renewal to know.
         words.leases.notify()
         words.jobs.notify()

@@ -4,6 +4,9 @@ struct Admission: Sendable {
     var works: [TargetWork] = []
     /// Tenants that need no worker.
     var ended: [TenantClaim] = []
+    /// Their targets, in a job that another daemon began: one that stands at its end may do so because
+    /// somebody who has it in hand has not said so yet.
+    var settled: [TargetWork] = []
 }
 
 /// Records a page, so that no tenant is worked on that the tables do not know of, and then counts
@@ -40,7 +43,12 @@ struct PageRecorder: Sendable {
         if run.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
         let offered = Set(claims.filter(\.isOffered).map(\.result.tenantID))
         let elsewhere = try await elsewhere(claims.map(\.result.tenantID), ours)
-        try await queue(admission.works, ours, shared: offered.union(elsewhere))
+        var works = admission.works
+        for var work in admission.settled {
+            work.tenants.removeAll { !elsewhere.contains($0.id) }
+            if !work.tenants.isEmpty { works.append(work) }
+        }
+        try await queue(works, ours, shared: offered.union(elsewhere))
         if isOffering { await environment.store.wakeOthers(.offer) }
     }
 

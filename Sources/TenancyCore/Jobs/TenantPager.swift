@@ -168,6 +168,9 @@ final class TenantPager {
         } else if let state, let outcome = settled(state) {
             let names = try await selected(names, outcome)
             admission.ended += names.map { claim($0, outcome, target) }
+            if run.isResumed {
+                admission.settled.append(TargetWork(target: target, tenants: names, state: state))
+            }
         } else {
             admission.works.append(TargetWork(target: target, tenants: names, state: state))
         }

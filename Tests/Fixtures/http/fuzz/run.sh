@@ -25,8 +25,9 @@ find "$sources/HTTPLite" -name '*.swift' -exec swiftc -O -g -swift-version 6 -pa
     -enable-upcoming-feature NonisolatedNonsendingByDefault \
     -Xcc -fmodule-map-file="$sources/CSystem/module.modulemap" \
     -Xcc -fmodule-map-file="$sources/COpenSSL/module.modulemap" \
-    -I "$sources/CSystem" -I "$sources/COpenSSL" \
-    "$here/Harness.swift" -lssl -lcrypto -o "$folder/fuzz" {} +
+    -Xcc -fmodule-map-file="$sources/CZlib/module.modulemap" \
+    -I "$sources/CSystem" -I "$sources/COpenSSL" -I "$sources/CZlib" \
+    "$here/Harness.swift" -lssl -lcrypto -lz -o "$folder/fuzz" {} +
 cd "$folder"
 # Swift's own crash reporter would hang inside libFuzzer's.
 SWIFT_BACKTRACE=enable=no ./fuzz corpus -dict="$here/words.dict" -max_len=600 -timeout=10 \
