@@ -1,8 +1,8 @@
 """Many clients of one job in one thread: polls it, or follows its events, until it has ended.
 
-watch.py CLIENTS INTERVAL polled|followed HOST PORT PATH
+watch.py CLIENTS INTERVAL polled|beside|followed HOST PORT PATH
 
-Prints the latencies of all polls in seconds, as JSON. Each poll is timed from the sending of the
+`beside` polls a job that has ended, until it is stopped. Prints the latencies of all polls in seconds, as JSON. Each poll is timed from the sending of the
 request to the last byte of the answer; clients start spread over the interval.
 """
 
@@ -14,7 +14,7 @@ import time
 ENDED = (b'"state":"succeeded"', b'"state":"failed"', b'"state":"cancelled"')
 
 
-async def poll(number, clients, interval, host, port, path, found):
+async def poll(number, clients, interval, host, port, path, found, is_endless):
     await asyncio.sleep(interval * number / clients)
     reader, writer = await asyncio.open_connection(host, port)
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
@@ -26,7 +26,7 @@ async def poll(number, clients, interval, host, port, path, found):
                       if line.startswith(b"content-length:"))
         body = await reader.readexactly(length)
         found.append(time.perf_counter() - start)
-        if any(state in body for state in ENDED):
+        if not is_endless and any(state in body for state in ENDED):
             break
         await asyncio.sleep(interval)
     writer.close()
@@ -45,8 +45,9 @@ async def main():
     clients, interval, mode, host, port, path = sys.argv[1:]
     found = []
     tasks = [
-        poll(n, int(clients), float(interval), host, int(port), path, found)
-        if mode == "polled" else follow(host, int(port), path) for n in range(int(clients))]
+        follow(host, int(port), path) if mode == "followed"
+        else poll(n, int(clients), float(interval), host, int(port), path, found, mode == "beside")
+        for n in range(int(clients))]
     await asyncio.gather(*tasks)
     print(json.dumps(found))
 
