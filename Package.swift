@@ -39,11 +39,14 @@ let package = Package(
         .target(
             name: "TenancyCore",
             dependencies: [
-                "CLibPQ", "COpenSSL", "CSystem", .product(name: "Logging", package: "swift-log"),
+                "ChildProcesses", "CLibPQ", "COpenSSL", "CSystem",
+                .product(name: "Logging", package: "swift-log"),
             ],
             exclude: readmes(
-                "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions", "Status",
+                "Alembic", "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions", "Status",
                 "Support", "Tenants"),
+            // Carried in the binary, so that it needs no files beside it.
+            resources: [.embedInCode("Alembic/Python")],
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
@@ -53,8 +56,13 @@ let package = Package(
                     "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
             swiftSettings: strict),
         .target(
-            name: "PrivatePostgres",
+            name: "ChildProcesses",
             dependencies: ["CSystem"],
+            exclude: ["README.md"],
+            swiftSettings: strict),
+        .target(
+            name: "PrivatePostgres",
+            dependencies: ["ChildProcesses"],
             exclude: ["README.md"],
             swiftSettings: strict),
         .executableTarget(

@@ -18,10 +18,11 @@
  * and Swift's Glibc module, which is built without it, would then disagree about them.
  */
 int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags);
-int mkostemp(char *pattern, int flags);
+int memfd_create(const char *name, unsigned int flags);
 int pipe2(int ends[2], int flags);
 int pthread_setname_np(pthread_t thread, const char *name);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int lowest);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 
 /* sys/epoll.h */
 static inline int csystem_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -68,6 +69,11 @@ static inline int csystem_spawn_close_from(posix_spawn_file_actions_t *actions, 
     return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
 }
 
-/* stdlib.h: mkstemp whose descriptor closes on exec. */
-static inline int csystem_temporary_file(char *pattern) { return mkostemp(pattern, O_CLOEXEC); }
+/* spawn.h: the child begins in the folder `path` (glibc 2.29). */
+static inline int csystem_spawn_change_to(posix_spawn_file_actions_t *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+/* sys/mman.h: a file in memory that closes on exec, MFD_CLOEXEC (glibc 2.27). */
+static inline int csystem_memory_file(const char *name) { return memfd_create(name, 1U); }
 #endif

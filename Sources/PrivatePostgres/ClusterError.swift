@@ -1,3 +1,5 @@
+internal import ChildProcesses
+
 /// Why a private cluster could not be made, started, asked or stopped.
 ///
 /// Server and tool output is carried along where it explains the cause. No case holds a password.
@@ -24,8 +26,8 @@ public enum ClusterError: Error, Equatable, Sendable {
     case stopped
     /// The task that waited was cancelled.
     case cancelled
-    /// A system call failed; `code` is its `errno`.
-    case system(call: String, path: String, code: Int32)
+    /// A system call failed, with what `errno` says.
+    case system(call: String, path: String, reason: String)
 }
 
 extension ClusterError: CustomStringConvertible {
@@ -44,9 +46,9 @@ extension ClusterError: CustomStringConvertible {
         case .invalidSetting(let name):
             "\(name) is not the name of a PostgreSQL setting"
         case .commandFailed(let command, let status, let output):
-            "\(command) failed (\(Self.ending(status))): \(output)"
+            "\(command) failed (\(ChildProcess.ending(status))): \(output)"
         case .serverExited(let status, let log):
-            "the PostgreSQL server ended at its start (\(Self.ending(status))): \(log)"
+            "the PostgreSQL server ended at its start (\(ChildProcess.ending(status))): \(log)"
         case .notReady(let limit, let log):
             "the PostgreSQL server was not ready after \(limit): \(log)"
         case .notStopped(let pid):
@@ -55,14 +57,12 @@ extension ClusterError: CustomStringConvertible {
             "the PostgreSQL cluster has been stopped"
         case .cancelled:
             "cancelled while waiting for PostgreSQL"
-        case .system(let call, let path, let code):
-            "\(call) \(path): \(systemMessage(code))"
+        case .system(let call, let path, let reason):
+            "\(call) \(path): \(reason)"
         }
     }
 
-    /// A wait status in words: the low seven bits are the signal, the next byte the exit code.
-    private static func ending(_ status: Int32) -> String {
-        let signal = status & 0x7f
-        return signal == 0 ? "exit code \((status >> 8) & 0xff)" : "signal \(signal)"
+    static func system(_ error: SystemError) -> ClusterError {
+        .system(call: error.call, path: error.path, reason: error.reason)
     }
 }

@@ -1,3 +1,4 @@
+internal import ChildProcesses
 internal import FoundationEssentials
 internal import Glibc
 
@@ -21,7 +22,7 @@ struct ClusterSetup: Sendable {
         for name in configuration.settings.keys where !isSettingName(name) {
             throw .invalidSetting(name: name)
         }
-        let binaries = try PostgresBinaries.find(path: ChildProcess.searchPath())
+        let binaries = try PostgresBinaries.find(path: ChildProcess.searchPath)
         let user = try SystemUser.forServer()
         let (folder, isNew) = try makeFolder(configuration.folder, owner: user)
         let socketDirectory = try makeTemporaryFolder("migrationd-socket")
@@ -54,7 +55,9 @@ struct ClusterSetup: Sendable {
         if mkdir(folder, 0o700) != 0 {
             let cause = errno
             let content = try? FileManager.default.contentsOfDirectory(atPath: folder)
-            guard let content else { throw .system(call: "mkdir", path: folder, code: cause) }
+            guard let content else {
+                throw .system(SystemError(call: "mkdir", path: folder, code: cause))
+            }
             guard content.allSatisfy({ $0 == unfinished }) else {
                 throw .folderNotEmpty(folder: folder)
             }
@@ -147,7 +150,7 @@ struct ClusterSetup: Sendable {
         return PostmasterFile.isReady(String(decoding: text, as: UTF8.self), pid: server.child.pid)
     }
 
-    private func log() -> String { Tool.tail(ofFile: folder + "/server.log") }
+    private func log() -> String { FileTail.text(ofFile: folder + "/server.log") }
 
     /// Removes the socket's folder and, when it is temporary, the cluster's.
     func remove() async {

@@ -1,4 +1,4 @@
-internal import CSystem
+internal import ChildProcesses
 internal import Glibc
 
 /// A running PostgreSQL server and the socket by which it notices that its owner has died.
@@ -62,12 +62,13 @@ struct ServerProcess {
                 "/bin/sh", "-c", script, "sh", launch.folder, launch.socketDirectory,
                 launch.removesFolder ? "yes" : "no",
             ] + launch.postgres
-        do throws(ClusterError) {
-            let child = try ChildProcess.spawn(command, files: .init(owner: ends[1]))
+        do throws(SystemError) {
+            let child = try ChildProcess.spawn(
+                ChildProcess.Launch(command: command, files: [nil, nil, nil, ends[1]]))
             return ServerProcess(child: child, owner: ends[0])
         } catch {
             close(ends[0])
-            throw error
+            throw .system(error)
         }
     }
 

@@ -1,19 +1,14 @@
-internal import CSystem
+internal import ChildProcesses
 internal import Glibc
 
-func systemMessage(_ code: Int32) -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-        guard let start = buffer.baseAddress, strerror_r(code, start, buffer.count) == 0 else {
-            return "error \(code)"
-        }
-        return String(cString: start)
-    }
-}
-
+/// Returns `result`, unless it says that the call failed.
 @discardableResult
 func check(_ result: Int32, _ call: String, _ path: String) throws(ClusterError) -> Int32 {
-    guard result >= 0 else { throw .system(call: call, path: path, code: errno) }
-    return result
+    do throws(SystemError) {
+        return try ChildProcesses.check(result, call, path)
+    } catch {
+        throw .system(error)
+    }
 }
 
 /// A new folder that only its owner can enter, under `/tmp` whatever `TMPDIR` says: a socket's
@@ -21,20 +16,12 @@ func check(_ result: Int32, _ call: String, _ path: String) throws(ClusterError)
 func makeTemporaryFolder(_ name: String) throws(ClusterError) -> String {
     var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-        throw .system(call: "mkdtemp", path: "/tmp/\(name)-XXXXXX", code: errno)
+        throw .system(
+            SystemError(call: "mkdtemp", path: "/tmp/\(name)-XXXXXX", code: errno))
     }
     return template.withUnsafeBufferPointer { buffer in
         buffer.baseAddress.map { String(cString: $0) } ?? ""
     }
-}
-
-/// An open file without a name: what a child reads or writes, gone when it is closed.
-func makeNamelessFile() throws(ClusterError) -> Int32 {
-    let pattern = "/tmp/migrationd-XXXXXX"
-    var template = Array(pattern.utf8CString)
-    let file = try check(csystem_temporary_file(&template), "mkostemp", pattern)
-    unlink(template)
-    return file
 }
 
 /// A TCP port on 127.0.0.1 that nobody listens on now. Somebody else may take it before it is used.

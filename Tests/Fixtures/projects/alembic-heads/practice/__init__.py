@@ -1,0 +1,1 @@
+"""What the revisions of all modules share."""
