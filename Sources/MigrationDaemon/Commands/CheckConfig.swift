@@ -5,7 +5,7 @@ internal import TenancyCore
 struct CheckConfig: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config",
-        abstract: "Checks the configuration and the SQL folder that it names; touches no database.")
+        abstract: "Checks the configuration and the migrations that it names; touches no database.")
 
     @Option(help: "The configuration file.")
     var config: String
@@ -15,7 +15,7 @@ struct CheckConfig: AsyncParsableCommand {
         StandardStream.output.writeLine("\(config): fine")
         let path = settings.migrations.path
         do throws(FolderError) {
-            let set = try SQLFolder.load(path: path)
+            let set = try await MigrationSource.load(settings.migrations)
             for warning in set.warnings { StandardStream.output.writeLine("\(path): \(warning)") }
             let heads = set.graph.heads.joined(separator: ", ")
             StandardStream.output.writeLine(

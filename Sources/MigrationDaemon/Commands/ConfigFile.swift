@@ -21,10 +21,8 @@ enum ConfigFile {
         } catch {
             throw failure(path, error.issues.count, error.description)
         }
-        let tls = ServerTLS.problem(of: config.server.tls)
-        let refused = NotOffered.problems(of: config) + [tls].compactMap(\.self)
-        if !refused.isEmpty {
-            throw failure(path, refused.count, refused.joined(separator: "\n"))
+        if let problem = ServerTLS.problem(of: config.server.tls) {
+            throw failure(path, 1, problem)
         }
         return config
     }

@@ -67,7 +67,7 @@ struct Demo: AsyncParsableCommand {
                 + "suspended, hybrid and RLS ones ...")
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))
-        let daemon = try Daemon(
+        let daemon = try await Daemon(
             ConfigFile.load(files.config), logger: Loggers.make(level: .warning, format: .text))
         guard let address = try await daemon.start().first else { return }
         say("listening on \(address)")

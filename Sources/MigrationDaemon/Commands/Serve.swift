@@ -19,7 +19,7 @@ struct Serve: AsyncParsableCommand {
         let process = ProcessInfo.processInfo
         let manager = ServiceManager(path: process.environment["NOTIFY_SOCKET"])
         OpenFiles.raiseLimit()
-        let daemon = try Daemon(
+        let daemon = try await Daemon(
             config, logger: logger,
             inherited: ListenerAddress.activated(
                 environment: process.environment, processID: process.processIdentifier))

@@ -53,7 +53,7 @@ enum RevisionRoutes {
     ) { call, services throws(Problem) in
         try call.readEmpty()
         do throws(FolderError) {
-            return call.json(try services.library.reload().json)
+            return call.json(try await services.library.reload().json)
         } catch {
             throw Problem(error)
         }

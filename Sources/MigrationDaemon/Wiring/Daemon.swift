@@ -22,10 +22,10 @@ struct Daemon: Sendable {
     /// manager has opened (`inherited`) stand in for those of the configuration.
     init(
         _ config: DaemonConfig, logger: Logger, inherited: [ListenerAddress] = []
-    ) throws(CommandFailure) {
+    ) async throws(CommandFailure) {
         self.config = config
         self.logger = logger
-        let environment = try Daemon.environment(config, logger: logger)
+        let environment = try await Daemon.environment(config, logger: logger)
         migrations = environment.migrations
         let replica = UUIDText.random()
         scheduler = JobScheduler(environment, replica: replica)
@@ -80,7 +80,8 @@ struct Daemon: Sendable {
     /// before stays in force.
     func reload() {
         reloadCertificates()
-        reloadMigrations()
+        // Beside the signals: a project takes its time, and the daemon may be told to stop.
+        Task { await reloadMigrations() }
     }
 
     private func reloadCertificates() {
@@ -95,9 +96,9 @@ struct Daemon: Sendable {
         }
     }
 
-    private func reloadMigrations() {
+    private func reloadMigrations() async {
         do throws(FolderError) {
-            let loaded = try migrations.reload()
+            let loaded = try await migrations.reload()
             logger.notice(
                 "Migrations reloaded",
                 metadata: ["revisions": "\(loaded.set.graph.revisions.count)"])
@@ -123,17 +124,18 @@ struct Daemon: Sendable {
 
     private static func environment(
         _ config: DaemonConfig, logger: Logger
-    ) throws(CommandFailure) -> JobEnvironment {
+    ) async throws(CommandFailure) -> JobEnvironment {
         let control = try parameters(config.control.databaseURL, "control.database_url")
         let connectTimeout = config.scheduler.connectTimeout
         let metrics = Metrics()
         let pool = ConnectionPool(
             control, limit: controlConnections, connectTimeout: connectTimeout)
+        let source = try await MigrationSource(config.migrations)
         return JobEnvironment(
             registry: try registry(config), resolver: try resolver(config.tenancy),
             store: StatusStore(pool: pool, schema: config.control.schema, metrics: metrics),
             slots: ServerSlots(limit: config.scheduler.perServerConnections),
-            migrations: try MigrationSource.open(config.migrations),
+            migrations: source.library, python: source.python,
             settings: JobEnvironment.Settings(
                 maxRunningJobs: config.scheduler.maxRunningJobs,
                 scope: config.scheduler.transactionPer,

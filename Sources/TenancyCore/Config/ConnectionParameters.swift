@@ -9,10 +9,17 @@ public struct ConnectionParameters: Sendable, Hashable {
     /// Keywords of a Python driver that the text held and that mean nothing to libpq.
     public let ignoredKeywords: [String]
 
+    /// SQLAlchemy's name of dialect and driver, such as `postgresql+asyncpg`, where a URL gave it;
+    /// it does not count when parameters are compared.
+    let driver: String?
+
     /// Values by keyword; empty ones stand for libpq's defaults and are left out.
-    init(_ values: [String: String], ignoredKeywords: [String] = []) {
+    init(
+        _ values: [String: String], ignoredKeywords: [String] = [], driver: String? = nil
+    ) {
         self.values = values.filter { !$0.value.isEmpty }.mapValues { Secret($0) }
         self.ignoredKeywords = ignoredKeywords
+        self.driver = driver
     }
 
     /// The pairs for `PQconnectStartParams`, in a fixed order, secrets included.
@@ -24,7 +31,7 @@ public struct ConnectionParameters: Sendable, Hashable {
     public func setting(_ keyword: String, to value: String) -> ConnectionParameters {
         var texts = values.mapValues { $0.reveal() }
         texts[keyword] = value
-        return ConnectionParameters(texts, ignoredKeywords: ignoredKeywords)
+        return ConnectionParameters(texts, ignoredKeywords: ignoredKeywords, driver: driver)
     }
 
     /// A keyword's value; nil when libpq's default holds, and always for a secret keyword.

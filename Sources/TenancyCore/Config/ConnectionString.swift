@@ -65,7 +65,7 @@ public enum ConnectionString {
                 throw .notPostgres(scheme: scheme)
             }
             var url = ConnectionURL(bytes.dropFirst(scheme.utf8.count + 3))
-            return try makeParameters(try url.parse())
+            return try makeParameters(try url.parse(), driver: scheme)
         }
         guard bytes.contains(UInt8(ascii: "=")) else { throw .notAConnectionString }
         var pairs = ConninfoPairs(bytes)
@@ -85,7 +85,7 @@ public enum ConnectionString {
     }
 
     private static func makeParameters(
-        _ pairs: [(keyword: String, value: String)]
+        _ pairs: [(keyword: String, value: String)], driver: String? = nil
     ) throws(ConnectionStringError) -> ConnectionParameters {
         var values: [String: String] = [:]
         var ignored: [String] = []
@@ -103,7 +103,7 @@ public enum ConnectionString {
             followsSecret = followsSecret || ConnectionKeyword.isSecret(keyword)
         }
         try checkPorts(values)
-        return ConnectionParameters(values, ignoredKeywords: ignored)
+        return ConnectionParameters(values, ignoredKeywords: ignored, driver: driver)
     }
 
     /// asyncpg's `ssl` has the values of libpq's `sslmode`; `ssl=true` is JDBC's way of writing

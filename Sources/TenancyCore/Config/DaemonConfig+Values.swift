@@ -10,7 +10,9 @@ extension DaemonConfig {
         migrations = Migrations(
             source: values.choice("migrations.source"), path: values.string("migrations.path"),
             python: values.string("migrations.python"),
-            workers: values.integer("migrations.workers"))
+            workers: values.integer("migrations.workers"),
+            readTimeout: values.milliseconds("migrations.read_timeout_ms"),
+            cacheFolder: values.optionalString("migrations.cache_folder"))
         scheduler = Scheduler(values)
         log = Log(level: values.choice("log.level"), format: values.choice("log.format"))
     }

@@ -128,7 +128,12 @@ public struct DaemonConfig: Sendable, Equatable {
         public var path: String
         /// The interpreter, as a path or a name to be found in `PATH`.
         public var python: String
+        /// Most worker processes that run steps of an Alembic project.
         public var workers: Int
+        /// How long an Alembic project may take to load.
+        public var readTimeout: Duration
+        /// Where a rendered project is kept over restarts.
+        public var cacheFolder: String?
     }
 
     public struct Scheduler: Sendable, Equatable {

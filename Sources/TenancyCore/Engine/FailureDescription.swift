@@ -34,7 +34,10 @@ enum FailureDescription {
         failure.revision = revision?.id
         failure.statement = String(statement.text.prefix(statementLimit))
         failure.file = revision?.file
-        failure.line = offset.map { statement.line(ofCharacter: $0 + 1) } ?? statement.line
+        // Statements that Alembic has rendered stand on no line of a file.
+        if statement.line > 0 {
+            failure.line = offset.map { statement.line(ofCharacter: $0 + 1) } ?? statement.line
+        }
         return failure
     }
 
@@ -53,7 +56,7 @@ enum FailureDescription {
             hint: error.hint ?? hint(ofState: error.sqlState))
     }
 
-    private static func code(ofState state: String) -> String {
+    static func code(ofState state: String) -> String {
         switch state {
         case SQLState.lockNotAvailable: "lock_timeout"
         case SQLState.queryCanceled: "statement_timeout"

@@ -30,17 +30,20 @@ public struct SQLEngine: Sendable {
     public let options: Options
     let journal: any StepJournal
     let watch: LockWatch?
+    /// Who runs the steps that need Alembic itself.
+    let python: PythonPool?
     let noteStart: StartNote
 
     public init(
         task: TargetTask, options: Options, journal: any StepJournal,
-        watch: LockWatch? = nil,
+        watch: LockWatch? = nil, python: PythonPool? = nil,
         noteStart: @escaping StartNote = { (_, _) async throws(TenantFailure) in }
     ) {
         self.task = task
         self.options = options
         self.journal = journal
         self.watch = watch
+        self.python = python
         self.noteStart = noteStart
     }
 

@@ -10,17 +10,17 @@ struct StepMessageBuilder: Sendable {
     let serverVersion: Int
     /// False for a stamp, which writes the version rows only.
     let runsScripts: Bool
+    var versionTable = VersionTableName.standard
 
     /// The next message of `progress`, up to the first step that cannot commit as a whole. `state` is
     /// what was last known of the target; the message fails at a guard when it is no longer so.
     func message(for progress: TargetProgress, state: VersionState) -> StepMessage {
-        let table = VersionTable(schema: target.schema)
         var message = StepMessage()
         var bytes = 0
         var rows = progress.expectedRows
         for (index, step) in progress.plan.steps.enumerated().dropFirst(progress.position) {
             let isFirst = message.steps == 0
-            if !isFirst && !commitsAsWhole(step) { break }
+            if !isFirst && (needsPython(step) || !commitsAsWhole(step)) { break }
             if isFirst || scope == .step {
                 if bytes > StepMessageBuilder.maxBytes { break }
                 open(&message)
@@ -55,8 +55,20 @@ struct StepMessageBuilder: Sendable {
     func openMessage(state: VersionState) -> StepMessage {
         var message = StepMessage()
         open(&message)
-        guardState(&message, state: state, table: VersionTable(schema: target.schema))
+        guardState(&message, state: state, table: table)
         message.append(.opening, "SELECT txid_current()")
+        return message
+    }
+
+    /// Takes the target's lock for as long as the transaction stays open, and checks the rows without
+    /// keeping a lock on their table: somebody else is to move them meanwhile.
+    func holdMessage(state: VersionState) -> StepMessage {
+        var message = StepMessage()
+        open(&message)
+        message.append(.opening, "SET LOCAL idle_in_transaction_session_timeout = 0")
+        message.append(.opening, "SAVEPOINT rows")
+        guardState(&message, state: state, table: table)
+        message.append(.opening, "ROLLBACK TO SAVEPOINT rows")
         return message
     }
 
@@ -75,7 +87,6 @@ struct StepMessageBuilder: Sendable {
         step: Int, _ planned: PlannedStep, _ script: StepScript, from first: Int?,
         state: VersionState
     ) -> StepMessage {
-        let table = VersionTable(schema: target.schema)
         var message = StepMessage()
         open(&message)
         guardState(&message, state: state, table: table)
@@ -85,10 +96,20 @@ struct StepMessageBuilder: Sendable {
         return message
     }
 
-    /// What a step runs; a stamp runs nothing.
+    /// What a step runs, in the target's own schema; a stamp runs nothing, and a step of Python's
+    /// has nothing that could be sent.
     func script(of step: PlannedStep) -> StepScript? {
         guard runsScripts, let revision = graph[step.revision] else { return nil }
-        return step.direction == .up ? revision.upgrade : revision.downgrade
+        return revision.script(step.direction)?.placed(in: target.schema)
+    }
+
+    /// Whether Alembic itself has to run a step.
+    func needsPython(_ step: PlannedStep) -> Bool {
+        runsScripts && graph[step.revision]?.pythonReasons[step.direction] != nil
+    }
+
+    private var table: VersionTable {
+        VersionTable(schema: target.schema, name: versionTable)
     }
 
     private func open(_ message: inout StepMessage) {

@@ -234,7 +234,7 @@ extension TargetAttempt {
     // MARK: - Support
 
     /// Sends a message; false when it failed at its guards and the rows were read anew.
-    private mutating func pass(
+    mutating func pass(
         _ message: StepMessage, _ builder: StepMessageBuilder, _ connection: PostgresConnection
     ) async throws(Stop) -> Bool {
         do throws(PostgresError) {

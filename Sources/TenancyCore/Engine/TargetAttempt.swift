@@ -62,7 +62,8 @@ struct TargetAttempt {
     mutating func read() async throws(Stop) -> VersionState {
         do throws(PostgresError) {
             let connection = try await connection()
-            let reader = VersionReader(settings: engine.options.session)
+            let reader = VersionReader(
+                settings: engine.options.session, table: engine.task.versionTable)
             let token = beginWatch(connection)
             defer { endWatch(token) }
             return try await reader.read([target.schema], on: connection)[0]
@@ -94,12 +95,14 @@ struct TargetAttempt {
         }
         progress = nil
         if let outcome = engine.task.settle(state) { throw .settled(outcome) }
+        let plan: RevisionPlan
         do throws(RevisionError) {
-            let plan = try engine.task.plan(from: state.revisions)
-            progress = TargetProgress(plan: plan, from: state.revisions)
+            plan = try engine.task.plan(from: state.revisions)
         } catch {
             throw .failed(FailureDescription.of(error))
         }
+        if let failure = needsSchema(plan) { throw .failed(failure) }
+        progress = TargetProgress(plan: plan, from: state.revisions)
     }
 
     /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
@@ -114,6 +117,22 @@ struct TargetAttempt {
         if let objection = engine.task.objection(to: plan) { throw .failed(objection) }
         progress = resumed
         return true
+    }
+
+    /// Some migrations can only be rendered with the name of a schema.
+    private func needsSchema(_ plan: RevisionPlan) -> TenantFailure? {
+        guard target.schema == nil, engine.task.operation != .stamp else { return nil }
+        let step = plan.steps.first { step in
+            engine.task.graph[step.revision]?.script(step.direction)?.needsSchema == true
+        }
+        return step.map { step in
+            TenantFailure(
+                code: "schema_needed",
+                message: "revision \(step.revision) names the tenant's schema, and the tenant has "
+                    + "a database of its own",
+                revision: step.revision, file: engine.task.graph[step.revision]?.file,
+                hint: "write the step so that it needs no schema argument")
+        }
     }
 
     mutating func countReplan(_ rows: [String]) throws(Stop) {
@@ -141,8 +160,12 @@ struct TargetAttempt {
         let builder = StepMessageBuilder(
             graph: engine.task.graph, target: target, settings: engine.options.session,
             scope: engine.options.scope, serverVersion: connection.serverVersion,
-            runsScripts: engine.task.operation != .stamp)
+            runsScripts: engine.task.operation != .stamp,
+            versionTable: engine.task.versionTable)
         let next = progress.plan.steps[progress.position]
+        if builder.needsPython(next) {
+            return try await advanceByPython(next, builder: builder, on: connection)
+        }
         if let script = builder.script(of: next), isUnfinished || !builder.commitsAsWhole(next) {
             if target.direct != nil && !isPastPooler {
                 isPastPooler = true

@@ -10,6 +10,7 @@ public final class TargetTask: Sendable {
     public let graph: RevisionGraph
     public let dryRun: DryRun
     public let createMissingSchemas: Bool
+    public let versionTable: VersionTableName
     /// Whether the target is counted from where each tenant stands, such as `-1`.
     public let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
@@ -19,13 +20,14 @@ public final class TargetTask: Sendable {
 
     public init(
         operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
-        createMissingSchemas: Bool = false
+        createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard
     ) {
         self.operation = operation
         self.target = target
         self.graph = graph
         self.dryRun = dryRun
         self.createMissingSchemas = createMissingSchemas
+        self.versionTable = versionTable
         do throws(RevisionError) {
             let resolved = try graph.resolvedTarget(operation.revisionOperation, target)
             isRelative = operation != .check && resolved == nil

@@ -13,6 +13,7 @@ struct VersionReader {
     private static let statementTimeout = 30_000
 
     let settings: SessionSettings
+    var table = VersionTableName.standard
 
     /// The state of each of `schemas`, in their order; `nil` stands for the connection's own default.
     func read(
@@ -33,10 +34,11 @@ struct VersionReader {
         let found = try await connection.query(
             """
             SELECT name IS NULL OR to_regnamespace(quote_ident(name)) IS NOT NULL,
-                to_regclass(coalesce(quote_ident(name) || '.', '') || $2) IS NOT NULL
+                to_regclass(coalesce(quote_ident(coalesce($3, name)) || '.', '') || quote_ident($2))
+                    IS NOT NULL
             FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, position) ORDER BY position
             """,
-            [SQLText.arrayParameter(schemas.map { $0?.text }), VersionTable.name],
+            [SQLText.arrayParameter(schemas.map { $0?.text }), table.name, table.schema],
             deadline: .after(VersionReader.patience))
         let present = zip(schemas, found).filter { $0.1[1] == "t" }.map(\.0)
         var rows = try await readRows(of: present, on: connection)[...]
@@ -56,7 +58,7 @@ struct VersionReader {
             "SET LOCAL statement_timeout = "
                 + bounded(settings.statementTimeoutMilliseconds, VersionReader.statementTimeout),
         ]
-        let tables = schemas.map { VersionTable(schema: $0) }
+        let tables = schemas.map { VersionTable(schema: $0, name: table) }
         do throws(PostgresError) {
             return try await rows(opening, tables.map(\.copy), on: connection)
         } catch .server(let error) where error.sqlState == SQLState.wrongObjectType {

@@ -25,23 +25,43 @@ public enum VersionState: Sendable, Equatable {
     }
 }
 
+/// What the version table is called: Alembic's `version_table` and `version_table_schema`.
+public struct VersionTableName: Sendable, Hashable {
+    public let name: String
+    /// The schema of all tenants' tables; `nil` for each tenant's own.
+    public let schema: String?
+
+    public init(name: String, schema: String? = nil) {
+        self.name = name
+        self.schema = schema
+    }
+
+    public static let standard = VersionTableName(name: "alembic_version")
+}
+
 /// The SQL that reads and moves the version rows of one target, as Alembic keeps them
 /// (`alembic.runtime.migration.HeadMaintainer`).
 struct VersionTable: Sendable {
-    static let name = "alembic_version"
-
     /// The table's name in SQL: qualified, so that no other schema's table is ever read for it.
     let qualifiedName: String
+    private let keyName: String
 
-    init(schema: SchemaName?) {
-        qualifiedName = (schema.map { $0.quoted + "." } ?? "") + VersionTable.name
+    init(schema: SchemaName?, name: VersionTableName = .standard) {
+        let schema = name.schema.map(SQLText.identifier) ?? schema?.quoted
+        qualifiedName = (schema.map { $0 + "." } ?? "") + VersionTable.quotedIfNeeded(name.name)
+        keyName = VersionTable.quotedIfNeeded(name.name + "_pkc")
+    }
+
+    private static func quotedIfNeeded(_ name: String) -> String {
+        let isPlain = name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (97...122).contains($0) }
+        return isPlain ? name : SQLText.identifier(name)
     }
 
     /// As Alembic creates it (`MigrationContext._version`).
     var create: String {
         """
         CREATE TABLE \(qualifiedName) (version_num VARCHAR(32) NOT NULL, \
-        CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))
+        CONSTRAINT \(keyName) PRIMARY KEY (version_num))
         """
     }
 

@@ -46,7 +46,8 @@ struct JobAssistant: Sendable {
     }
 
     private func feed(_ task: TargetTask) async {
-        let reader = SetReader(environment, session: environment.session(for: run.request))
+        let reader = SetReader(
+            environment, session: environment.session(for: run.request), table: task.versionTable)
         var boredFrom = Deadline.after(JobAssistant.patience)
         // Whether tenants may be ours in the tables that we were never told of.
         var isUnsure = false

@@ -41,6 +41,8 @@ public struct JobEnvironment: Sendable {
     public let store: StatusStore
     public let slots: ServerSlots
     public let migrations: MigrationLibrary
+    /// Who runs what only Alembic itself can run.
+    let python: PythonPool?
     public let settings: Settings
     /// Where other daemons are heard; without it they are only looked after from time to time.
     let channel: ControlChannel?
@@ -51,7 +53,8 @@ public struct JobEnvironment: Sendable {
 
     public init(
         registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
-        slots: ServerSlots, migrations: MigrationLibrary, settings: Settings,
+        slots: ServerSlots, migrations: MigrationLibrary,
+        python: PythonPool? = nil, settings: Settings,
         channel: ControlChannel? = nil, metrics: Metrics = Metrics(), clock: WallClock = .system,
         logger: Logger
     ) {
@@ -60,6 +63,7 @@ public struct JobEnvironment: Sendable {
         self.store = store
         self.slots = slots
         self.migrations = migrations
+        self.python = python
         self.settings = settings
         self.channel = channel
         self.metrics = metrics
@@ -75,10 +79,11 @@ public struct JobEnvironment: Sendable {
     }
 
     func task(for request: JobRequest) -> TargetTask {
-        TargetTask(
-            operation: request.operation, target: request.target,
-            graph: migrations.loaded.set.graph, dryRun: request.dryRun,
-            createMissingSchemas: settings.createMissingSchemas)
+        let set = migrations.loaded.set
+        return TargetTask(
+            operation: request.operation, target: request.target, graph: set.graph,
+            dryRun: request.dryRun, createMissingSchemas: settings.createMissingSchemas,
+            versionTable: set.versionTable)
     }
 
     /// A worker's connection; what servers say beside their results goes to the log.

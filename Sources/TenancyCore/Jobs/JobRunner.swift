@@ -21,7 +21,7 @@ struct JobRunner: Sendable {
                 session: environment.session(for: run.request), scope: environment.settings.scope,
                 targetLockTimeout: environment.settings.targetLockTimeout),
             journal: JobJournal(store: environment.store, job: run.id, lease: run.lease),
-            watch: watch, noteStart: noteStart)
+            watch: watch, python: environment.python, noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
         let workers = Task { await employ(engine) }

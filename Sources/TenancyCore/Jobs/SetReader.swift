@@ -10,9 +10,11 @@ final class SetReader {
     private let reader: VersionReader
     private var connections: [(key: String, connection: WorkerConnection)] = []
 
-    init(_ environment: JobEnvironment, session: SessionSettings) {
+    init(
+        _ environment: JobEnvironment, session: SessionSettings, table: VersionTableName
+    ) {
         self.environment = environment
-        self.reader = VersionReader(settings: session)
+        self.reader = VersionReader(settings: session, table: table)
     }
 
     /// The state of each target that shares its database with another one of them. A database of one

@@ -25,7 +25,8 @@ final class TenantPager {
                 registry: environment.registry, store: environment.store,
                 selection: run.request.tenants, retryOf: retryOf),
             patience: patience)
-        reader = SetReader(environment, session: environment.session(for: run.request))
+        reader = SetReader(
+            environment, session: environment.session(for: run.request), table: task.versionTable)
         left = run.request.tenants.limit ?? .max
     }
 

@@ -10,6 +10,11 @@ enum SQLText {
         return (isPlain ? "'" : " E'") + escaping(text, ["'", "\\"], with: { $0 }) + "'"
     }
 
+    /// `"name"`.
+    static func identifier(_ name: String) -> String {
+        "\"" + escaping(name, ["\""], with: { $0 }) + "\""
+    }
+
     /// `ARRAY['a','b']::text[]`.
     static func textArray(_ items: [String]) -> String {
         "ARRAY[" + items.map(literal).joined(separator: ",") + "]::text[]"

@@ -22,28 +22,30 @@ public struct LoadedMigrations: Sendable {
 public final class MigrationLibrary: Sendable {
     private let source: String
     private let clock: WallClock
-    private let load: @Sendable () throws(FolderError) -> RevisionSet
+    private let load: Load
     private let current: Mutex<LoadedMigrations>
+
+    public typealias Load = @Sendable () async throws(FolderError) -> RevisionSet
 
     /// Reads the migrations for the first time.
     ///
     /// - Throws: `FolderError` with every problem of the set.
     public init(
         source: String, clock: WallClock = .system,
-        load: @escaping @Sendable () throws(FolderError) -> RevisionSet
-    ) throws(FolderError) {
+        load: @escaping Load
+    ) async throws(FolderError) {
         self.source = source
         self.clock = clock
         self.load = load
-        let set = try load()
+        let set = try await load()
         current = Mutex(LoadedMigrations(set: set, loadedAt: clock.now, source: source))
     }
 
     public var loaded: LoadedMigrations { current.withLock { $0 } }
 
     /// Reads them again. A broken set throws, and the one before stays in force.
-    public func reload() throws(FolderError) -> LoadedMigrations {
-        let set = try load()
+    public func reload() async throws(FolderError) -> LoadedMigrations {
+        let set = try await load()
         let loaded = LoadedMigrations(set: set, loadedAt: clock.now, source: source)
         current.withLock { $0 = loaded }
         return loaded

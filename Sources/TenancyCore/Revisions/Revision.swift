@@ -16,20 +16,21 @@ public struct Revision: Sendable, Equatable {
     /// The labels that the revision itself declares, not those it inherits.
     public let branchLabels: [String]
     public let message: String?
-    /// `nil` when there is nothing that could run: no section in the file, or a Python step.
+    /// `nil` when there are no statements to send: no section in the file, or a Python step.
     public let upgrade: StepScript?
     public let downgrade: StepScript?
     /// The file's name without its folder, as people are shown it.
     public let file: String?
     /// SHA-256 of the content with line ends normalised, in lower case hex; empty if not known.
     public let checksum: String
-    public let engine: Engine
+    /// Why Alembic itself has to run a direction.
+    public let pythonReasons: [Direction: String]
 
     public init(
         id: String, downRevisions: [String] = [], dependsOn: [String] = [],
         branchLabels: [String] = [], message: String? = nil, upgrade: StepScript? = nil,
         downgrade: StepScript? = nil, file: String? = nil, checksum: String = "",
-        engine: Engine = .sql
+        pythonReasons: [Direction: String] = [:]
     ) {
         self.id = id
         self.downRevisions = downRevisions
@@ -40,7 +41,17 @@ public struct Revision: Sendable, Equatable {
         self.downgrade = downgrade
         self.file = file
         self.checksum = checksum
-        self.engine = engine
+        self.pythonReasons = pythonReasons
+    }
+}
+
+extension Revision {
+    /// What runs the revision; Python where it does so in one direction at least.
+    public var engine: Engine { pythonReasons.isEmpty ? .sql : .python }
+
+    /// The statements of a direction.
+    public func script(_ direction: Direction) -> StepScript? {
+        direction == .up ? upgrade : downgrade
     }
 }
 
@@ -49,9 +60,13 @@ public struct RevisionSet: Sendable {
     public let graph: RevisionGraph
     /// Sentences for the operator. None of them makes the graph unusable.
     public let warnings: [String]
+    public let versionTable: VersionTableName
 
-    public init(graph: RevisionGraph, warnings: [String] = []) {
+    public init(
+        graph: RevisionGraph, warnings: [String] = [], versionTable: VersionTableName = .standard
+    ) {
         self.graph = graph
+        self.versionTable = versionTable
         self.warnings = warnings
     }
 }

@@ -52,8 +52,9 @@ extension RevisionGraph {
     /// The steps of a plan that have no statements to run although they are not Python's.
     public func missingScripts(in plan: RevisionPlan) -> [PlannedStep] {
         plan.steps.filter { step in
-            guard let revision = self[step.revision], revision.engine == .sql else { return false }
-            return (step.direction == .up ? revision.upgrade : revision.downgrade) == nil
+            guard let revision = self[step.revision] else { return false }
+            return revision.script(step.direction) == nil
+                && revision.pythonReasons[step.direction] == nil
         }
     }
 

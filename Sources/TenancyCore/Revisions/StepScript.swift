@@ -15,13 +15,24 @@ public struct StepScript: Sendable, Equatable {
     /// In the order in which they run: one for a SQL file, several for an Alembic revision with
     /// `autocommit_block`.
     public let passages: [Passage]
+    /// What runs instead where a target has no schema of its own; `nil` for the same passages.
+    public let passagesWithoutSchema: [Passage]?
+    /// Whether nothing can run where a target has no schema of its own.
+    public let needsSchema: Bool
+    /// Whether statements hold a place for the tenant's schema.
+    public let namesSchema: Bool
     /// The statements of all passages.
     public let statements: [SQLStatement]
     /// Whether the statements and the version row can commit together.
     public let isTransactional: Bool
 
-    public init(passages: [Passage]) {
+    public init(
+        passages: [Passage], withoutSchema: [Passage]? = nil, needsSchema: Bool = false
+    ) {
         self.passages = passages
+        passagesWithoutSchema = withoutSchema
+        self.needsSchema = needsSchema
+        namesSchema = passages.contains { $0.statements.contains(where: SchemaPlace.isIn) }
         statements = passages.flatMap(\.statements)
         isTransactional = passages.allSatisfy { $0.isTransactional || $0.statements.isEmpty }
     }

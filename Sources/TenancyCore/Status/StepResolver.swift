@@ -83,7 +83,8 @@ public struct StepResolver: Sendable {
             let settings = SessionSettings(
                 lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
             let message = StepResolver.message(
-                target, step, settings, serverVersion: connection.serverVersion)
+                target, step, settings, environment.migrations.loaded.set.versionTable,
+                serverVersion: connection.serverVersion)
             _ = try await connection.execute(message, deadline: .after(.seconds(30)))
             result = .success(())
         } catch {
@@ -104,9 +105,10 @@ public struct StepResolver: Sendable {
 
     /// Takes the target's lock, insists on the rows before the step, and writes those after it.
     static func message(
-        _ target: Target, _ step: UnfinishedStep, _ settings: SessionSettings, serverVersion: Int
+        _ target: Target, _ step: UnfinishedStep, _ settings: SessionSettings,
+        _ versionTable: VersionTableName = .standard, serverVersion: Int
     ) -> String {
-        let table = VersionTable(schema: target.schema)
+        let table = VersionTable(schema: target.schema, name: versionTable)
         let gone = step.fromRows.filter { !step.toRows.contains($0) }
         let new = step.toRows.filter { !step.fromRows.contains($0) }
         let change = PlannedStep(

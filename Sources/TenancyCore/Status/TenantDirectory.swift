@@ -156,7 +156,9 @@ public struct TenantDirectory: Sendable {
             let opened = try await connection.connection(
                 for: target.connection, schemas: 1,
                 slotUntil: .after(TenantDirectory.slotPatience))
-            let states = try await VersionReader(settings: settings).read(
+            let states = try await VersionReader(
+                settings: settings, table: environment.migrations.loaded.set.versionTable
+            ).read(
                 [target.schema], on: opened)
             result = .success(states[0])
         } catch {

@@ -63,6 +63,19 @@ enum Base64URL {
 
 /// Percent escapes as Python's `urllib.parse.unquote` and with it SQLAlchemy reads them.
 enum PercentEncoding {
+    /// Escapes everything but the unreserved characters of RFC 3986, section 2.3.
+    static func encode(_ text: String) -> String {
+        var encoded: [UInt8] = []
+        for byte in text.utf8 {
+            if byte.isASCIILetter || byte.isASCIIDigit || "-._~".utf8.contains(byte) {
+                encoded.append(byte)
+            } else {
+                encoded += "%\(Hex.encode([byte]).uppercased())".utf8
+            }
+        }
+        return String(decoding: encoded, as: UTF8.self)
+    }
+
     /// The text behind the escapes; nil when that is not UTF-8. A `%` without two digits after it
     /// stands for itself. In a query, `+` is a space.
     static func decode(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {

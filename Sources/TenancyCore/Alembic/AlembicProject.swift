@@ -1,0 +1,147 @@
+internal import ChildProcesses
+internal import FoundationEssentials
+internal import Synchronization
+
+/// An Alembic project, read through Alembic's own API by a Python program.
+///
+/// What was read is kept, and handed to the program the next time, which looks first whether
+/// anything has changed since.
+public final class AlembicProject: Sendable {
+    public struct Options: Sendable {
+        /// The project's `alembic.ini`, or its folder.
+        public var path: String
+        /// The interpreter that has the project's packages: a path, or a name for `PATH`.
+        public var python: String
+        /// How long the project may take to load and render.
+        public var timeout: Duration
+        /// Where what was read is kept over restarts.
+        public var cacheFolder: String?
+
+        public init(
+            path: String, python: String, timeout: Duration = .seconds(120),
+            cacheFolder: String? = nil
+        ) {
+            self.path = path
+            self.python = python
+            self.timeout = timeout
+            self.cacheFolder = cacheFolder
+        }
+    }
+
+    /// Alembic's configuration file.
+    let configFile: String
+    let options: Options
+    private let known = Mutex<JSONValue?>(nil)
+
+    public init(_ options: Options) {
+        self.options = options
+        let path = URL(filePath: options.path).standardizedFileURL.path
+        var isFolder = false
+        isFolder = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder
+        configFile = isFolder ? (path.hasSuffix("/") ? path : path + "/") + "alembic.ini" : path
+    }
+
+    /// The configuration file's folder.
+    var directory: String { URL(filePath: configFile).deletingLastPathComponent().path }
+
+    /// Reads the project: the graph, and for each step its statements or why Python has to run it.
+    ///
+    /// - Throws: every problem of the project, with the last lines of a traceback where there is one.
+    public func load() async throws(FolderError) -> RevisionSet {
+        let before = known.withLock { $0 } ?? cached()
+        let answer = try await export(knowing: before)
+        if answer["unchanged"]?.boolValue == true, let before {
+            known.withLock { $0 = before }
+            return try ExportDocument(before).revisionSet()
+        }
+        let set = try ExportDocument(answer).revisionSet()
+        known.withLock { $0 = answer }
+        keep(answer)
+        return set
+    }
+
+    private func export(knowing known: JSONValue?) async throws(FolderError) -> JSONValue {
+        var request: [(String, JSONValue)] = [
+            ("config_file", .string(configFile)), ("name", "alembic"),
+        ]
+        if let known {
+            request.append(
+                (
+                    "known",
+                    [
+                        "versions": known["versions"] ?? nil, "inputs": known["inputs"] ?? nil,
+                        "directories": known["directories"] ?? nil,
+                    ]
+                ))
+        }
+        let program: FinishedProgram
+        do throws(FinishedProgram.Failure) {
+            program = try await FinishedProgram.run(
+                PythonPrograms.command(options.python),
+                input: JSONValue.object(JSONObject(uniqueMembers: request)).rendered(),
+                files: [PythonPrograms.bootstrap, PythonPrograms.bundle(.exporter)],
+                environment: PythonPrograms.environment,
+                directory: FileManager.default.fileExists(atPath: directory) ? directory : "/",
+                limits: FinishedProgram.Limits(time: options.timeout, outputBytes: 256 << 20))
+        } catch {
+            throw failure(error)
+        }
+        guard let answer = try? JSONValue.parse(program.output), answer["format"] == 1 else {
+            throw problem(
+                "alembic_failed",
+                "the project ended Python (\(ChildProcess.ending(program.status))) before it was "
+                    + "read; what it said last:\n\(program.errorTail)")
+        }
+        return answer
+    }
+
+    private func failure(_ failure: FinishedProgram.Failure) -> FolderError {
+        switch failure {
+        case .notStarted(let error):
+            problem(
+                "python_missing",
+                "cannot start Python as '\(options.python)': \(error.reason); set "
+                    + "migrations.python to the interpreter that has the project's packages")
+        case .timedOut(let errorTail):
+            problem(
+                "alembic_timeout",
+                "the project was not read within \(options.timeout.milliseconds) ms "
+                    + "(migrations.read_timeout_ms); what it said last:\n\(errorTail)")
+        case .cancelled:
+            problem("cancelled", "the reading was cancelled")
+        case .tooMuchOutput(let bytes):
+            problem("alembic_too_large", "the project renders as \(bytes) bytes")
+        }
+    }
+
+    private func problem(_ code: String, _ message: String) -> FolderError {
+        FolderError(problems: [
+            FolderProblem(file: configFile, line: nil, code: code, message: message)
+        ])
+    }
+
+    // MARK: - The cache
+
+    private var cacheFile: String? {
+        options.cacheFolder.map { folder in
+            let key = Digest.sha256(Array("\(PythonPrograms.bundleDigest)\n\(configFile)".utf8))
+            return "\(folder)/alembic-\(Hex.encode(key).prefix(32)).json"
+        }
+    }
+
+    private func cached() -> JSONValue? {
+        guard let cacheFile, let bytes = try? Files.read(cacheFile, limit: 256 << 20) else {
+            return nil
+        }
+        return try? JSONValue.parse(bytes)
+    }
+
+    /// Written beside its place and moved there: a reader sees the whole of it or nothing. A folder
+    /// that cannot be written costs time at the next start and nothing else.
+    private func keep(_ document: JSONValue) {
+        guard let cacheFile, let folder = options.cacheFolder else { return }
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        try? Data(document.rendered()).write(to: URL(filePath: cacheFile), options: .atomic)
+    }
+}

@@ -1,0 +1,156 @@
+/// What the exporter answers: the project's graph and, for each step, its statements or the reason
+/// why Python has to run it.
+struct ExportDocument {
+    private let json: JSONValue
+
+    init(_ json: JSONValue) {
+        self.json = json
+    }
+
+    /// Makes revisions of the document, or throws everything that is wrong with the project.
+    func revisionSet() throws(FolderError) -> RevisionSet {
+        if let error = json["error"] { throw Self.failure(error) }
+        let hashes = Self.hashes(json["inputs"])
+        let revisions = (json["revisions"]?.arrayValue ?? []).map { Self.revision($0, hashes) }
+        let problems = GraphLinks(revisions).problems.map { problem in
+            FolderProblem(
+                file: revisions[problem.revision].file, line: nil, code: problem.error.code,
+                message: problem.error.message)
+        }
+        guard problems.isEmpty else { throw FolderError(problems: problems) }
+        if let message = json["graph_error"]?["message"]?.stringValue {
+            throw Self.failure("alembic_graph", message)
+        }
+        do throws(RevisionError) {
+            let graph = try RevisionGraph(revisions)
+            let warnings = (json["warnings"]?.arrayValue ?? []).compactMap(\.stringValue)
+            return RevisionSet(
+                graph: graph, warnings: graph.warnings + warnings, versionTable: versionTable)
+        } catch {
+            throw Self.failure(error.code, error.message)
+        }
+    }
+
+    /// A schema that is the tenant's own is what a `nil` says.
+    private var versionTable: VersionTableName {
+        let schema = json["version_table_schema"]?.stringValue
+        return VersionTableName(
+            name: json["version_table"]?.stringValue ?? VersionTableName.standard.name,
+            schema: schema.flatMap { SchemaPlace.isIn($0) ? nil : $0 })
+    }
+
+    /// SHA-256 of each file by its path.
+    private static func hashes(_ inputs: JSONValue?) -> [(path: String, sha256: String)] {
+        (inputs?.arrayValue ?? []).compactMap { input in
+            guard let path = input["path"]?.stringValue, let hash = input["sha256"]?.stringValue
+            else { return nil }
+            return (path, hash)
+        }
+    }
+
+    private static func failure(_ code: String, _ message: String) -> FolderError {
+        FolderError(problems: [
+            FolderProblem(file: nil, line: nil, code: code, message: message)
+        ])
+    }
+
+    private static func failure(_ error: JSONValue) -> FolderError {
+        let all = error["errors"]?.arrayValue ?? [error]
+        return FolderError(
+            problems: all.map { error in
+                let traceback = strings(error["traceback"]).map { "\n    \($0)" }.joined()
+                return FolderProblem(
+                    file: error["path"]?.stringValue, line: nil,
+                    code: code(error["kind"]?.stringValue),
+                    message: (error["message"]?.stringValue ?? "cannot be read") + traceback)
+            })
+    }
+
+    private static func code(_ kind: String?) -> String {
+        switch kind {
+        case "alembic_missing": "alembic_missing"
+        case "config": "alembic_config"
+        case "env_failed": "env_failed"
+        case "revision_failed": "revision_failed"
+        default: "alembic_failed"
+        }
+    }
+
+    static func strings(_ value: JSONValue?) -> [String] {
+        (value?.arrayValue ?? []).compactMap(\.stringValue)
+    }
+
+    // MARK: - One revision
+
+    private static func revision(
+        _ json: JSONValue, _ hashes: [(path: String, sha256: String)]
+    ) -> Revision {
+        let path = json["path"]?.stringValue
+        let file = path.flatMap { path in
+            hashes.first { $0.path == path || $0.path.hasSuffix("/" + path) }
+        }
+        var scripts: [Direction: StepScript] = [:]
+        var reasons: [Direction: String] = [:]
+        for (direction, key) in [(Direction.up, "upgrade"), (.down, "downgrade")] {
+            switch step(json[key] ?? nil) {
+            case .success(let script): scripts[direction] = script
+            case .failure(let reason): reasons[direction] = reason.text
+            }
+        }
+        // The file alone does not tell: what a step runs may come from a module beside it.
+        let content = "\(file?.sha256 ?? "")\n\(json.renderedString())"
+        return Revision(
+            id: json["revision"]?.stringValue ?? "",
+            downRevisions: strings(json["down_revisions"]),
+            dependsOn: strings(json["depends_on"]),
+            branchLabels: strings(json["branch_labels"]), message: json["message"]?.stringValue,
+            upgrade: scripts[.up], downgrade: scripts[.down], file: path,
+            checksum: Hex.encode(Digest.sha256(Array(content.utf8))), pythonReasons: reasons)
+    }
+
+    /// Why Python has to run a step.
+    private struct Reason: Error {
+        let text: String
+    }
+
+    private static func step(_ json: JSONValue) -> Result<StepScript, Reason> {
+        if let reason = json["python"]?.stringValue { return .failure(Reason(text: reason)) }
+        do throws(Reason) {
+            let other = json["without_schema"]
+            return .success(
+                StepScript(
+                    passages: try passages(json["statements"]),
+                    withoutSchema: try other.map { (other) throws(Reason) in
+                        try passages(other["statements"] ?? other)
+                    }, needsSchema: json["needs_schema"]?.boolValue ?? false))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func passages(_ json: JSONValue?) throws(Reason) -> [StepScript.Passage] {
+        var groups: [(isAutocommit: Bool, statements: [SQLStatement])] = []
+        for entry in json?.arrayValue ?? [] {
+            let isAutocommit = entry["autocommit"]?.boolValue ?? false
+            if groups.last?.isAutocommit != isAutocommit { groups.append((isAutocommit, [])) }
+            groups[groups.count - 1].statements += try statements(entry["sql"]?.stringValue ?? "")
+        }
+        return try groups.map { (group) throws(Reason) in
+            let (script, findings) = StepScript.judge(
+                group.statements, isTransactional: !group.isAutocommit)
+            for case .problem(_, _, let message) in findings {
+                throw Reason(text: "Alembic has to run it: \(message)")
+            }
+            return script.passages[0]
+        }
+    }
+
+    /// One `op.execute` may hold several statements. Their lines are those of no file.
+    private static func statements(_ sql: String) throws(Reason) -> [SQLStatement] {
+        do throws(SQLSplitError) {
+            return try SQLSplitter.split(sql).map { SQLStatement(text: $0.text, line: 0) }
+        } catch {
+            throw Reason(text: "its SQL cannot be split into statements: \(error.explanation)")
+        }
+    }
+}

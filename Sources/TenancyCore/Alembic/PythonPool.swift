@@ -1,0 +1,98 @@
+internal import ChildProcesses
+
+/// The workers that run Alembic's steps, a bounded number of processes.
+public actor PythonPool {
+    /// How long Python may take to import Alembic.
+    private static let startLimit = Duration.seconds(60)
+
+    let project: AlembicProject
+    /// Bounds the workers, as it bounds connections to a server.
+    private let places: ServerSlots
+    private var idle: [PythonWorker] = []
+
+    public init(project: AlembicProject, workers: Int) {
+        self.project = project
+        places = ServerSlots(limit: workers)
+    }
+
+    /// Has one of the workers answer a request, after a wait for one that is free.
+    ///
+    /// - Returns: the worker's last answer, `done` or `failed`.
+    func perform(
+        _ request: JSONValue, _ patience: PythonWorker.Patience
+    ) async throws(TenantFailure) -> JSONValue {
+        do throws(PostgresError) {
+            try await places.acquire("python")
+        } catch {
+            throw .pythonCancelled
+        }
+        let result: Result<JSONValue, PythonWorker.Failure>
+        do throws(PythonWorker.Failure) {
+            let worker = try await takeWorker()
+            do throws(PythonWorker.Failure) {
+                let answer = try await worker.perform(request, patience)
+                if answer["retiring"]?.boolValue == true { await worker.kill() }
+                if await worker.isUsable { idle.append(worker) }
+                result = .success(answer)
+            } catch {
+                result = .failure(error)
+            }
+        } catch {
+            result = .failure(error)
+        }
+        await places.release("python")
+        do throws(PythonWorker.Failure) {
+            return try result.get()
+        } catch {
+            throw TenantFailure(error, python: project.options.python)
+        }
+    }
+
+    /// Ends the workers that have nothing to do: the next ones read the project anew.
+    public func retireIdle() async {
+        let workers = idle
+        idle = []
+        for worker in workers { await worker.kill() }
+    }
+
+    private func takeWorker() async throws(PythonWorker.Failure) -> PythonWorker {
+        if let worker = idle.popLast() { return worker }
+        let worker = try PythonWorker(
+            python: project.options.python, directory: project.directory)
+        let greeting = try await worker.greeting(within: Self.startLimit)
+        guard greeting["event"]?.stringValue == "ready" else {
+            await worker.kill()
+            throw .died(errorTail: greeting["error"]?["message"]?.stringValue ?? "")
+        }
+        return worker
+    }
+}
+
+extension TenantFailure {
+    fileprivate static let pythonCancelled = TenantFailure(
+        code: "cancelled", message: "the job was cancelled")
+
+    fileprivate init(_ failure: PythonWorker.Failure, python: String) {
+        switch failure {
+        case .notStarted(let error):
+            self.init(
+                code: "python_missing",
+                message: "cannot start Python as '\(python)': \(error.reason)",
+                hint: "set migrations.python to the interpreter that has the project's packages")
+        case .died(let errorTail):
+            self.init(
+                code: "python_died",
+                message: "the Python process ended in the middle of the step"
+                    + (errorTail.isEmpty ? "" : "; what it said last: \(errorTail)"),
+                isRetryable: true, hint: "it was killed, or the project ended it by itself")
+        case .silent(let errorTail):
+            self.init(
+                code: "python_timeout",
+                message: "the Python process said nothing for too long and was killed"
+                    + (errorTail.isEmpty ? "" : "; what it said last: \(errorTail)"),
+                hint: "raise statement_timeout_ms or migrations.read_timeout_ms, or find out what "
+                    + "env.py waits for")
+        case .cancelled: self = .pythonCancelled
+        }
+    }
+}

@@ -1,0 +1,41 @@
+internal import ChildProcesses
+internal import FoundationEssentials
+
+/// The Python programs that the binary carries with it, and how they are started.
+///
+/// A small bootstrap is run as `python /dev/fd/3`; it finds the modules, as one JSON object, in the
+/// descriptor 4. So there is nothing to install, and no file that could be changed or be missing.
+enum PythonPrograms {
+    /// What a program is started as.
+    enum Main: String {
+        case exporter = "migrationd_export"
+        case worker = "migrationd_worker"
+    }
+
+    static var bootstrap: [UInt8] { PackageResources.bootstrap_py }
+
+    private static let modules: [(name: String, source: [UInt8])] = [
+        ("migrationd_protocol", PackageResources.migrationd_protocol_py)
+    ]
+
+    /// The same for the same programs.
+    static let bundleDigest = Hex.encode(Digest.sha256(bundle(.exporter)))
+
+    /// The modules by name, and the one to begin with.
+    static func bundle(_ main: Main) -> [UInt8] {
+        var members = modules.map { name, source in
+            (name, JSONValue.string(String(decoding: source, as: UTF8.self)))
+        }
+        members.append(("main", .string(main.rawValue)))
+        return JSONValue.object(JSONObject(uniqueMembers: members)).rendered()
+    }
+
+    static func command(_ python: String) -> [String] { [python, "/dev/fd/3"] }
+
+    /// Ours without what the daemon alone is told: its URLs and tokens are not for a project's code.
+    static var environment: [String] {
+        ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("MIGRATIOND_") && $0.key != "NOTIFY_SOCKET" }
+            .map { "\($0.key)=\($0.value)" }.sorted()
+    }
+}

@@ -1,0 +1,215 @@
+internal import CSystem
+internal import ChildProcesses
+internal import Glibc
+
+/// A process of Python that runs Alembic's steps, one at a time, for as long as it lives.
+///
+/// It answers each request with lines of JSON: any number of `progress`, then `done` or `failed`. A
+/// worker that dies, says nothing for too long, or is not wanted any more is killed with everything
+/// that it has started; its connection breaks, and PostgreSQL rolls back.
+actor PythonWorker {
+    /// How a request can end other than by an answer.
+    enum Failure: Error, Equatable {
+        case notStarted(SystemError)
+        /// The process has ended or broken the protocol; `errorTail` is what it said last.
+        case died(errorTail: String)
+        /// It said nothing for as long as it may.
+        case silent(errorTail: String)
+        case cancelled
+    }
+
+    /// How long the worker may be without a word.
+    struct Patience {
+        /// Until its first statement: it loads the project meanwhile.
+        var beginning: Duration
+        /// From then on; `nil` for ever.
+        var statement: Duration?
+    }
+
+    private static let lineLimit = 4 << 20
+    private static let errorLimit = 4_000
+
+    private nonisolated let thread = ConnectionThread()
+    private nonisolated let interrupt = Interrupt()
+    private let child: ChildProcess
+    private let input: Int32
+    private let output: Int32
+    private let errors: Int32
+    private var isAlive = true
+    private var buffer: [UInt8] = []
+    private var errorTail: [UInt8] = []
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(python: String, directory: String) throws(Failure) {
+        do throws(SystemError) {
+            let requests = try Pipe()
+            let answers = try Pipe()
+            let remarks = try Pipe()
+            let programs = [
+                try NamelessFile(PythonPrograms.bootstrap),
+                try NamelessFile(PythonPrograms.bundle(.worker)),
+            ]
+            child = try ChildProcess.spawn(
+                ChildProcess.Launch(
+                    command: PythonPrograms.command(python),
+                    files: [requests.reading, answers.writing, remarks.writing]
+                        + programs.map(\.descriptor),
+                    environment: PythonPrograms.environment, directory: directory))
+            input = requests.takeWriting()
+            output = answers.takeReading()
+            errors = remarks.takeReading()
+        } catch {
+            throw .notStarted(error)
+        }
+        for descriptor in [input, output, errors] {
+            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+        }
+    }
+
+    deinit {
+        for descriptor in [input, output, errors] { Glibc.close(descriptor) }
+        if isAlive { child.kill() }
+    }
+
+    /// The worker's first line: it is ready, or why it cannot be.
+    func greeting(within limit: Duration) async throws(Failure) -> JSONValue {
+        try await interruptibly { worker in
+            worker.nextLine(until: .after(limit))
+        }
+    }
+
+    /// Sends a request and waits for its last answer.
+    func perform(_ request: JSONValue, _ patience: Patience) async throws(Failure) -> JSONValue {
+        try await interruptibly { worker in
+            worker.send(request, until: .after(patience.beginning)) ?? worker.answer(patience)
+        }
+    }
+
+    /// Whether the process can take another request.
+    var isUsable: Bool { isAlive }
+
+    func kill() {
+        guard isAlive else { return }
+        isAlive = false
+        child.kill()
+    }
+
+    // MARK: - On the worker's thread
+
+    private func interruptibly(
+        _ body: @Sendable (isolated PythonWorker) -> Result<JSONValue, Failure>
+    ) async throws(Failure) -> JSONValue {
+        interrupt.reset()
+        if Task.isCancelled { throw .cancelled }
+        let result = await withTaskCancellationHandler {
+            body(self)
+        } onCancel: {
+            interrupt.request()
+        }
+        if case .failure = result { kill() }
+        return try result.get()
+    }
+
+    private func answer(_ patience: Patience) -> Result<JSONValue, Failure> {
+        var limit: Duration? = patience.beginning
+        while true {
+            let line = nextLine(until: limit.map(Deadline.after) ?? .never)
+            guard case .success(let answer) = line, answer["event"]?.stringValue == "progress"
+            else { return line }
+            limit = patience.statement
+        }
+    }
+
+    private func send(_ request: JSONValue, until deadline: Deadline) -> Result<JSONValue, Failure>? {
+        var rest = (request.rendered() + [UInt8(ascii: "\n")])[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                if let failure = wait(input, POLLOUT, deadline) { return .failure(failure) }
+            } else if errno != EINTR {
+                return .failure(.died(errorTail: lastErrors()))
+            }
+        }
+        return nil
+    }
+
+    private func nextLine(until deadline: Deadline) -> Result<JSONValue, Failure> {
+        while true {
+            if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = Array(buffer[..<end])
+                buffer.removeSubrange(...end)
+                guard let answer = try? JSONValue.parse(line) else {
+                    return .failure(.died(errorTail: lastErrors()))
+                }
+                return .success(answer)
+            }
+            if let failure = wait(output, POLLIN, deadline) { return .failure(failure) }
+            let chunk = readAvailable(output)
+            if chunk.isEmpty || buffer.count + chunk.count > Self.lineLimit {
+                return .failure(.died(errorTail: lastErrors()))
+            }
+            buffer += chunk
+        }
+    }
+
+    /// Waits for a descriptor, and takes in meanwhile what the worker remarks: a full pipe would hold
+    /// it up.
+    private func wait(_ descriptor: Int32, _ events: Int32, _ deadline: Deadline) -> Failure? {
+        var polled = [
+            pollfd(fd: descriptor, events: Int16(events), revents: 0),
+            pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: interrupt.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            let count = poll(&polled, nfds_t(polled.count), deadline.pollMilliseconds)
+            if count < 0 && errno == EINTR { continue }
+            if polled[2].revents != 0 { return .cancelled }
+            if polled[1].revents != 0 {
+                let remarks = readAvailable(errors)
+                // Closed by the project: nothing more is to come, and poll would never rest.
+                if remarks.isEmpty { polled[1].fd = -1 }
+                errorTail = Array((errorTail + remarks).suffix(Self.errorLimit))
+            }
+            if polled[0].revents != 0 { return nil }
+            if count <= 0 { return .silent(errorTail: lastErrors()) }
+        }
+    }
+
+    private func readAvailable(_ descriptor: Int32) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, filled in
+            filled = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        }
+    }
+
+    private func lastErrors() -> String {
+        errorTail = Array((errorTail + readAvailable(errors)).suffix(Self.errorLimit))
+        return FileTail.lines(errorTail)
+    }
+}
+
+/// Two ends of a pipe; those that nobody takes are closed.
+private final class Pipe {
+    private var ends: [Int32] = [-1, -1]
+
+    init() throws(SystemError) {
+        try check(csystem_pipe(&ends), "pipe", "")
+    }
+
+    deinit {
+        for end in ends where end >= 0 { close(end) }
+    }
+
+    var reading: Int32 { ends[0] }
+    var writing: Int32 { ends[1] }
+
+    func takeReading() -> Int32 { take(0) }
+    func takeWriting() -> Int32 { take(1) }
+
+    private func take(_ index: Int) -> Int32 {
+        defer { ends[index] = -1 }
+        return ends[index]
+    }
+}
