@@ -15,7 +15,13 @@ enum PythonPrograms {
     static var bootstrap: [UInt8] { PackageResources.bootstrap_py }
 
     private static let modules: [(name: String, source: [UInt8])] = [
-        ("migrationd_protocol", PackageResources.migrationd_protocol_py)
+        ("migrationd_clock", PackageResources.migrationd_clock_py),
+        ("migrationd_compare", PackageResources.migrationd_compare_py),
+        ("migrationd_export", PackageResources.migrationd_export_py),
+        ("migrationd_inputs", PackageResources.migrationd_inputs_py),
+        ("migrationd_protocol", PackageResources.migrationd_protocol_py),
+        ("migrationd_render", PackageResources.migrationd_render_py),
+        ("migrationd_worker", PackageResources.migrationd_worker_py),
     ]
 
     /// The same for the same programs.

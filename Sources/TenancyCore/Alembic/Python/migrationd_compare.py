@@ -1,0 +1,97 @@
+"""Compares several renders of a project: which steps are the same each time, and which are once
+the schema's name is taken out of them."""
+
+import re
+
+PLAIN = "migrationd_probe"
+QUOTED = "Zq Nas-ty"
+IDENTIFIER = "\uf8f0"
+BARE = "\uf8f1"
+
+
+def directions(plain, again, quoted, without, keys):
+    """By (revision, direction) what the daemon is told; see `direction`."""
+    reason = plain.project.get("python") or _project_reason(plain, quoted)
+    return {
+        key: {"python": reason} if reason else direction(
+            plain.steps.get(key), again.get(key), quoted.steps.get(key),
+            without and without.steps.get(key))
+        for key in keys}
+
+
+def direction(plain, again, quoted, without):
+    """One step: its statements with places for the schema, or why Python has to run it.
+
+    Each argument is a list of [sql, is_autocommit], or a reason; `without` may be None where env.py
+    cannot do without a schema.
+    """
+    for render in (plain, quoted, again):
+        if not isinstance(render, list):
+            return {"python": render or "it was not rendered"}
+    if plain != again:
+        return {"python": "it renders otherwise each time: by the time, at random, or by the order "
+                "of a set"}
+    if plain == quoted:
+        step = {"statements": _statements(plain)}
+        if isinstance(without, list) and without != plain:
+            step["without_schema"] = _statements(without)
+        return step
+    templates = _templates(plain, quoted)
+    if templates is None:
+        return {"python": "it depends on the schema in a way that no name can be put in for"}
+    step = {"statements": _statements(templates)}
+    if isinstance(without, list):
+        step["without_schema"] = _statements(without)
+    else:
+        step["needs_schema"] = True
+    return step
+
+
+def version_table_schema(plain, quoted):
+    """What the daemon is told of `version_table_schema`: BARE for the tenant's own."""
+    first, second = (each.project.get("version_table_schema") for each in (plain, quoted))
+    return BARE if (first, second) == (PLAIN, QUOTED) else first
+
+
+def _project_reason(plain, quoted):
+    """Why the project as a whole cannot be replayed, found by comparing two schemas."""
+    if quoted.project.get("python"):
+        return quoted.project["python"]
+    if plain.project.get("version_table") != quoted.project.get("version_table"):
+        return "the version table's name depends on the tenant"
+    schemas = [each.project.get("version_table_schema") for each in (plain, quoted)]
+    if schemas != [PLAIN, QUOTED] and schemas[0] != schemas[1]:
+        return "version_table_schema depends on the tenant and is not its schema"
+    return None
+
+
+def _statements(render):
+    return [{"sql": sql, "autocommit": True} if auto else {"sql": sql} for sql, auto in render]
+
+
+def _templates(plain, quoted):
+    if [auto for _, auto in plain] != [auto for _, auto in quoted]:
+        return None
+    pairs = [(_template(one, other), auto) for (one, auto), (other, _) in zip(plain, quoted)]
+    return None if any(sql is None for sql, _ in pairs) else pairs
+
+
+def _template(plain, quoted):
+    """The text with a place wherever one name stands in `plain` and the other in `quoted`; None
+    where the texts differ in another way."""
+    text, position = [], 0
+    for part in re.split(f'("{QUOTED}"|{QUOTED})', quoted):
+        rest = plain[position:]
+        if QUOTED not in part:
+            taken, place = part, part
+        elif part == QUOTED:
+            taken, place = PLAIN, BARE
+        elif rest.startswith(f'"{PLAIN}"'):
+            taken, place = f'"{PLAIN}"', f'"{BARE}"'
+        else:
+            taken, place = PLAIN, IDENTIFIER
+        if not rest.startswith(taken):
+            return None
+        position += len(taken)
+        text.append(place)
+    return "".join(text) if position == len(plain) else None

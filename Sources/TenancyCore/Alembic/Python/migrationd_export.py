@@ -1,0 +1,198 @@
+"""Exports an Alembic project: its graph, and for each step its SQL or why there is none.
+
+One request on stdin, one document on stdout. A second process, with another clock and another hash
+seed, renders everything once more at the same time, so that what differs from run to run is found.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import migrationd_clock as clock
+import migrationd_compare as compare
+import migrationd_inputs as inputs
+import migrationd_protocol as protocol
+import migrationd_render as rendering
+
+FORMAT = 1
+WARNINGS_SHOWN = 50
+PLACEHOLDER = "postgresql://migrationd@localhost/migrationd"
+SECOND_RUN = {"PYTHONHASHSEED": "4711", "TZ": "Pacific/Chatham"}
+
+
+def main():
+    channel = protocol.Channel()
+    secrets = protocol.Secrets()
+    try:
+        request = channel.read_all()
+        document = answer(request, secrets)
+    except protocol.Failure as error:
+        document = {"error": error.document()}
+    except ProjectFailures as error:
+        each = [failure.document() for failure in error.failures]
+        document = {"error": {**each[0], "errors": each}}
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        failure = protocol.Failure("internal", protocol.describe(error), cause=error)
+        document = {"error": failure.document()}
+    channel.answer(secrets.scrub({"format": FORMAT, **document}))
+    channel.end()
+
+
+class ProjectFailures(Exception):
+    """Revisions that cannot be loaded, all of them."""
+
+    def __init__(self, failures):
+        super().__init__(len(failures))
+        self.failures = failures
+
+
+def answer(request, secrets):
+    if request.get("probe"):
+        clock.shift()
+    elif inputs.is_unchanged(request.get("known")):
+        return {"unchanged": True}
+    config_file, name = request["config_file"], request["name"]
+    second = None if request.get("probe") else SecondRun(config_file, name)
+    try:
+        return export(config_file, name, secrets, second)
+    finally:
+        if second:
+            second.end()
+
+
+def export(config_file, name, secrets, second):
+    """The whole document; of the second process (`second` is None there) only what it renders."""
+    watch = inputs.Watch()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        protocol.import_alembic()
+        rendering.refuse_connections()
+        url = _url(config_file, name, secrets)
+        address = protocol.Address(url, compare.PLAIN, compare.PLAIN)
+        scripts = protocol.load_scripts(
+            protocol.load_config(config_file, name, address), config_file)
+        revisions = load_revisions(scripts)
+        graph_error = _graph_error(scripts)
+
+        def render(schema):
+            where = protocol.Address(url, schema, schema or compare.PLAIN)
+            return rendering.render(config_file, name, where, scripts, revisions)
+
+        plain = render(compare.PLAIN)
+        if second is None:
+            return {"steps": [[*key, step] for key, step in plain.steps.items()]}
+        quoted = render(compare.QUOTED)
+        try:
+            without = render(None)
+        except protocol.Failure:
+            without = None  # This env.py cannot do without a schema.
+    keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
+    steps = compare.directions(plain, second.steps(), quoted, without, keys)
+    document = {
+        "versions": protocol.versions(),
+        "inputs": watch.inputs(config_file, scripts),
+        "directories": inputs.directories(scripts),
+        "version_table": plain.project.get("version_table", "alembic_version"),
+        "version_table_schema": compare.version_table_schema(plain, quoted),
+        "transaction_per_migration": plain.project.get("transaction_per_migration", False),
+        "warnings": list(dict.fromkeys(str(each.message) for each in caught))[:WARNINGS_SHOWN],
+        "revisions": [
+            {**_described(each, config_file),
+             **{way: steps[each.revision, way] for way in rendering.DIRECTIONS}}
+            for each in revisions],
+    }
+    return {**document, "graph_error": graph_error} if graph_error else document
+
+
+def _url(config_file, name, secrets):
+    """A URL without a database behind it, with the driver that the project itself names."""
+    own = protocol.configured_url(config_file, name)
+    secrets.add_url(own)
+    driver = (own or "").split("://")[0]
+    return PLACEHOLDER.replace("postgresql", driver, 1) if driver.startswith(
+        "postgresql+") else PLACEHOLDER
+
+
+def load_revisions(scripts):
+    """The revisions in Alembic's load order, graph or not; all that cannot be loaded at once."""
+    from alembic.script.base import Script
+
+    failures = []
+    original = Script._from_path
+
+    def from_path(directory, path):
+        try:
+            return original(directory, path)
+        except (Exception, SystemExit) as error:
+            failures.append(protocol.Failure(
+                "revision_failed", f"cannot be loaded: {protocol.describe(error)}",
+                path=str(path), cause=error))
+            return None
+
+    Script._from_path = from_path
+    try:
+        revisions = list(scripts._load_revisions())
+    finally:
+        Script._from_path = original
+    if failures:
+        raise ProjectFailures(failures)
+    return revisions
+
+
+def _graph_error(scripts):
+    try:
+        scripts.revision_map._revision_map
+    except Exception as error:
+        return {"class": type(error).__name__, "message": str(error)}
+    return None
+
+
+def _described(revision, config_file):
+    """A revision as its own script declares it."""
+    def tuple_of(value):
+        return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+    base = os.path.dirname(os.path.abspath(config_file))
+    path = os.path.relpath(revision.path, base)
+    return {
+        "revision": revision.revision,
+        "down_revisions": tuple_of(revision.down_revision),
+        "depends_on": tuple_of(revision.module.__dict__.get("depends_on")),
+        "branch_labels": tuple_of(revision.module.__dict__.get("branch_labels")),
+        "message": revision.doc.strip() or None,
+        "path": revision.path if path.startswith("..") else path,
+    }
+
+
+class SecondRun:
+    """The same program at the same time, in another process with another clock and hash seed."""
+
+    def __init__(self, config_file, name):
+        finder = sys.meta_path[0]
+        texts = (finder.bootstrap, json.dumps(finder.program))
+        self._files = [tempfile.TemporaryFile() for _ in (*texts, "output")]
+        for file, text in zip(self._files, texts):
+            file.write(text.encode())
+            file.flush()
+        bootstrap, program, self._output = self._files
+        self._process = subprocess.Popen(
+            [sys.executable, f"/dev/fd/{bootstrap.fileno()}", str(program.fileno())],
+            stdin=subprocess.PIPE, stdout=self._output, pass_fds=[
+                bootstrap.fileno(), program.fileno()], env={**os.environ, **SECOND_RUN})
+        request = {"config_file": config_file, "name": name, "probe": True}
+        with self._process.stdin as stdin:
+            stdin.write(json.dumps(request).encode())
+
+    def steps(self):
+        """What it has rendered; a step that is missing was not rendered there."""
+        self._process.wait()
+        self._output.seek(0)
+        document = json.loads(self._output.read() or b"{}")
+        return {(revision, way): step for revision, way, step in document.get("steps", [])}
+
+    def end(self):
+        self._process.kill()
+        self._process.wait()

@@ -1,0 +1,287 @@
+"""Renders every step of a project as SQL, statement by statement, without a database.
+
+Alembic's offline mode does most of it. What it would render wrongly without a word, such as the
+result of a SELECT that nobody can know, is found here, and makes a step one for Alembic itself.
+"""
+
+import contextlib
+import io
+import os
+import re
+import sys
+import typing
+
+import migrationd_protocol as protocol
+
+# What env.py may run before the migrations, since the daemon does the same for each tenant.
+PROLOGUE = re.compile(
+    r"\s*(SET\s+((LOCAL|SESSION)\s+)?(search_path|lock_timeout|statement_timeout)\b"
+    r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|lock_timeout|statement_timeout)'"
+    r"|CREATE\s+SCHEMA\s+IF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
+DIRECTIONS = ("upgrade", "downgrade")
+
+
+class NotRenderable(Exception):
+    """A step does something of which SQL alone cannot tell the outcome."""
+
+
+class NotThere(NotRenderable, AttributeError):
+    """The same, for attributes: `getattr` with a default must still work."""
+
+
+class Rendering(typing.NamedTuple):
+    """One render of the whole project."""
+
+    # By (revision, direction): a list of [sql, is_autocommit], or the reason why there is none.
+    steps: dict
+    # What holds for the project as a whole; `python` there is a reason for all steps.
+    project: dict
+
+
+def render(config_file, name, address, scripts, revisions):
+    """Runs env.py offline for one address and has it render all steps.
+
+    Raises Failure("env_failed") where env.py fails for another reason than the missing database.
+    """
+    config = protocol.load_config(config_file, name, address)
+    recorder = Recorder(revisions)
+    try:
+        with _environment(config, scripts, recorder):
+            scripts.run_env()
+    except NotRenderable as error:
+        recorder.project.setdefault("python", str(error))
+    except (Exception, SystemExit) as error:
+        if not _comes_from_refusal(error):
+            raise protocol.Failure(
+                "env_failed", f"env.py failed: {protocol.describe(error)}",
+                path=scripts.env_py_location, cause=error) from None
+        recorder.project.setdefault(
+            "python", "env.py connects to a database even to render SQL")
+    if not recorder.has_run:
+        recorder.project.setdefault("python", "env.py does not run the migrations in offline mode")
+    other = [sql for sql in recorder.outside if not PROLOGUE.match(sql)]
+    if other:
+        recorder.project.setdefault(
+            "python", "env.py runs statements of its own beside the migrations: "
+            + " ".join(other[0].split())[:100])
+    return Rendering(recorder.steps, recorder.project)
+
+
+def refuse_connections():
+    """Makes every attempt of SQLAlchemy to reach a database fail."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    @event.listens_for(Engine, "do_connect")
+    def refuse(dialect, record, arguments, parameters):
+        raise NotRenderable("a database connection is opened")
+
+
+def _comes_from_refusal(error):
+    while error is not None:
+        if isinstance(error, NotRenderable):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Recorder:
+    """Runs the steps one by one and keeps what they emit."""
+
+    def __init__(self, revisions):
+        self.revisions = revisions
+        self.paths = {revision.module.__file__ for revision in revisions}
+        self.steps = {}
+        self.project = {}
+        self.outside = []
+        self.has_run = False
+        self._statements = None
+        self._is_autocommit = False
+        self._reason = None
+
+    def run(self, heads, context):
+        """What Alembic calls in place of the choice of revisions; gives it none to run."""
+        self.has_run = True
+        self.project.update(
+            version_table=context.version_table,
+            version_table_schema=context.version_table_schema,
+            transaction_per_migration=bool(context._transaction_per_migration))
+        if context.dialect.name != "postgresql":
+            self.project["python"] = f"env.py is set up for {context.dialect.name}"
+        elif context.on_version_apply_callbacks:
+            self.project["python"] = "env.py has on_version_apply callbacks"
+        for revision in self.revisions:
+            for direction in DIRECTIONS:
+                self.steps[revision.revision, direction] = self._run_step(revision, direction)
+        return []
+
+    def _run_step(self, revision, direction):
+        self._statements, self._is_autocommit, self._reason = [], False, None
+        try:
+            getattr(revision.module, direction)()
+        except (Exception, SystemExit) as error:
+            if self._reason is None:
+                self._reason = _reason(error, revision.module.__file__)
+        found, self._statements = self._statements, None
+        return self._reason or found
+
+    def object_to(self, reason):
+        """Notes why the step that runs cannot be rendered, even if the step catches what is raised."""
+        if self._statements is not None and self._reason is None:
+            self._reason = reason
+
+    def emit(self, sql):
+        if self._statements is None:
+            self.outside.append(sql)
+        elif "\uf8f0" in sql or "\uf8f1" in sql:
+            self.object_to("its SQL has a character of the private use area, U+F8F0 or U+F8F1")
+        else:
+            self._statements.append([sql, self._is_autocommit])
+
+    @contextlib.contextmanager
+    def autocommit(self):
+        self._is_autocommit = True
+        try:
+            yield
+        finally:
+            self._is_autocommit = False
+
+    def is_read_by_step(self):
+        """Whether who asks is the code of a revision, perhaps through a function of Alembic's that
+        only passes the call on."""
+        frames = (sys._getframe(2), sys._getframe(3))
+        return any(frame.f_code.co_filename in self.paths for frame in frames)
+
+
+def _reason(error, path):
+    """An exception as the reason of a step, with the line of the script that it passed."""
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    text = str(error) if isinstance(error, NotRenderable) else protocol.describe(error)
+    return f"{text} ({os.path.basename(path)}:{line})" if line else text
+
+
+class Unknown:
+    """The result of a statement that was not run: nothing can be learned from it."""
+
+    def __init__(self, recorder):
+        object.__setattr__(self, "_recorder", recorder)
+
+    def _refuse(self, *_, **__):
+        reason = "it needs the result of a statement"
+        object.__getattribute__(self, "_recorder").object_to(reason)
+        raise NotThere(reason)
+
+    __getattr__ = __setattr__ = __iter__ = __bool__ = __len__ = __getitem__ = _refuse
+    __enter__ = __exit__ = __eq__ = __next__ = __contains__ = _refuse
+    __hash__ = None
+
+
+def _stand_in(recorder, dialect, emit):
+    """The connection that scripts get: it takes statements and tells nothing."""
+    from sqlalchemy.engine.mock import MockConnection
+
+    class StandIn(MockConnection):
+        def execute(self, obj, parameters=None, execution_options=None):
+            if parameters:
+                self._object("it gives parameters to execute()")
+            emit(obj)
+            return Unknown(recorder)
+
+        def _run_ddl_visitor(self, visitorcallable, element, **kwargs):
+            if kwargs.get("checkfirst"):
+                self._object("it looks first whether something exists (checkfirst)")
+            return super()._run_ddl_visitor(visitorcallable, element, **kwargs)
+
+        def __getattr__(self, name):
+            if name.startswith("__") or name in ("in_transaction", "_in_transaction"):
+                raise AttributeError(name)
+            self._object(f"it needs a connection's {name}")
+
+        def _object(self, reason):
+            recorder.object_to(reason)
+            raise NotThere(reason)
+
+    return StandIn(dialect, None)
+
+
+def _environment(config, scripts, recorder):
+    """An EnvironmentContext that renders literally and lets `recorder` see all of it."""
+    from alembic.runtime.environment import EnvironmentContext
+
+    environment = EnvironmentContext(
+        config, scripts, fn=recorder.run, as_sql=True, output_buffer=io.StringIO(),
+        starting_rev=None, destination_rev="heads")
+    configure, is_offline_mode = environment.configure, environment.is_offline_mode
+
+    def configure_literally(*arguments, **options):
+        if arguments or options.get("connection") is not None:
+            raise NotRenderable("env.py configures Alembic with a connection only")
+        options["literal_binds"] = True
+        options["dialect_opts"] = {**(options.get("dialect_opts") or {}), "paramstyle": "named"}
+        configure(**options)
+        _observe(environment.get_context(), recorder)
+
+    def is_offline_mode_noticed():
+        if recorder.is_read_by_step():
+            recorder.object_to("it asks whether it runs offline")
+        return is_offline_mode()
+
+    # On the object: Alembic's module `context` passes calls on to it, whatever its class.
+    environment.configure = configure_literally
+    environment.is_offline_mode = is_offline_mode_noticed
+    return environment
+
+
+def _observe(context, recorder):
+    """Replaces how a MigrationContext emits statements, and notices what scripts read of it."""
+    impl = context.impl
+
+    def execute(construct, execution_options=None, multiparams=None, params=None):
+        recorder.emit(_compiled(construct, impl.dialect, multiparams or params))
+
+    impl._exec = execute
+    impl.static_output = recorder.emit
+    impl.emit_begin = impl.emit_commit = lambda: None
+    impl.connection = context.connection = _stand_in(recorder, context.dialect, execute)
+    context.autocommit_block = recorder.autocommit
+
+    def watched(name):
+        def read(self):
+            if recorder.is_read_by_step():
+                recorder.object_to(f"it reads {name} of the migration context")
+            return vars(self)[name]
+
+        def write(self, value):
+            vars(self)[name] = value
+
+        return property(read, write)
+
+    members = {name: watched(name) for name in ("as_sql", "opts")}
+    context.__class__ = type("MigrationContext", (type(context),), members)
+
+
+def _compiled(construct, dialect, parameters):
+    """A statement's text with its values in it, as the server would get it online."""
+    from sqlalchemy import text
+    from sqlalchemy.schema import DDLElement
+    from sqlalchemy.sql import visitors
+    from sqlalchemy.sql.elements import BindParameter
+
+    if isinstance(construct, str):
+        construct = text(construct)
+    if parameters:
+        raise NotRenderable("it gives parameters to execute()")
+    options = {}
+    if not isinstance(construct, DDLElement):
+        options["compile_kwargs"] = {"literal_binds": True}
+        for part in visitors.iterate(construct):
+            if isinstance(part, BindParameter) and part.required:
+                raise NotRenderable(f"it leaves the parameter :{part.key} without a value")
+    compiled = construct.compile(dialect=dialect, **options)
+    if getattr(compiled, "bind_names", None):
+        raise NotRenderable("it has values that cannot be written as SQL")
+    return str(compiled)
