@@ -99,13 +99,16 @@ public final class TargetTask: Sendable {
         sqlState: SQLState.invalidSchemaName,
         hint: "create it, or set tenancy.create_missing_schemas")
 
-    /// Why `plan` cannot be carried out by the SQL engine, before anything is touched.
+    /// Why `plan` cannot be carried out, before anything is touched.
     func objection(to plan: RevisionPlan) -> TenantFailure? {
         if operation == .stamp { return nil }
         for step in plan.steps {
             guard let revision = graph[step.revision] else { continue }
-            let script = step.direction == .up ? revision.upgrade : revision.downgrade
-            if script == nil { return noScript(revision, step.direction) }
+            if revision.script(step.direction) == nil,
+                revision.pythonReasons[step.direction] == nil
+            {
+                return noScript(revision, step.direction)
+            }
         }
         return nil
     }

@@ -39,7 +39,9 @@ WITH place AS (
     UNION ALL
     SELECT schema, 'schema' FROM place
 ), plain AS (
-    SELECT schema, replace(line, quote_ident(schema) || '.', '') AS line FROM fact
+    SELECT schema, replace(replace(
+        line, quote_ident(schema) || '.', ''), quote_literal(schema), 'its own') AS line
+    FROM fact
 )
 """
 

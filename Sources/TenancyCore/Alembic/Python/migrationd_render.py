@@ -120,7 +120,7 @@ class Recorder:
         try:
             getattr(revision.module, direction)()
         except (Exception, SystemExit) as error:
-            if self._reason is None:
+            if self._reason is None or isinstance(error, NotRenderable):
                 self._reason = _reason(error, revision.module.__file__)
         found, self._statements = self._statements, None
         return self._reason or found
@@ -161,6 +161,8 @@ def _reason(error, path):
             line = trace.tb_lineno
         trace = trace.tb_next
     text = str(error) if isinstance(error, NotRenderable) else protocol.describe(error)
+    if type(error).__name__ == "NoInspectionAvailable":
+        text = "it inspects the database"
     return f"{text} ({os.path.basename(path)}:{line})" if line else text
 
 
