@@ -223,7 +223,7 @@ extension OpenAPI {
         Schema.answer([
             "transactional": Schema.flag,
             "statements": Schema.list(
-                Schema.answer(["sql": Schema.text, "line": Schema.count])),
+                Schema.answer(["sql": Schema.text, "line": Schema.orNull(Schema.count)])),
         ]))
 
     private static let revisions: [(String, JSONValue)] = [
@@ -234,7 +234,11 @@ extension OpenAPI {
                 "depends_on": Schema.list(Schema.text),
                 "branch_labels": Schema.list(Schema.text), "message": Schema.orNull(Schema.text),
                 "is_head": Schema.flag, "is_base": Schema.flag, "transactional": Schema.flag,
-                "engine": Schema.words(Revision.Engine.self), "checksum": Schema.text,
+                "engine": Schema.words(Revision.Engine.self),
+                "python_reasons": Schema.answer([
+                    "upgrade": Schema.orNull(Schema.text), "downgrade": Schema.orNull(Schema.text),
+                ]),
+                "checksum": Schema.text,
             ])
         ),
         ("RevisionPage", Schema.page(of: "Revision")),

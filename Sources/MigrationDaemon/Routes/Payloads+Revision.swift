@@ -20,7 +20,12 @@ extension Revision {
             "message": JSONValue(message), "is_head": .bool(graph.heads.contains(id)),
             "is_base": .bool(downRevisions.isEmpty),
             "transactional": .bool(scripts.allSatisfy(\.isTransactional)),
-            "engine": .string(engine.rawValue), "checksum": .string(checksum),
+            "engine": .string(engine.rawValue),
+            "python_reasons": [
+                "upgrade": JSONValue(pythonReasons[.up]),
+                "downgrade": JSONValue(pythonReasons[.down]),
+            ],
+            "checksum": .string(checksum),
         ]
     }
 }
@@ -32,7 +37,9 @@ extension StepScript {
 }
 
 extension SQLStatement {
-    fileprivate var json: JSONValue { ["sql": .string(text), "line": JSONValue(line)] }
+    fileprivate var json: JSONValue {
+        ["sql": .string(textForPeople), "line": line > 0 ? JSONValue(line) : .null]
+    }
 }
 
 extension RevisionPlan {

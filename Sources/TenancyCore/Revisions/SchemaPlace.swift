@@ -29,6 +29,16 @@ enum SchemaPlace {
     }
 }
 
+extension SQLStatement {
+    /// The statement with `:tenant_schema`, as psql would name a variable, where a tenant's schema
+    /// goes.
+    public var textForPeople: String {
+        guard SchemaPlace.isIn(self) else { return text }
+        return text.replacing(String(SchemaPlace.identifier), with: ":\"tenant_schema\"")
+            .replacing(String(SchemaPlace.bare), with: ":tenant_schema")
+    }
+}
+
 extension StepScript {
     /// The script for a target with that schema, or without one.
     func placed(in schema: SchemaName?) -> StepScript {

@@ -1,0 +1,206 @@
+"""Alembic projects that misbehave: a clear failure of just what it concerns."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from harness.projects import write_env, write_project, write_revision
+from harness.waiting import eventually
+from test_alembic import alembic_config
+
+PYTHON_STEP = """
+op.get_bind().exec_driver_sql("SELECT 1").scalar()
+op.execute("CREATE TABLE {table} (id int)")
+"""
+
+
+def results(client, **request):
+    """Ends a job, and returns it with its results by tenant."""
+    job = client.run(**{"operation": "upgrade", "target": "heads", **request})
+    return job, client.results(job)
+
+
+def tables(fleet, schema):
+    return fleet.cluster.psql(
+        f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1",
+        fleet.app).split()
+
+
+def python_only(folder, steps=3):
+    """The same project as steps that only Alembic itself can run."""
+    write_project(folder, steps)
+    for number in range(1, steps + 1):
+        write_revision(
+            folder, f"r{number}", f"r{number - 1}" if number > 1 else None,
+            PYTHON_STEP.format(table=f"r{number}"), f'op.execute("DROP TABLE r{number}")')
+    return folder
+
+
+def test_sixty_tenants_all_through_python(fleet, start_daemon, tmp_path):
+    project = python_only(tmp_path / "project", 5)
+    fleet.add_schema_tenants(60)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job, ended = results(client, concurrency=10)
+    assert (job["state"], job["counts"]["succeeded"]) == ("succeeded", 60), job["first_errors"]
+    for tenant in fleet.tenants:
+        assert fleet.version_rows(tenant.schema) == ["r5"]
+        assert tables(fleet, tenant.schema) == ["alembic_version", "r1", "r2", "r3", "r4", "r5"]
+    assert tables(fleet, "public") == []
+    job, ended = results(client, operation="downgrade", target="base", concurrency=10)
+    assert job["counts"]["succeeded"] == 60, job["first_errors"]
+    assert tables(fleet, fleet.tenants[7].schema) == ["alembic_version"]
+
+
+def test_a_worker_that_is_killed_fails_its_tenant_only(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", """
+        schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar()
+        op.execute("CREATE TABLE r2 (id int)")
+        if schema == "tenant_s_000001":
+            op.execute("SELECT pg_sleep(600)")
+        """)
+    fleet.add_schema_tenants(6)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job = client.start(operation="upgrade", target="heads", max_attempts=1)
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)'" \
+        " AND application_name = 'migrationd-worker'"
+    eventually(lambda: fleet.cluster.psql(sleeping, fleet.app) == "1")
+    port = fleet.cluster.psql(
+        "SELECT client_port FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)'"
+        " AND application_name = 'migrationd-worker'", fleet.app)
+    os.kill(owner_of_port(int(port)), signal.SIGKILL)
+    job = client.finish(job)
+    ended = client.results(job)
+    assert job["counts"] == {**job["counts"], "succeeded": 5, "failed": 1}
+    failed = ended["s-000001"]
+    assert failed["error_detail"]["code"] == "python_died" and failed["error_detail"]["revision"] == "r2"
+    assert fleet.version_rows("tenant_s_000001") == ["r1"]
+    assert tables(fleet, "tenant_s_000001") == ["alembic_version", "r1"]
+    eventually(lambda: fleet.cluster.psql(sleeping, fleet.app) == "0")
+
+
+def owner_of_port(port):
+    """The process that a local TCP connection from `port` belongs to."""
+    lines = [line.split() for line in open("/proc/net/tcp").read().splitlines()[1:]]
+    socket = next(line[9] for line in lines if int(line[1].split(":")[1], 16) == port)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if f"socket:[{socket}]" in links:
+            return int(pid)
+    raise AssertionError(f"nobody has port {port}")
+
+
+@pytest.mark.parametrize("name, env, code, said", [
+    ("exit", {"online": "import sys; sys.exit(3)"}, "env_failed", "sys.exit(3)"),
+    ("raise", {"online": "raise RuntimeError('no vault today')"}, "env_failed", "no vault today"),
+    ("hard exit", {"online": "import os; os._exit(1)"}, "python_died", "ended in the middle"),
+    ("hang", {"online": "import time; time.sleep(3600)"}, "python_timeout", "too long"),
+])
+def test_an_env_that_fails_online(fleet, start_daemon, tmp_path, name, env, code, said):
+    project = python_only(tmp_path / "project", 2)
+    write_env(project, **env)
+    fleet.add_schema_tenants(2)
+    client = start_daemon(alembic_config(fleet, project, read_timeout_ms=4000)).client()
+    job, ended = results(client, max_attempts=1)
+    assert job["counts"]["failed"] == 2
+    for result in ended.values():
+        assert result["error_detail"]["code"] == code, result
+        assert said in result["error"]
+        assert tables(fleet, "tenant_s_000000") in ([], ["alembic_version"])
+
+
+def test_an_env_that_prints_is_not_in_the_way(fleet, start_daemon, tmp_path):
+    noise = """
+        import os, subprocess
+        print("x" * 100000)
+        os.write(1, b'{"event": "done"}\\n')
+        subprocess.run(["echo", "noise"])
+        """
+    project = python_only(tmp_path / "project", 2)
+    write_env(project, before=noise)
+    fleet.add_schema_tenants(3)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job, _ = results(client)
+    assert job["counts"]["succeeded"] == 3, job["first_errors"]
+
+
+def test_an_env_that_ignores_the_database_it_is_given(fleet, start_daemon, tmp_path):
+    project = python_only(tmp_path / "project", 1)
+    fleet.cluster.create_database(f"{fleet.name}_elsewhere")
+    elsewhere = fleet.cluster.url(f"{fleet.name}_elsewhere", "postgresql+psycopg2")
+    write_env(project, online=f"options['url'] = {elsewhere!r}; schema = None")
+    fleet.add_schema_tenants(2)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job, ended = results(client, max_attempts=1)
+    assert job["counts"]["failed"] == 2
+    assert {r["error_detail"]["code"] for r in ended.values()} == {"not_migrated", "version_rows_changed"}
+    assert fleet.version_rows("tenant_s_000000") == []
+
+
+def test_an_env_that_makes_its_tables_in_public(fleet, start_daemon, tmp_path):
+    project = python_only(tmp_path / "project", 1)
+    env = (project / "env.py").read_text()
+    (project / "env.py").write_text(env.replace("SET search_path TO", "SELECT 1 --"))
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job, ended = results(client, max_attempts=1)
+    assert ended["s-000000"]["error_detail"]["code"] == "wrong_schema", ended
+
+
+def check(config, folder):
+    """What `check-config` says of a configuration."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(config))
+    done = subprocess.run(
+        [os.environ["MIGRATIOND"], "check-config", "--config", str(file)],
+        capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_broken_projects_are_named_at_the_start(fleet, tmp_path):
+    project = write_project(tmp_path / "project")
+    config = alembic_config(fleet, project)
+    code, said = check(config, tmp_path)
+    assert code == 0 and "3 revisions" in said, said
+
+    write_revision(project, "r9", "gone", "pass")
+    code, said = check(config, tmp_path)
+    assert code == 1 and "gone" in said and "r9.py" in said, said
+
+    (project / "versions" / "r9.py").write_text("def upgrade(:\n")
+    (project / "versions" / "r8.py").write_text("raise RuntimeError('at import')\n")
+    code, said = check(config, tmp_path)
+    assert code == 1 and "SyntaxError" in said and "at import" in said, said
+
+    (project / "versions" / "r9.py").unlink()
+    (project / "versions" / "r8.py").unlink()
+    write_env(project, before="import nosuchmodule")
+    code, said = check(config, tmp_path)
+    assert code == 1 and "env.py" in said and "nosuchmodule" in said, said
+
+    config["migrations"]["python"] = "/nosuch/python"
+    code, said = check(config, tmp_path)
+    assert code == 1 and "/nosuch/python" in said, said
+
+    subprocess.run(["python3", "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    config["migrations"]["python"] = str(tmp_path / "bare" / "bin" / "python")
+    code, said = check(config, tmp_path)
+    assert code == 1 and "cannot import Alembic" in said, said
+
+
+def test_two_heads_need_heads(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 2)
+    write_revision(project, "r2b", "r1", 'op.execute("CREATE TABLE r2b (id int)")')
+    fleet.add_schema_tenants(2)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    answer = client.post("/v1/jobs", {"operation": "upgrade", "target": "head"})
+    assert answer.status == 422 and "heads" in answer.text
+    job, ended = results(client)
+    assert job["counts"]["succeeded"] == 2
+    assert fleet.version_rows("tenant_s_000000") == ["r2", "r2b"]
