@@ -43,7 +43,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: readmes(
-                "Alembic", "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions", "Status",
+                "Alembic", "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions",
+                "Status",
                 "Support", "Tenants"),
             // Carried in the binary, so that it needs no files beside it.
             resources: [.embedInCode("Alembic/Python")],
@@ -87,7 +88,7 @@ let package = Package(
             path: "Tests/CFailingPQ"),
         .testTarget(
             name: "TenancyCoreTests",
-            dependencies: ["TenancyCore", "TestSupport", "CFailingPQ"],
+            dependencies: ["ChildProcesses", "TenancyCore", "TestSupport", "CFailingPQ"],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",

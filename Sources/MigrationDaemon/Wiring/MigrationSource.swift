@@ -10,7 +10,8 @@ struct MigrationSource {
     init(_ migrations: DaemonConfig.Migrations) async throws(CommandFailure) {
         let load = Self.loader(migrations)
         do throws(FolderError) {
-            library = try await MigrationLibrary(source: migrations.source.rawValue, load: load.load)
+            library = try await MigrationLibrary(
+                source: migrations.source.rawValue, load: load.load)
         } catch {
             throw CommandFailure(.failure, "The migrations cannot be used:\n\(error)")
         }

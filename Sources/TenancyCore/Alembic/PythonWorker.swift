@@ -121,7 +121,8 @@ actor PythonWorker {
         }
     }
 
-    private func send(_ request: JSONValue, until deadline: Deadline) -> Result<JSONValue, Failure>? {
+    private func send(_ request: JSONValue, until deadline: Deadline) -> Result<JSONValue, Failure>?
+    {
         var rest = (request.rendered() + [UInt8(ascii: "\n")])[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }

@@ -120,7 +120,11 @@ extension TargetAttempt {
             var relations = Relations()
             for row in rows {
                 guard let name = row[1] else { continue }
-                if row[0] == "t" { relations.own.insert(name) } else { relations.shared.insert(name) }
+                if row[0] == "t" {
+                    relations.own.insert(name)
+                } else {
+                    relations.shared.insert(name)
+                }
             }
             return relations
         } catch {

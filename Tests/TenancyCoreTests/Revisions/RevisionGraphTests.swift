@@ -9,7 +9,8 @@ struct RevisionGraphTests {
         try RevisionGraph([
             Revision(id: "a1", upgrade: script("a"), downgrade: script("-a")),
             Revision(id: "b1", downRevisions: ["a1"], upgrade: script("b"), file: "b.sql"),
-            Revision(id: "c1", downRevisions: ["a1"], pythonReasons: [.up: "reads", .down: "reads"]),
+            Revision(
+                id: "c1", downRevisions: ["a1"], pythonReasons: [.up: "reads", .down: "reads"]),
             Revision(id: "d1", downRevisions: ["b1", "c1"], branchLabels: ["main"]),
             Revision(id: "e1", dependsOn: ["b1"], upgrade: script("e")),
         ])

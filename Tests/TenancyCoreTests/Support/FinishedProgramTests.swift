@@ -1,0 +1,70 @@
+import ChildProcesses
+import Testing
+
+@Suite("Programs that run to their end")
+struct FinishedProgramTests {
+    private func shell(
+        _ script: String, input: String = "", files: [String] = [],
+        limits: FinishedProgram.Limits = FinishedProgram.Limits()
+    ) async throws(FinishedProgram.Failure) -> FinishedProgram {
+        try await FinishedProgram.run(
+            ["/bin/sh", "-c", script], input: Array(input.utf8),
+            files: files.map { Array($0.utf8) }, environment: ["GREETING=hello"],
+            directory: "/usr", limits: limits)
+    }
+
+    @Test func aProgramGetsItsInputItsFilesItsEnvironmentAndNothingElse() async throws {
+        let program = try await shell(
+            "cat; cat <&3; cat <&4; echo $GREETING $HOME; pwd; ls /proc/self/fd | wc -l; exit 3",
+            input: "in ", files: ["three ", "four "])
+        #expect(ChildProcess.ending(program.status) == "exit code 3")
+        // 0 to 4, and the folder that ls reads.
+        #expect(
+            String(decoding: program.output, as: UTF8.self)
+                == "in three four hello\n/usr\n6\n")
+    }
+
+    @Test func theLastLinesOfAnErrorAreKept() async throws {
+        let program = try await shell(
+            "seq 1 100000 >&2", limits: FinishedProgram.Limits(errorBytes: 20))
+        #expect(program.errorTail.hasSuffix("99999\n100000"))
+        #expect(program.errorTail.utf8.count <= 20)
+    }
+
+    @Test func aProgramThatTakesTooLongIsKilledWithItsChildren() async throws {
+        let limits = FinishedProgram.Limits(time: .milliseconds(300))
+        let failure = await #expect(throws: FinishedProgram.Failure.self) {
+            try await shell("echo waiting >&2; sleep 1000 & wait", limits: limits)
+        }
+        #expect(failure == .timedOut(errorTail: "waiting"))
+    }
+
+    @Test func aCancelledWaitKillsTheProgram() async throws {
+        let running = Task { () -> FinishedProgram.Failure? in
+            do throws(FinishedProgram.Failure) {
+                _ = try await shell("sleep 1000")
+                return nil
+            } catch {
+                return error
+            }
+        }
+        running.cancel()
+        #expect(await running.value == .cancelled)
+    }
+
+    @Test func moreOutputThanAllowedIsNoAnswer() async throws {
+        let failure = await #expect(throws: FinishedProgram.Failure.self) {
+            try await shell("seq 1 1000", limits: FinishedProgram.Limits(outputBytes: 100))
+        }
+        #expect(failure == .tooMuchOutput(bytes: 3_893))
+    }
+
+    @Test func aProgramThatIsNotThereIsNamed() async throws {
+        let failure = await #expect(throws: FinishedProgram.Failure.self) {
+            try await FinishedProgram.run(["/nosuch/program"])
+        }
+        #expect(
+            failure
+                == .notStarted(SystemError(call: "start", path: "/nosuch/program", code: 2)))
+    }
+}
