@@ -15,7 +15,7 @@ struct Migrationd: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Demo.self, CheckConfig.self, Plan.self, JobCommand.self,
+            Serve.self, Demo.self, CheckConfig.self, Plan.self, Verify.self, JobCommand.self,
             TenantCommand.self,
         ])
 

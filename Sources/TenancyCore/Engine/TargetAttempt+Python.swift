@@ -4,8 +4,6 @@
 /// nothing else. What the worker says of its success is not believed: the version rows are read
 /// afterwards, and where they do not prove the step, it has failed.
 extension TargetAttempt {
-    /// Added to a statement's bound, since a worker does more than wait for its statement.
-    private static let grace = Duration.seconds(10)
     /// A lock that nobody waits for, and a reading of a catalogue.
     private static let patience = Duration.seconds(30)
 
@@ -28,14 +26,12 @@ extension TargetAttempt {
         let before = try await relations(connection)
         let answer: Result<JSONValue, TenantFailure>
         do throws(TenantFailure) {
-            let timeout = engine.options.session.statementTimeoutMilliseconds
             answer = .success(
-                try await pool.perform(
-                    request(planned, pool.project),
-                    PythonWorker.Patience(
-                        beginning: pool.project.options.timeout,
-                        statement: timeout == 0
-                            ? nil : .milliseconds(timeout) + TargetAttempt.grace)))
+                try await pool.run(
+                    PythonStep(
+                        planned: planned, rows: state.revisions, target: target,
+                        tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
+                        session: engine.options.session)))
         } catch {
             answer = .failure(error)
         }
@@ -84,24 +80,6 @@ extension TargetAttempt {
         failure.message = target.connection.scrubbed(failure.message)
         failure.statement = failure.statement.map(target.connection.scrubbed)
         return failure
-    }
-
-    private func request(_ planned: PlannedStep, _ project: AlembicProject) -> JSONValue {
-        let session = engine.options.session
-        let table = engine.task.versionTable
-        return [
-            "id": 1, "config_file": .string(project.configFile), "name": "alembic",
-            "url": .string((target.direct ?? target.connection).driverURL),
-            "schema": JSONValue(target.schema?.text),
-            "tenant": JSONValue(tenants.first?.identifier), "action": "step",
-            "direction": planned.direction == .up ? "upgrade" : "downgrade",
-            "revision": .string(planned.revision),
-            "expected_rows": JSONValue(state.revisions),
-            "version_table": .string(table.name),
-            "version_table_schema": JSONValue(table.schema ?? target.schema?.text),
-            "lock_timeout_ms": JSONValue(session.lockTimeoutMilliseconds),
-            "statement_timeout_ms": JSONValue(session.statementTimeoutMilliseconds),
-        ]
     }
 
     /// The tables of the tenant's schema and of the one that an env.py falls back to.
@@ -166,7 +144,7 @@ extension TenantFailure {
         hint: "env.py must set search_path to the schema that it is given; see docs/alembic.md")
 
     /// What a worker reports.
-    fileprivate init(worker answer: JSONValue) {
+    init(worker answer: JSONValue) {
         let state = answer["sqlstate"]?.stringValue
         let traceback = ExportDocument.strings(answer["traceback"])
         self.init(

@@ -11,6 +11,8 @@ public final class TargetTask: Sendable {
     public let dryRun: DryRun
     public let createMissingSchemas: Bool
     public let versionTable: VersionTableName
+    /// Most steps of a plan that are carried out; `nil` for all.
+    let stepLimit: Int?
     /// Whether the target is counted from where each tenant stands, such as `-1`.
     public let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
@@ -20,7 +22,8 @@ public final class TargetTask: Sendable {
 
     public init(
         operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
-        createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard
+        createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard,
+        stepLimit: Int? = nil
     ) {
         self.operation = operation
         self.target = target
@@ -28,6 +31,7 @@ public final class TargetTask: Sendable {
         self.dryRun = dryRun
         self.createMissingSchemas = createMissingSchemas
         self.versionTable = versionTable
+        self.stepLimit = stepLimit
         do throws(RevisionError) {
             let resolved = try graph.resolvedTarget(operation.revisionOperation, target)
             isRelative = operation != .check && resolved == nil
@@ -56,6 +60,15 @@ public final class TargetTask: Sendable {
     }
 
     private func makePlan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
+        let plan = try wholePlan(from: rows)
+        guard let stepLimit, plan.steps.count > stepLimit else { return plan }
+        let steps = Array(plan.steps.prefix(stepLimit))
+        return RevisionPlan(
+            steps: steps, result: steps.reduce(rows) { $1.applied(to: $0) },
+            warnings: plan.warnings)
+    }
+
+    private func wholePlan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
         switch operation {
         case .upgrade: return try graph.upgrade(to: target, from: rows)
         case .downgrade: return try graph.downgrade(to: target, from: rows)

@@ -16,6 +16,7 @@ TRACEBACK_LINES = 12
 MESSAGE_LENGTH = 1000
 OLDEST_ALEMBIC = (1, 8)
 OLDEST_SQLALCHEMY = (1, 4)
+DRIVERS = ("psycopg2", "psycopg", "pg8000")
 
 
 class Failure(Exception):
@@ -213,9 +214,27 @@ class Address(typing.NamedTuple):
         return {name: value for value, each in names if value for name in each}
 
 
-def sqlalchemy_url(url):
-    """The URL as SQLAlchemy wants it, which knows `postgresql` but not `postgres`."""
-    return re.sub(r"^postgres(?=\+|:)", "postgresql", url)
+def sqlalchemy_url(url, own=None):
+    """The URL as SQLAlchemy wants it, which knows `postgresql` but not `postgres`.
+
+    Without a driver it gets the one of `own`, the project's URL; else it means SQLAlchemy's standard
+    one, or another one where that is not installed.
+    """
+    from sqlalchemy.engine import make_url
+
+    url = re.sub(r"^postgres(?=\+|:)", "postgresql", url)
+    if url.startswith("postgresql:"):
+        drivers = re.findall(r"^postgresql\+(\w+):", own or "")
+        schemes = [f"postgresql+{driver}" for driver in (*drivers, *DRIVERS)]
+        schemes.insert(len(drivers), "postgresql")
+        for scheme in schemes:
+            dialect = make_url(f"{scheme}://").get_dialect()
+            try:
+                (getattr(dialect, "import_dbapi", None) or dialect.dbapi)()
+            except ImportError:
+                continue
+            return url.replace("postgresql", scheme, 1)
+    return url
 
 
 def load_config(config_file, name, address, arguments=None):
@@ -226,7 +245,8 @@ def load_config(config_file, name, address, arguments=None):
     from argparse import Namespace
 
     config = _read_config(config_file, name)
-    address = address._replace(url=sqlalchemy_url(address.url))
+    own = config.file_config.get(name, "sqlalchemy.url", raw=True, fallback=None)
+    address = address._replace(url=sqlalchemy_url(address.url, own))
     settings = address.settings()
     config.attributes.update(settings)
     given = [f"{key}={value}" for key, value in settings.items()]

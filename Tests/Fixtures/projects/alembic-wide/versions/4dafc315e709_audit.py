@@ -61,7 +61,7 @@ def upgrade():
         " FOR EACH ROW EXECUTE FUNCTION note_change()")
     op.execute(
         "CREATE TRIGGER note_meters AFTER UPDATE ON meters FOR EACH ROW"
-        " WHEN (OLD.serial IS DISTINCT FROM NEW.serial) EXECUTE FUNCTION note_change()")
+        " WHEN (OLD.account_id IS DISTINCT FROM NEW.account_id) EXECUTE FUNCTION note_change()")
     op.execute("UPDATE accounts SET discount = discount + 1 WHERE discount < 50")
     op.execute("COMMENT ON FUNCTION used(integer) IS 'the meter''s own; 100% of it'")
 

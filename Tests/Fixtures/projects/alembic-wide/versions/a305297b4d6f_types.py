@@ -27,9 +27,10 @@ def upgrade():
         postgresql_using="since::timestamp AT TIME ZONE 'UTC'")
     op.alter_column(
         "messages", "tags", existing_type=sa.ARRAY(sa.Text), server_default=None,
-        type_=sa.Text, postgresql_using="array_to_string(tags, '; %')")
+        type_=sa.Text, postgresql_using="array_to_string(tags, '; ')")
     op.alter_column("messages", "tags", server_default="it's; 100%", nullable=True)
-    op.alter_column("messages", "due", type_=sa.SmallInteger, server_default=None,
+    op.alter_column("messages", "due", server_default=None)
+    op.alter_column("messages", "due", type_=sa.SmallInteger,
                     postgresql_using="CASE WHEN due THEN 1 WHEN NOT due THEN 0 END")
     op.alter_column("messages", "due", server_default=sa.text("(-1)"))
 
@@ -41,7 +42,7 @@ def downgrade():
     op.alter_column("messages", "tags", server_default=None)
     op.alter_column(
         "messages", "tags", existing_type=sa.Text, type_=sa.ARRAY(sa.Text), nullable=False,
-        postgresql_using="string_to_array(tags, '; %')")
+        postgresql_using="string_to_array(tags, '; ')")
     op.alter_column("messages", "tags", server_default="{}")
     op.alter_column(
         "accounts", "since", existing_type=sa.TIMESTAMP(timezone=True), type_=sa.Date,

@@ -28,11 +28,15 @@ def upgrade():
     op.execute("ALTER TABLE archived_readings SET (autovacuum_enabled = false)")
     op.execute("ALTER TABLE archived_readings ALTER COLUMN kwh SET STATISTICS 500")
     op.execute(HEAVIEST)
-    op.alter_column("accounts", "id", server_default=sa.Identity(always=False, increment=5))
+    op.alter_column(
+        "accounts", "id", server_default=sa.Identity(always=False, increment=5),
+        existing_server_default=sa.Identity(always=True, increment=1))
 
 
 def downgrade():
-    op.alter_column("accounts", "id", server_default=sa.Identity(always=True, increment=1))
+    op.alter_column(
+        "accounts", "id", server_default=sa.Identity(always=True, increment=1),
+        existing_server_default=sa.Identity(always=False, increment=5))
     op.execute("DROP FUNCTION heaviest(numeric)")
     op.execute("ALTER TABLE archived_readings ALTER COLUMN kwh SET STATISTICS -1")
     op.execute("ALTER TABLE archived_readings RESET (autovacuum_enabled)")
