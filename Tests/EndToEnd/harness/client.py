@@ -101,6 +101,12 @@ class Client:
     def run(self, **request):
         return self.finish(self.start(**request))
 
+    def metric(self, name):
+        """A metric by its name and labels as they are written; 0 while it is not there."""
+        lines = self.get("/metrics").expect(200).text.split("\n")
+        values = [line.rsplit(" ", 1)[1] for line in lines if line.rsplit(" ", 1)[0] == name]
+        return float(values[0]) if values else 0.0
+
     def results(self, job):
         """All results of a job by tenant id."""
         path = f"/v1/jobs/{job['id']}/tenants"

@@ -97,6 +97,19 @@ class Cluster:
 
     def start(self):
         """Starts the server and waits until it accepts connections."""
+        self.launch()
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        """Waits until the server accepts connections."""
+        deadline = time.monotonic() + 60
+        while not self.is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{self.log()[-2000:]}")
+            time.sleep(0.02)
+
+    def launch(self):
+        """Starts the server and does not wait for it."""
         options = ["-D", self.folder / "data", "-k", self.folder, "-p", self.port]
         options += ["-c", "listen_addresses=127.0.0.1"]
         for name, value in self.settings.items():
@@ -107,18 +120,16 @@ class Cluster:
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 60
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL does not start:\n{self.log()[-2000:]}")
-            time.sleep(0.02)
 
-    def _is_ready(self):
+    def is_ready(self):
+        """Whether it accepts connections, as a standby does in hot standby."""
         try:
             lines = (self.folder / "data" / "postmaster.pid").read_text().split("\n")
         except FileNotFoundError:
             return False
-        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+        if len(lines) <= 7 or lines[0] != str(self.pid):
+            return False
+        return lines[7].strip() in ("ready", "standby")
 
     @property
     def pid(self):
