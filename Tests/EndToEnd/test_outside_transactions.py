@@ -205,3 +205,23 @@ def test_a_held_table_delays_its_tenant_alone_and_the_holder_is_named(journal, s
     assert job["state"] == "succeeded", job["first_errors"]
     result = client.results(job)[held.id]
     assert result["attempts"] > 1 and result["error"] is None
+
+
+def test_the_progress_of_an_index_build_is_shown(indexed, start_daemon):
+    indexed.add_schema_tenants(1)
+    client = start_daemon(indexed.config()).client()
+    assert client.run(operation="upgrade", target="b001")["state"] == "succeeded"
+    writer = psycopg2.connect(indexed.cluster.url(indexed.app))
+    writer.cursor().execute(f"UPDATE {indexed.tenants[0].schema}.items SET x = x WHERE id = 1")
+    job = client.start(operation="upgrade")
+
+    def shown():
+        return client.results(job)["s-000000"]["progress"]
+
+    progress = eventually(shown)
+    assert progress["phase"] == "waiting for writers before build"
+    assert (progress["unit"], progress["done"], progress["total"]) == ("lockers", 0, 1)
+    writer.rollback()
+    writer.close()
+    assert client.finish(job)["state"] == "succeeded"
+    assert shown() is None
