@@ -1,5 +1,6 @@
 """Alembic projects as they are: the daemon's result is Alembic's own, tenant by tenant."""
 
+import json
 import subprocess
 import sys
 
@@ -133,3 +134,12 @@ def verify(folder, fleet):
          sys.executable, "--database-url", fleet.cluster.url(fleet.app, "postgresql+psycopg2")],
         capture_output=True, text=True)
     return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def test_a_plan_of_a_project_needs_no_database():
+    project = AlembicProject(PROJECTS / "alembic-heads")
+    done = subprocess.run(
+        [daemon_binary(), "plan", "--migrations", project.file, "--python", sys.executable,
+         "--target", "heads", "--json"], capture_output=True, text=True)
+    steps = [step["revision"] for step in json.loads(done.stdout)["steps"]]
+    assert steps == [revision for way, revision in project.plan() if way == "upgrade"]

@@ -6,8 +6,11 @@ struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows the steps from some version rows to a target; touches no database.")
 
-    @Option(help: "A folder of SQL files, or a .json document with a graph.")
+    @Option(help: "A folder of SQL files, an alembic.ini, or a .json document with a graph.")
     var migrations: String?
+
+    @Option(help: "The Python that has Alembic and what the project imports.")
+    var python = "python3"
 
     @Option(help: "upgrade, downgrade or stamp.", transform: Self.operation)
     var operation = RevisionOperation.upgrade
@@ -36,7 +39,7 @@ struct Plan: AsyncParsableCommand {
             return StandardStream.output.writeLine(answers.renderedString())
         }
         do throws(PlanFailure) {
-            let graph = try Self.graph(migrations)
+            let graph = try await Self.graph(migrations, python: python)
             let target = target ?? PlanQuestion.defaultTarget(operation)
             let plan = try Self.plan(graph, operation, target, from: rows)
             StandardStream.output.writeLine(
@@ -59,8 +62,14 @@ struct Plan: AsyncParsableCommand {
 
     private var rows: [String] { current.split(separator: ",").map(String.init) }
 
-    private static func graph(_ path: String) throws(PlanFailure) -> RevisionGraph {
+    private static func graph(
+        _ path: String, python: String
+    ) async throws(PlanFailure) -> RevisionGraph {
         do {
+            if path.hasSuffix(".ini") {
+                let project = AlembicProject(AlembicProject.Options(path: path, python: python))
+                return try await project.load().graph
+            }
             guard path.hasSuffix(".json") else { return try SQLFolder.load(path: path).graph }
             return try RevisionGraph(GraphDocument.revisions(parse(Files.read(path))))
         } catch let error as RevisionError {

@@ -6,7 +6,8 @@ internal import TenancyCore
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compares the replay of an Alembic project with Alembic's own result.",
-        discussion: "Every step, up to the heads and down to the bases, in a private PostgreSQL or in "
+        discussion:
+            "Every step, up to the heads and down to the bases, in a private PostgreSQL or in "
             + "the database that --database-url names; prints what differs, object by object.")
 
     @Option(help: "The project's alembic.ini, or its folder.")

@@ -34,6 +34,11 @@ public final class AlembicProject: Sendable {
     private let known = Mutex<JSONValue?>(nil)
 
     public init(_ options: Options) {
+        var options = options
+        // Python starts in the project's folder, and a path may be relative to ours.
+        if options.python.contains("/") {
+            options.python = URL(filePath: options.python).standardizedFileURL.path
+        }
         self.options = options
         let path = URL(filePath: options.path).standardizedFileURL.path
         var isFolder = false

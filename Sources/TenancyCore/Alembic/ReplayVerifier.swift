@@ -27,7 +27,9 @@ public struct ReplayVerifier: Sendable {
     private let session = SessionSettings(
         lockTimeoutMilliseconds: 10_000, statementTimeoutMilliseconds: 0)
 
-    /// - Parameter connection: a database in which three schemas may be made, and dropped again.
+    /// Loads the project; `connection` leads to a database in which three schemas may be made.
+    ///
+    /// - Throws: `Failure.migrations` for a project that cannot be read.
     public init(
         project: AlembicProject, connection: ConnectionParameters
     ) async throws(Failure) {

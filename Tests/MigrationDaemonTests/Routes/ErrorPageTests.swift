@@ -47,6 +47,11 @@ import Testing
             words(
                 in: try source("Engine/FailureDescription.swift"), after: ":",
                 from: "func code(ofState", to: "func hint(ofState"))
+        known.formUnion(words(in: try source("Alembic/PythonPool.swift"), after: "code:"))
+        known.formUnion(
+            words(
+                in: try source("Engine/TargetAttempt+Python.swift"), after: ":",
+                from: "func code(ofKind"))
         known.formUnion(
             words(
                 in: try source("Tenants/Placement.swift"), after: ":", from: "public var code",
