@@ -207,3 +207,26 @@ def test_two_heads_need_heads(fleet, start_daemon, tmp_path):
     job, ended = results(client)
     assert job["counts"]["succeeded"] == 2
     assert fleet.version_rows("tenant_s_000000") == ["r2", "r2b"]
+
+
+def test_an_immediate_cancel_ends_a_worker_and_rolls_back(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", """
+        op.get_bind().exec_driver_sql("SELECT 1").scalar()
+        op.execute("CREATE TABLE r2 (id int)")
+        op.execute("SELECT pg_sleep(600)")
+        """)
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job = client.start(operation="upgrade", target="heads")
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)'" \
+        " AND application_name = 'migrationd-worker'"
+    eventually(lambda: fleet.cluster.psql(sleeping, fleet.app) == "1")
+    client.post(f"/v1/jobs/{job['id']}/cancel", {"mode": "immediate"}).expect(200)
+    ended = client.finish(job, within=20)
+    assert (ended["state"], ended["counts"]["cancelled"]) == ("cancelled", 1)
+    eventually(lambda: fleet.cluster.psql(sleeping, fleet.app) == "0")
+    assert fleet.version_rows("tenant_s_000000") == ["r1"]
+    assert tables(fleet, "tenant_s_000000") == ["alembic_version", "r1"]
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    eventually(lambda: fleet.cluster.psql(locks, fleet.app) == "0")
