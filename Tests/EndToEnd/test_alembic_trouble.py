@@ -197,6 +197,22 @@ def test_broken_projects_are_named_at_the_start(fleet, tmp_path):
     assert code == 1 and "cannot import Alembic" in said, said
 
 
+def test_a_rendered_project_is_kept_over_restarts(fleet, tmp_path):
+    project = write_project(tmp_path / "project")
+    config = alembic_config(fleet, project, cache_folder=str(tmp_path / "cache"))
+    assert check(config, tmp_path)[0] == 0
+    [kept] = (tmp_path / "cache").iterdir()
+    written = kept.stat().st_mtime_ns
+    code, said = check(config, tmp_path)
+    assert (code, kept.stat().st_mtime_ns) == (0, written), said
+    write_revision(project, "r4", "r3", "pass")
+    code, said = check(config, tmp_path)
+    assert code == 0 and "4 revisions" in said and kept.stat().st_mtime_ns > written
+    kept.write_text("{broken")
+    code, said = check(config, tmp_path)
+    assert code == 0 and "4 revisions" in said
+
+
 def test_two_heads_need_heads(fleet, start_daemon, tmp_path):
     project = write_project(tmp_path / "project", 2)
     write_revision(project, "r2b", "r1", 'op.execute("CREATE TABLE r2b (id int)")')
@@ -230,3 +246,26 @@ def test_an_immediate_cancel_ends_a_worker_and_rolls_back(fleet, start_daemon, t
     assert tables(fleet, "tenant_s_000000") == ["alembic_version", "r1"]
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
     eventually(lambda: fleet.cluster.psql(locks, fleet.app) == "0")
+
+
+def test_a_reload_reaches_the_workers_too(fleet, start_daemon, tmp_path):
+    """A module of the project that has changed is not the one that a worker has imported before."""
+    project = write_project(tmp_path / "project", 1)
+    (project / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    module = project / "shop_names.py"
+    for number, name in ((2, "first"), (3, "second")):
+        module.write_text(f'TABLE = "{name}"\n' + "#" * number)
+        write_revision(project, f"r{number}", f"r{number - 1}", """
+            import shop_names
+            op.get_bind().exec_driver_sql("SELECT 1").scalar()
+            op.execute(f"CREATE TABLE {shop_names.TABLE} (id int)")
+            """)
+        if number == 2:
+            fleet.add_schema_tenants(1)
+            client = start_daemon(alembic_config(fleet, project)).client()
+        else:
+            client.post("/v1/revisions/reload").expect(200)
+        job, _ = results(client)
+        assert job["state"] == "succeeded", job["first_errors"]
+    assert tables(fleet, "tenant_s_000000") == ["alembic_version", "first", "r1", "second"]

@@ -9,6 +9,8 @@ public actor PythonPool {
     /// Bounds the workers, as it bounds connections to a server.
     private let places: ServerSlots
     private var idle: [PythonWorker] = []
+    /// Counts up whenever workers are to begin anew.
+    private var generation = 0
 
     public init(project: AlembicProject, workers: Int) {
         self.project = project
@@ -29,9 +31,12 @@ public actor PythonPool {
         let result: Result<JSONValue, PythonWorker.Failure>
         do throws(PythonWorker.Failure) {
             let worker = try await takeWorker()
+            let begun = generation
             do throws(PythonWorker.Failure) {
                 let answer = try await worker.perform(request, patience)
-                if answer["retiring"]?.boolValue == true { await worker.kill() }
+                if answer["retiring"]?.boolValue == true || begun != generation {
+                    await worker.kill()
+                }
                 if await worker.isUsable { idle.append(worker) }
                 result = .success(answer)
             } catch {
@@ -48,8 +53,10 @@ public actor PythonPool {
         }
     }
 
-    /// Ends the workers that have nothing to do: the next ones read the project anew.
-    public func retireIdle() async {
+    /// Ends the workers that have nothing to do, and the others after their step: the next ones read
+    /// the project anew.
+    public func retire() async {
+        generation += 1
         let workers = idle
         idle = []
         for worker in workers { await worker.kill() }

@@ -64,7 +64,7 @@ public struct ReplayVerifier: Sendable {
         }
         await worker.close()
         await looking.close()
-        await python.retireIdle()
+        await python.retire()
         try result.get()
     }
 
