@@ -107,7 +107,7 @@ def test_an_env_that_fails_online(fleet, start_daemon, tmp_path, name, env, code
     project = python_only(tmp_path / "project", 2)
     write_env(project, **env)
     fleet.add_schema_tenants(2)
-    client = start_daemon(alembic_config(fleet, project, read_timeout_ms=4000)).client()
+    client = start_daemon(alembic_config(fleet, project, read_timeout_ms=15_000)).client()
     job, ended = results(client, max_attempts=1)
     assert job["counts"]["failed"] == 2
     for result in ended.values():

@@ -35,9 +35,10 @@ extension TargetAttempt {
         } catch {
             answer = .failure(error)
         }
+        // Until the rows are read again, they may be those before the step or after it.
+        isCertain = false
         if Task.isCancelled {
             await connection.close()
-            isCertain = false
             throw .cancelled
         }
         let after = try await relations(connection)
@@ -53,15 +54,16 @@ extension TargetAttempt {
         let expected = progress.states[progress.position + 1]
         let found = try await read()
         if Set(found.revisions) == expected {
+            isCertain = true
             didCommit(1)
             if hasStrayed { throw .failed(failure(planned, .wrongSchema)) }
             return
         }
         guard found.revisions.sorted() == progress.expectedRows else {
-            isCertain = false
             try adopt(found)
             return
         }
+        isCertain = true
         switch answer {
         case .success(let answer):
             let event = answer["event"]?.stringValue
@@ -106,6 +108,8 @@ extension TargetAttempt {
             }
             return relations
         } catch {
+            // The transaction that holds the lock must not stay open.
+            await rollBack(connection)
             throw Stop(error)
         }
     }
