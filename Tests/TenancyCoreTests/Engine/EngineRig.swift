@@ -167,6 +167,12 @@ extension TestDatabase {
         return Int(text.filter(\.isNumber)) ?? -1
     }
 
+    /// Ends the sessions that sleep in a statement of this database; the server has others.
+    static let terminateSleepers = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep'
+        """
+
     /// Waits until a client of this database sleeps in a statement (`pg_sleep`).
     func sleeps() async throws -> Bool {
         try await shows("wait_event = 'PgSleep'")

@@ -92,11 +92,6 @@ import Testing
         ])
     }
 
-    private static let terminate = """
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event = 'PgSleep'
-        """
-
     @Test(
         "a backend that is terminated in mid message is settled by the rows, and the plan goes on")
     func terminated() async throws {
@@ -104,7 +99,7 @@ import Testing
             try await rig.database.psql("CREATE SEQUENCE runs")
             async let attempt = rig.attempt(task(.upgrade, "head", slowOnce()))
             #expect(try await rig.database.sleeps())
-            try await rig.database.psql(SQLEngineTroubleTests.terminate)
+            try await rig.database.psql(TestDatabase.terminateSleepers)
             let (outcome, _) = try await attempt
             #expect(outcome.state == .succeeded)
             #expect(outcome.steps == 3 && outcome.toRevisions == ["r3"])
@@ -119,7 +114,7 @@ import Testing
             _ = try await rig.apply(task(.upgrade, "r1", slowOnce()))
             async let attempt = rig.attempt(task(.upgrade, "head", slowOnce()))
             #expect(try await rig.database.sleeps())
-            try await rig.database.psql(SQLEngineTroubleTests.terminate)
+            try await rig.database.psql(TestDatabase.terminateSleepers)
             var (outcome, work) = try await attempt
             #expect(outcome.failure?.code == "connection_lost")
             #expect(outcome.failure?.isRetryable == true)

@@ -105,8 +105,7 @@ import Testing
                 async let running = rig.apply(task(.upgrade, "head", slow))
                 #expect(try await rig.database.sleeps())
                 try await rig.database.psql(
-                    "UPDATE public.pace SET \(haste); SELECT pg_terminate_backend(pid) "
-                        + "FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                    "UPDATE public.pace SET \(haste); " + TestDatabase.terminateSleepers)
                 let outcome = try await running
                 #expect(outcome.state == .failed && outcome.failure?.isRetryable == true)
             }
@@ -169,9 +168,7 @@ import Testing
             ])
             async let running = rig.apply(task(.upgrade, "head", graph))
             #expect(try await rig.database.sleeps())
-            try await rig.database.psql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    + "WHERE wait_event = 'PgSleep'")
+            try await rig.database.psql(TestDatabase.terminateSleepers)
             let lost = try await running
             #expect(lost.state == .failed && lost.failure?.isRetryable == true)
             for _ in 0..<2 {
