@@ -4,64 +4,17 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from harness import catalogue
 from harness.alembic import PROJECTS, AlembicProject
+from harness.alembic_fleet import alembic_config, all_equal, moved, projects, reference
 from harness.daemon import daemon_binary
-from harness.fleet import Tenant
 from harness.projects import write_project, write_revision
 
-NAMES = ["alembic-shop", "alembic-heads", "alembic-wide"]
 TENANTS, CONCURRENCY = 50, 8
 
 
-def alembic_config(fleet, folder, **migrations):
-    """The fleet's configuration for an Alembic project, with the driver that its env.py has."""
-    return fleet.config(
-        migrations={
-            "source": "alembic", "path": str(folder), "python": sys.executable, **migrations},
-        tenancy={"database_url": fleet.cluster.url(fleet.app, "postgresql+psycopg2")})
-
-
-def reference(fleet, project, *commands):
-    """The digest and version rows of a schema that Alembic itself has migrated."""
-    fleet.cluster.psql("CREATE SCHEMA IF NOT EXISTS tenant_reference", fleet.app)
-    place = {"url": fleet.cluster.url(fleet.app, "postgresql+psycopg2"),
-             "schema": "tenant_reference"}
-    for command, target in commands:
-        project.run(command, target, **place)
-    table = fleet.cluster.psql(
-        "SELECT table_name FROM information_schema.columns"
-        " WHERE table_schema = 'tenant_reference' AND column_name = 'version_num'", fleet.app)
-    return fleet.cluster.psql(
-        f"SELECT version_num FROM tenant_reference.{table}", fleet.app).split()
-
-
-def all_equal(fleet):
-    """Every tenant's schema holds what the reference holds."""
-    digests = catalogue.digests(fleet.cluster, fleet.app, r"tenant\_%")
-    assert len(digests) == len(fleet.tenants) + 1
-    odd = [schema for schema, digest in digests.items()
-           if digest != digests["tenant_reference"]]
-    if odd:
-        facts = [catalogue.facts(fleet.cluster, fleet.app, schema).split("\n")
-                 for schema in ("tenant_reference", odd[0])]
-        pytest.fail(f"{len(odd)} differ, {odd[0]}: {sorted(set(facts[0]) ^ set(facts[1]))[:10]}")
-
-
-def moved(client, expected, **request):
-    """Runs a job that must succeed everywhere and leave these version rows."""
-    job = client.run(**request)
-    assert job["state"] == "succeeded", job["first_errors"]
-    results = client.results(job).values()
-    assert {r["state"] for r in results} == {"succeeded"}
-    assert {tuple(sorted(r["to_revisions"])) for r in results} == {tuple(sorted(expected))}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_fleet_goes_up_and_down_as_with_alembic(fleet, start_daemon, name):
-    project = AlembicProject(PROJECTS / name)
+@projects()
+def test_a_fleet_goes_up_and_down_as_with_alembic(fleet, start_daemon, project):
     fleet.add_schema_tenants(TENANTS)
     client = start_daemon(alembic_config(fleet, project.folder)).client()
 
@@ -89,26 +42,37 @@ def test_step_by_step_is_the_same(fleet, start_daemon):
     all_equal(fleet)
 
 
-def test_tenants_with_a_database_each(fleet, start_daemon):
-    project = AlembicProject(PROJECTS / "alembic-shop")
-    names = [f"{fleet.name}_own_{n}" for n in range(4)]
-    for name in names:
-        fleet.cluster.create_database(name)
-    urls = [fleet.cluster.url(name, "postgresql+psycopg2") for name in names]
-    fleet.add(*[
-        Tenant(id=f"d-{n}", identifier=f"own-{n}", isolation_strategy="database",
-               database_url=url) for n, url in enumerate(urls[:3])])
+@projects()
+def test_tenants_with_a_database_each(fleet, start_daemon, project):
+    fleet.add_database_tenants(TENANTS)
+    own = [tenant.database_url.rsplit("/", 1)[1] for tenant in fleet.tenants]
+    driver = "postgresql+psycopg2"
+    fleet.cluster.psql(
+        "UPDATE tenants SET database_url = replace(database_url, '+asyncpg', '+psycopg2')",
+        fleet.registry)
+    fleet.cluster.create_database(fleet.name + "_reference")
+    url = fleet.cluster.url(fleet.name + "_reference", driver)
     client = start_daemon(alembic_config(fleet, project.folder)).client()
-    moved(client, ["b83d5f6e20c4"], operation="upgrade", target="heads")
-    project.run("upgrade", "heads", url=urls[3])
-    digests = [catalogue.digests(fleet.cluster, name, "public") for name in names]
-    assert all(digest == digests[3] for digest in digests)
+
+    def equal():
+        first, *others = [
+            catalogue.digests(fleet.cluster, name, "public")
+            for name in (fleet.name + "_reference", *own)]
+        assert len(others) == TENANTS and all(other == first for other in others)
+
+    project.run("upgrade", "heads", url=url)
+    rows = project.rows(fleet.cluster, fleet.name + "_reference", "public")
+    moved(client, rows, operation="upgrade", target="heads", concurrency=CONCURRENCY)
+    equal()
+    project.run("downgrade", "base", url=url)
+    moved(client, [], operation="downgrade", target="base", concurrency=CONCURRENCY)
+    equal()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_verify_finds_every_step_equal(cluster, fleet, name):
-    code, said = verify(PROJECTS / name, fleet)
-    steps = len(AlembicProject(PROJECTS / name).plan())
+@projects()
+def test_verify_finds_every_step_equal(fleet, project):
+    code, said = verify(project.folder, fleet)
+    steps = len(project.plan())
     assert (code, said.splitlines()[-1]) == (0, f"{steps} steps, 0 different"), said
 
 

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
+from harness.alembic_fleet import alembic_config
 from harness.daemon import daemon_binary
 from harness.projects import write_env, write_project, write_revision
 from harness.waiting import eventually
-from test_alembic import alembic_config
 
 PYTHON_STEP = """
 op.get_bind().exec_driver_sql("SELECT 1").scalar()

@@ -15,7 +15,8 @@ struct Migrationd: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Demo.self, CheckConfig.self, Plan.self, Verify.self, JobCommand.self,
+            Serve.self, Demo.self, CheckConfig.self, Plan.self, Render.self, Verify.self,
+            JobCommand.self,
             TenantCommand.self,
         ])
 

@@ -122,7 +122,7 @@ struct ExportDocument {
                     passages: try passages(json["statements"]),
                     withoutSchema: try other.map { (other) throws(Reason) in
                         try passages(other["statements"] ?? other)
-                    }, needsSchema: json["needs_schema"]?.boolValue ?? false))
+                    }))
         } catch {
             return .failure(error)
         }

@@ -13,8 +13,11 @@ public struct LoadedMigrations: Sendable {
         self.set = set
         self.loadedAt = loadedAt
         self.source = source
-        let revisions = set.graph.revisions.map { "\($0.id) \($0.checksum)\n" }.sorted()
-        digest = Hex.encode(Digest.sha256(Array(revisions.joined().utf8)))
+        var lines = set.graph.revisions.map { "\($0.id) \($0.checksum)\n" }.sorted()
+        if set.versionTable != .standard {
+            lines.append("\(set.versionTable.schema ?? "") \(set.versionTable.name)\n")
+        }
+        digest = Hex.encode(Digest.sha256(Array(lines.joined().utf8)))
     }
 }
 

@@ -10,6 +10,8 @@
 /// -- downgrade
 /// DROP TABLE items;
 /// ```
+///
+/// `SQLSection` has the other sections that there may be.
 struct SQLFile {
     let name: String
     let header: SQLHeader
@@ -62,16 +64,27 @@ private struct Parser {
     var problems: [FolderProblem] = []
     var warnings: [String] = []
 
-    private var statements: [Direction: [SQLStatement]] = [:]
-    private var section: Direction?
-    private var sectionLines: [Direction: Int] = [:]
+    private var section: SQLSection?
+    private var sectionLines: [SQLSection: Int] = [:]
+    private var passages: [SQLSection: [Passage]] = [:]
+
+    private struct Passage {
+        let isTransactional: Bool
+        var statements: [SQLStatement] = []
+    }
 
     init(name: String) {
         self.name = name
     }
 
     mutating func parse(_ text: String) {
-        var reader = SQLReader(text, marksSection: { Self.section($0) != nil })
+        if SchemaPlace.isIn(text) {
+            note(
+                1, "reserved_character",
+                "the file holds U+F8F0 or U+F8F1, private characters that stand for a schema here; "
+                    + "write them as an escape, U&'\\F8F0'")
+        }
+        var reader = SQLReader(text, marksSection: { SQLSection.Mark($0)?.endsStatement == true })
         do throws(SQLSplitError) {
             while let piece = try reader.next() { take(piece) }
         } catch {
@@ -83,28 +96,22 @@ private struct Parser {
         }
         header.finish()
         addHeaderProblems()
-        if sectionLines[.up] == nil {
-            note(
-                1, "missing_section",
-                "there is no '-- upgrade' line; put it above the statements, or above nothing "
-                    + "for a merge")
-        }
-        for direction in Direction.allCases where sectionLines[direction] != nil {
-            judge(direction)
-        }
+        checkSections()
+        for direction in Direction.allCases { scripts[direction] = script(direction) }
     }
 
     private mutating func take(_ piece: SQLReader.Piece) {
         switch piece {
         case .comment(let text, let line):
-            if let section = Self.section(text) {
-                open(section, line)
-            } else if section == nil {
-                header.take(text, line: line)
+            switch SQLSection.Mark(text) {
+            case .section(let section): open(section, line)
+            case .transaction(let isOn) where section != nil: begin(isTransactional: isOn)
+            case .transaction, nil: if section == nil { header.take(text, line: line) }
             }
         case .statement(let statement):
-            if let section {
-                statements[section, default: []].append(statement)
+            if let section, let last = passages[section]?.indices.last {
+                let placed = placed(statement)
+                passages[section]?[last].statements.append(placed)
             } else {
                 note(
                     statement.line, "statement_outside_section",
@@ -113,26 +120,74 @@ private struct Parser {
         }
     }
 
-    private mutating func open(_ direction: Direction, _ line: Int) {
-        section = direction
-        if let first = sectionLines[direction] {
+    private func placed(_ statement: SQLStatement) -> SQLStatement {
+        guard let name = header.schemaVariable else { return statement }
+        let text = SchemaVariable(name: name).read(statement.text)
+        return SQLStatement(text: text, line: statement.line)
+    }
+
+    private mutating func open(_ section: SQLSection, _ line: Int) {
+        self.section = section
+        if let first = sectionLines[section] {
             note(
                 line, "duplicate_section",
                 "this section already begins on line \(first); join the two")
         } else {
-            sectionLines[direction] = line
+            sectionLines[section] = line
+        }
+        begin(isTransactional: header.isTransactional)
+    }
+
+    private mutating func begin(isTransactional: Bool) {
+        guard let section else { return }
+        passages[section, default: []].append(Passage(isTransactional: isTransactional))
+    }
+
+    private mutating func checkSections() {
+        if sectionLines[.upgrade] == nil && sectionLines[.noUpgrade] == nil {
+            note(
+                1, "missing_section",
+                "there is no '-- upgrade' line; put it above the statements, or above nothing "
+                    + "for a merge")
+        }
+        for (section, line) in sectionLines {
+            if section.isWithoutSchema, sectionLines[section.withSchema] == nil {
+                note(
+                    line, "missing_section",
+                    "this section is for tenants without a schema of their own, and there is none "
+                        + "for the others; write '-- \(section.withSchema.title)' above it")
+            }
+            guard section == .noUpgrade else { continue }
+            if sectionLines[.upgrade] != nil {
+                note(line, "duplicate_section", "'-- upgrade' is there too; remove one of them")
+            } else if let statement = passages[section]?.lazy.flatMap(\.statements).first {
+                note(
+                    statement.line, "statement_outside_section",
+                    "this statement stands below '-- upgrade: none'; move it, or take ': none' away"
+                )
+            }
         }
     }
 
-    private mutating func judge(_ direction: Direction) {
-        let (script, findings) = StepScript.judge(
-            statements[direction] ?? [], isTransactional: header.isTransactional)
-        scripts[direction] = script
-        for finding in findings {
-            switch finding {
-            case .problem(let line, let code, let message): note(line, code, message)
-            case .warning(let line, let message): warnings.append("\(name):\(line): \(message)")
+    private mutating func script(_ direction: Direction) -> StepScript? {
+        let section = SQLSection(direction)
+        guard let passages = judged(section) else { return nil }
+        return StepScript(passages: passages, withoutSchema: judged(section.withoutSchema))
+    }
+
+    private mutating func judged(_ section: SQLSection) -> [StepScript.Passage]? {
+        guard sectionLines[section] != nil, let all = passages[section] else { return nil }
+        let used = all.filter { !$0.statements.isEmpty }
+        return (used.isEmpty ? Array(all.prefix(1)) : used).flatMap { passage in
+            let (script, findings) = StepScript.judge(
+                passage.statements, isTransactional: passage.isTransactional)
+            for finding in findings {
+                switch finding {
+                case .problem(let line, let code, let message): note(line, code, message)
+                case .warning(let line, let message): warnings.append("\(name):\(line): \(message)")
+                }
             }
+            return script.passages
         }
     }
 
@@ -142,13 +197,5 @@ private struct Parser {
 
     private mutating func note(_ line: Int, _ code: String, _ message: String) {
         problems.append(FolderProblem(file: name, line: line, code: code, message: message))
-    }
-
-    private static func section(_ comment: String) -> Direction? {
-        switch comment.lowercased() {
-        case "upgrade": .up
-        case "downgrade": .down
-        default: nil
-        }
     }
 }

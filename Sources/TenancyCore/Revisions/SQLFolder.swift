@@ -21,6 +21,7 @@ public enum SQLFolder {
 
     static func load(path: String, limits: Limits) throws(FolderError) -> RevisionSet {
         let names = try fileNames(in: path, limits)
+        let settings = try settings(in: path)
         var files: [SQLFile] = []
         var problems: [FolderProblem] = []
         var room = limits.folderBytes
@@ -38,13 +39,14 @@ public enum SQLFolder {
             let message = "the folder '\(path)' holds more than \(limits.folderBytes) bytes of SQL"
             throw FolderError(folder: "folder_too_large", message)
         }
-        return try join(files, problems)
+        return try join(files, problems, settings)
     }
 
     /// Makes one graph of the files, or throws everything that is wrong with them; `unread` are
     /// problems of files that could not be read at all.
     static func join(
-        _ files: [SQLFile], _ unread: [FolderProblem] = []
+        _ files: [SQLFile], _ unread: [FolderProblem] = [],
+        _ settings: FolderSettings = FolderSettings()
     ) throws(FolderError) -> RevisionSet {
         var problems = unread + files.flatMap(\.problems)
         problems += duplicates(files)
@@ -67,7 +69,8 @@ public enum SQLFolder {
         do throws(RevisionError) {
             let graph = try RevisionGraph(revisions)
             return RevisionSet(
-                graph: graph, warnings: graph.warnings + files.flatMap(\.warnings))
+                graph: graph, warnings: graph.warnings + files.flatMap(\.warnings),
+                versionTable: settings.versionTable)
         } catch {
             throw FolderError(folder: error.code, error.message)
         }
@@ -117,6 +120,19 @@ extension SQLFolder {
                     + "are read")
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func settings(in path: String) throws(FolderError) -> FolderSettings {
+        let file = "\(path)/\(FolderSettings.fileName)"
+        guard FileManager.default.fileExists(atPath: file) else { return FolderSettings() }
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try Files.read(file, limit: 1 << 20)
+        } catch {
+            throw FolderError(
+                folder: "folder_settings", "\(FolderSettings.fileName): \(error.reason)")
+        }
+        return try FolderSettings(bytes)
     }
 
     private static func read(

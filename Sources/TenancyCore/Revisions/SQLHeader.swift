@@ -7,6 +7,7 @@ struct SQLHeader {
         case branchLabels = "branch_labels"
         case message
         case transaction
+        case schemaVariable = "schema_variable"
     }
 
     private(set) var id = ""
@@ -15,6 +16,8 @@ struct SQLHeader {
     private(set) var branchLabels: [String] = []
     private(set) var message: String?
     private(set) var isTransactional = true
+    /// The name that stands for the tenant's schema in statements, see `SchemaVariable`.
+    private(set) var schemaVariable: String?
     /// The line of each key that is given.
     private(set) var lines: [Key: Int] = [:]
     private(set) var problems: [(line: Int, code: String, message: String)] = []
@@ -73,6 +76,15 @@ struct SQLHeader {
                     line, "invalid_transaction",
                     "transaction is '\(value)'; write 'off' to run every statement on its own, "
                         + "or leave the line out")
+            }
+        case .schemaVariable:
+            if SchemaVariable.isName(value) {
+                schemaVariable = value
+            } else {
+                note(
+                    line, "invalid_schema_variable",
+                    "schema_variable is '\(value)'; give it a name of lower-case letters, digits "
+                        + "and underscores, a letter first")
             }
         }
     }

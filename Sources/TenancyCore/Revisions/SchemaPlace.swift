@@ -29,13 +29,63 @@ enum SchemaPlace {
     }
 }
 
+/// How a file writes the place of the tenant's schema: `:"NAME"` as an identifier, `:NAME` bare.
+/// NAME is what its header calls the variable. The forms are those of psql's variables; unlike
+/// psql's they also count inside strings.
+struct SchemaVariable {
+    static let standard = SchemaVariable(name: "tenant_schema")
+
+    let name: String
+
+    static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, first.isASCIILetter else { return false }
+        return text.utf8.count <= 63 && text.utf8.allSatisfy(isNameByte)
+            && text == text.lowercased()
+    }
+
+    /// The text with the variable where it has places.
+    func write(_ text: String) -> String {
+        text.replacing(String(SchemaPlace.identifier), with: ":\"\(name)\"")
+            .replacing(String(SchemaPlace.bare), with: ":\(name)")
+    }
+
+    /// The text with places where it has the variable; `::name` is a cast.
+    func read(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        let (quoted, bare) = (Array("\"\(name)\"".utf8), Array(name.utf8))
+        var result: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            defer { index += 1 }
+            let rest = bytes[(index + 1)...]
+            let isColon =
+                bytes[index] == UInt8(ascii: ":")
+                && (index == 0 || bytes[index - 1] != bytes[index])
+            if isColon, rest.starts(with: quoted) {
+                result += Array(String(SchemaPlace.identifier).utf8)
+                index += quoted.count
+            } else if isColon, rest.starts(with: bare),
+                rest.dropFirst(bare.count).first.map(Self.isNameByte) != true
+            {
+                result += Array(String(SchemaPlace.bare).utf8)
+                index += bare.count
+            } else {
+                result.append(bytes[index])
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        byte.isASCIILetter || byte.isASCIIDigit || byte == UInt8(ascii: "_")
+    }
+}
+
 extension SQLStatement {
     /// The statement with `:tenant_schema`, as psql would name a variable, where a tenant's schema
     /// goes.
     public var textForPeople: String {
-        guard SchemaPlace.isIn(self) else { return text }
-        return text.replacing(String(SchemaPlace.identifier), with: ":\"tenant_schema\"")
-            .replacing(String(SchemaPlace.bare), with: ":tenant_schema")
+        SchemaPlace.isIn(self) ? SchemaVariable.standard.write(text) : text
     }
 }
 

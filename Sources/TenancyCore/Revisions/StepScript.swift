@@ -17,8 +17,6 @@ public struct StepScript: Sendable, Equatable {
     public let passages: [Passage]
     /// What runs instead where a target has no schema of its own; `nil` for the same passages.
     public let passagesWithoutSchema: [Passage]?
-    /// Whether nothing can run where a target has no schema of its own.
-    public let needsSchema: Bool
     /// Whether statements hold a place for the tenant's schema.
     public let namesSchema: Bool
     /// The statements of all passages.
@@ -26,16 +24,16 @@ public struct StepScript: Sendable, Equatable {
     /// Whether the statements and the version row can commit together.
     public let isTransactional: Bool
 
-    public init(
-        passages: [Passage], withoutSchema: [Passage]? = nil, needsSchema: Bool = false
-    ) {
+    public init(passages: [Passage], withoutSchema: [Passage]? = nil) {
         self.passages = passages
         passagesWithoutSchema = withoutSchema
-        self.needsSchema = needsSchema
         namesSchema = passages.contains { $0.statements.contains(where: SchemaPlace.isIn) }
         statements = passages.flatMap(\.statements)
         isTransactional = passages.allSatisfy { $0.isTransactional || $0.statements.isEmpty }
     }
+
+    /// Whether nothing can run where a target has no schema of its own.
+    public var needsSchema: Bool { namesSchema && passagesWithoutSchema == nil }
 
     /// One passage; not transactional when the file says `transaction: off`, or holds a statement
     ///   that PostgreSQL refuses in a transaction block.

@@ -77,6 +77,13 @@ class AlembicProject:
         """Single steps on one tenant, which env.py finds in `config.attributes`."""
         return Steps(self, attributes)
 
+    def rows(self, cluster, database, schema):
+        """The version rows, whatever the project calls their table."""
+        table = cluster.psql(
+            "SELECT table_name FROM information_schema.columns"
+            f" WHERE table_schema = '{schema}' AND column_name = 'version_num'", database)
+        return cluster.psql(f'SELECT version_num FROM "{schema}"."{table}"', database).split()
+
     def plan(self):
         """All steps from base to heads and back, as Alembic orders them."""
         from alembic.config import Config

@@ -42,8 +42,6 @@ def direction(plain, again, quoted, without):
     step = {"statements": _statements(templates)}
     if isinstance(without, list):
         step["without_schema"] = _statements(without)
-    else:
-        step["needs_schema"] = True
     return step
 
 

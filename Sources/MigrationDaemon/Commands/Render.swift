@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+/// Writes an Alembic project down as a SQL folder, for machines that have no Python.
+struct Render: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes an Alembic project as a SQL folder that gives the same results.",
+        discussion:
+            "The folder is the migrations.path of a daemon with migrations.source \"sql\". One "
+            + "that was rendered before is replaced; other migrations are left alone.")
+
+    @Option(help: "The project's alembic.ini, or its folder.")
+    var migrations: String
+
+    @Option(help: "The Python that has Alembic and what the project imports.")
+    var python = "python3"
+
+    @Option(help: "The folder to be written.")
+    var output: String
+
+    @Option(help: "A folder that keeps what was rendered, for a project in which nothing changed.")
+    var cacheFolder: String?
+
+    @Flag(
+        help: """
+            Leaves out the steps that only Alembic can run, and names them; no plan leads through \
+            them.
+            """)
+    var allowPythonSteps = false
+
+    func run() async throws {
+        let folder: RenderedFolder
+        do throws(FolderError) {
+            let project = AlembicProject(
+                AlembicProject.Options(
+                    path: migrations, python: python, cacheFolder: cacheFolder))
+            let set = try await project.load()
+            folder = try RenderedFolder(set, allowsPythonSteps: allowPythonSteps)
+            try folder.write(to: output)
+        } catch {
+            throw CommandFailure(.failure, "The project cannot be rendered:\n\(error)")
+        }
+        for step in folder.pythonSteps { StandardStream.error.writeLine("left out: \(step)") }
+        StandardStream.output.writeLine("\(folder.files.count) revisions in \(output)")
+    }
+}

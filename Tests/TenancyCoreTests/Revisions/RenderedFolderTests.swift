@@ -1,0 +1,115 @@
+import Foundation
+import Testing
+
+@testable import TenancyCore
+
+@Suite struct RenderedFolderTests {
+    private static func passage(_ texts: [String], _ isTransactional: Bool = true)
+        -> StepScript.Passage
+    {
+        StepScript.Passage(
+            statements: texts.map { SQLStatement(text: $0, line: 0) },
+            isTransactional: isTransactional)
+    }
+
+    private static let place = String(SchemaPlace.identifier)
+    private static let bare = String(SchemaPlace.bare)
+
+    /// Scripts with everything that the form of a file could spoil.
+    private static let scripts: [StepScript] = [
+        StepScript(passages: []),
+        StepScript(passages: [passage(["SELECT 1 -- a remark", "SELECT '--'", "SELECT\n2"])]),
+        StepScript(passages: [
+            passage(["CREATE TABLE t ()"]), passage(["VACUUM t", "ANALYZE t"], false),
+            passage(["DROP TABLE t"]),
+        ]),
+        StepScript(
+            passages: [passage(["COMMENT ON SCHEMA \(place) IS '\(bare)'"])], withoutSchema: []),
+        StepScript(
+            passages: [passage(["SELECT ':tenant_schema' FROM \(place).t"])],
+            withoutSchema: [passage(["SELECT ':tenant_schema' FROM t"])]),
+        StepScript(passages: [passage(["SELECT $$ ; -- \(place) $$", "SELECT $a$'$a$"])]),
+    ]
+
+    private func set(_ revisions: [Revision]) throws -> RevisionSet {
+        RevisionSet(
+            graph: try RevisionGraph(revisions),
+            versionTable: VersionTableName(name: "Versions", schema: "shared"))
+    }
+
+    private func withFolder(_ body: (String) throws -> Void) throws {
+        let path = NSTemporaryDirectory() + "rendered-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try body(path)
+    }
+
+    @Test("what is written reads back as it was", arguments: scripts.indices)
+    func roundTrip(index: Int) throws {
+        let script = Self.scripts[index]
+        let revisions = [
+            Revision(id: "a", branchLabels: ["x"], message: "two\nlines: of it", upgrade: script),
+            Revision(
+                id: "b", downRevisions: ["a"], upgrade: StepScript(passages: []), downgrade: script),
+            Revision(id: "c", dependsOn: ["b"], upgrade: script, downgrade: script),
+        ]
+        try withFolder { path in
+            try RenderedFolder(set(revisions)).write(to: path)
+            let read = try SQLFolder.load(path: path)
+            #expect(read.versionTable == VersionTableName(name: "Versions", schema: "shared"))
+            #expect(read.graph.revisions.map(\.id) == ["a", "b", "c"])
+            #expect(read.graph["a"]?.message == "two lines: of it")
+            #expect(read.graph["c"]?.dependsOn == ["b"])
+            let texts = read.graph.revisions.flatMap { revision in
+                [revision.upgrade, revision.downgrade].map { $0?.statements.map(\.text) }
+            }
+            let own = script.statements.map(\.text)
+            #expect(texts == [own, nil, [], own, own, own])
+            for schema in [try SchemaName("s"), nil] {
+                let placed = read.graph["c"]?.upgrade?.placed(in: schema)
+                #expect(
+                    placed?.statements.map(\.text)
+                        == script.placed(in: schema).statements.map(\.text))
+            }
+        }
+    }
+
+    @Test("steps that only Alembic can run are refused, or left out")
+    func pythonSteps() throws {
+        let revisions = [
+            Revision(id: "a", upgrade: StepScript(passages: [])),
+            Revision(
+                id: "b", downRevisions: ["a"], file: "b.py",
+                pythonReasons: [.up: "it looks", .down: "it asks"]),
+        ]
+        let error = #expect(throws: FolderError.self) { try RenderedFolder(set(revisions)) }
+        #expect(error?.problems.map(\.code) == ["python_step", "python_step"])
+        let folder = try RenderedFolder(set(revisions), allowsPythonSteps: true)
+        #expect(folder.pythonSteps.count == 2)
+        try withFolder { path in
+            try folder.write(to: path)
+            let graph = try SQLFolder.load(path: path).graph
+            #expect(graph["b"]?.upgrade == nil && graph["b"]?.downgrade == nil)
+        }
+    }
+
+    @Test("a statement with a comment like a section's cannot be written down")
+    func comment() throws {
+        let script = StepScript(passages: [Self.passage(["SELECT\n-- downgrade\n1"])])
+        let error = #expect(throws: FolderError.self) {
+            try RenderedFolder(set([Revision(id: "a", upgrade: script)]))
+        }
+        #expect(error?.problems.map(\.code) == ["not_renderable"])
+    }
+
+    @Test(
+        "folder.json is checked",
+        arguments: [
+            ("{", "folder.json: is not JSON"),
+            (#"{"version_table": ""}"#, "folder.json: version_table"),
+            (#"{"table": "x"}"#, "folder.json: table"), ("[]", "folder.json: must be an object"),
+        ])
+    func settings(text: String, message: String) throws {
+        let error = #expect(throws: FolderError.self) { try FolderSettings(Array(text.utf8)) }
+        #expect(error?.description.hasPrefix(message) == true, "\(error?.description ?? "")")
+    }
+}
