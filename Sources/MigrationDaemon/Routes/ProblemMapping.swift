@@ -67,7 +67,7 @@ extension Problem {
         case .status(let error):
             self.init(error)
         case .unreachable(let failure):
-            let hint = failure.hint.map { " \($0)" } ?? ""
+            let hint = failure.hint.map { "; \($0)" } ?? ""
             self.init(unavailable: failure.message + hint, retryAfter: 5)
         case .placement(let error):
             // Asking again does not help before somebody has changed the row or the config.

@@ -2,6 +2,7 @@
 extension ConnectionParameters {
     /// `postgresql+driver://user:password@host:port/database?...`, secrets included.
     var driverURL: String {
+        if let foreign { return foreign.url.reveal() }
         var values = Dictionary(
             uniqueKeysWithValues: keywordValues.map { ($0.keyword, $0.value) })
         func take(_ keyword: String) -> String { values.removeValue(forKey: keyword) ?? "" }
@@ -30,6 +31,7 @@ extension ConnectionParameters {
 
     /// `text` without the password, in either way of writing it.
     func scrubbed(_ text: String) -> String {
+        if let foreign { return foreign.scrubbed(text) }
         guard let password = keywordValues.first(where: { $0.keyword == "password" })?.value,
             !password.isEmpty
         else { return text }

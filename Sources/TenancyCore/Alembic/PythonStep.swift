@@ -1,9 +1,10 @@
-/// One step of one target, as a worker is asked for it.
+/// What a worker is asked to do with one target.
 struct PythonStep: Sendable {
     /// Added to a statement's bound, since a worker does more than wait for its statement.
     private static let grace = Duration.seconds(10)
 
-    let planned: PlannedStep
+    /// `nil` where nothing is to run.
+    let planned: PlannedStep?
     /// The version rows that the worker must find.
     let rows: [String]
     let target: Target
@@ -11,22 +12,32 @@ struct PythonStep: Sendable {
     let versionTable: VersionTableName
     let session: SessionSettings
 
-    func request(_ project: AlembicProject) -> JSONValue {
-        [
-            "id": 1, "config_file": .string(project.configFile), "name": "alembic",
-            "url": .string((target.direct ?? target.connection).driverURL),
-            "schema": JSONValue(target.schema?.text), "tenant": JSONValue(tenant),
-            "action": "step",
-            "direction": planned.direction == .up ? "upgrade" : "downgrade",
-            "revision": .string(planned.revision), "expected_rows": JSONValue(rows),
-            "version_table": .string(versionTable.name),
-            "version_table_schema": JSONValue(versionTable.schema ?? target.schema?.text),
-            "lock_timeout_ms": JSONValue(session.lockTimeoutMilliseconds),
-            "statement_timeout_ms": JSONValue(session.statementTimeoutMilliseconds),
+    fileprivate enum Action: String { case step, read, stamp }
+
+    fileprivate func request(
+        _ action: Action, _ project: AlembicProject, _ others: [(String, JSONValue)] = []
+    ) -> JSONValue {
+        let schema = versionTable.schema ?? target.schema?.text
+        var members: [(String, JSONValue)] = [
+            ("id", 1), ("action", .string(action.rawValue)),
+            ("config_file", .string(project.configFile)), ("name", "alembic"),
+            ("url", .string((target.direct ?? target.connection).driverURL)),
+            ("schema", JSONValue(target.schema?.text)), ("tenant", JSONValue(tenant)),
+            ("expected_rows", JSONValue(rows)), ("version_table", .string(versionTable.name)),
+            ("version_table_schema", JSONValue(schema)),
+            ("lock_timeout_ms", JSONValue(session.lockTimeoutMilliseconds)),
+            ("statement_timeout_ms", JSONValue(session.statementTimeoutMilliseconds)),
         ]
+        if let planned {
+            members += [
+                ("direction", planned.direction == .up ? "upgrade" : "downgrade"),
+                ("revision", .string(planned.revision)),
+            ]
+        }
+        return .object(JSONObject(uniqueMembers: members + others))
     }
 
-    func patience(_ project: AlembicProject) -> PythonWorker.Patience {
+    fileprivate func patience(_ project: AlembicProject) -> PythonWorker.Patience {
         let timeout = session.statementTimeoutMilliseconds
         return PythonWorker.Patience(
             beginning: project.options.timeout,
@@ -35,10 +46,30 @@ struct PythonStep: Sendable {
 }
 
 extension PythonPool {
-    /// Has a worker run a step.
+    /// Runs the step as Alembic does.
     ///
-    /// - Returns: its last answer, `done` or `failed`.
+    /// - Returns: the worker's last answer, `done` or `failed`.
     func run(_ step: PythonStep) async throws(TenantFailure) -> JSONValue {
-        try await perform(step.request(project), step.patience(project))
+        try await ask(.step, step)
+    }
+
+    /// Reads the version rows; none where there is no version table.
+    func readRows(_ step: PythonStep) async throws(TenantFailure) -> [String] {
+        let answer = try await ask(.read, step)
+        guard answer["event"]?.stringValue == "done" else { throw TenantFailure(worker: answer) }
+        return ExportDocument.strings(answer["rows"])
+    }
+
+    /// Writes version rows and runs nothing.
+    ///
+    /// - Returns: the worker's answer, `done` or `failed`.
+    func stamp(_ step: PythonStep, _ rows: [String]) async throws(TenantFailure) -> JSONValue {
+        try await ask(.stamp, step, [("rows", JSONValue(rows))])
+    }
+
+    private func ask(
+        _ action: PythonStep.Action, _ step: PythonStep, _ others: [(String, JSONValue)] = []
+    ) async throws(TenantFailure) -> JSONValue {
+        try await perform(step.request(action, project, others), step.patience(project))
     }
 }

@@ -1,5 +1,5 @@
 /// How to reach one database: libpq's keywords and their values (PostgreSQL manual, "Parameter Key
-/// Words").
+/// Words"), or the URL of a database that is not PostgreSQL, which only SQLAlchemy can reach.
 ///
 /// Equal parameters reach the same database in the same way. Nothing but `keywordValues` shows a
 /// password.
@@ -13,6 +13,9 @@ public struct ConnectionParameters: Sendable, Hashable {
     /// it does not count when parameters are compared.
     let driver: String?
 
+    /// The URL of a database that is not PostgreSQL.
+    let foreign: ForeignURL?
+
     /// Values by keyword; empty ones stand for libpq's defaults and are left out.
     init(
         _ values: [String: String], ignoredKeywords: [String] = [], driver: String? = nil
@@ -20,7 +23,18 @@ public struct ConnectionParameters: Sendable, Hashable {
         self.values = values.filter { !$0.value.isEmpty }.mapValues { Secret($0) }
         self.ignoredKeywords = ignoredKeywords
         self.driver = driver
+        foreign = nil
     }
+
+    init(foreign: ForeignURL) {
+        values = [:]
+        ignoredKeywords = []
+        driver = nil
+        self.foreign = foreign
+    }
+
+    /// Whether libpq can reach it.
+    public var isPostgres: Bool { foreign == nil }
 
     /// The pairs for `PQconnectStartParams`, in a fixed order, secrets included.
     public var keywordValues: [(keyword: String, value: String)] {
@@ -42,6 +56,7 @@ public struct ConnectionParameters: Sendable, Hashable {
     /// The server as `host:port`, one way of writing for one server: what connections are counted
     /// by. Several hosts are joined by commas; `[local]` is the default Unix socket.
     public var serverKey: String {
+        if let foreign { return foreign.server }
         let hosts = split(text("host") ?? text("hostaddr") ?? "")
         let ports = split(text("port") ?? "")
         return hosts.enumerated().map { index, host in
@@ -54,10 +69,12 @@ public struct ConnectionParameters: Sendable, Hashable {
     }
 
     /// The database's name. Without one libpq takes the user's.
-    public var database: String { text("dbname") ?? text("user") ?? "" }
+    public var database: String { foreign?.database ?? text("dbname") ?? text("user") ?? "" }
 
     /// Server, database and user: what connections can be shared by.
-    public var databaseKey: String { "\(text("user") ?? "")@\(serverKey)/\(database)" }
+    public var databaseKey: String {
+        foreign?.key ?? "\(text("user") ?? "")@\(serverKey)/\(database)"
+    }
 
     private var keywords: [String] {
         values.keys.sorted { ConnectionKeyword.order($0) < ConnectionKeyword.order($1) }
@@ -70,11 +87,12 @@ public struct ConnectionParameters: Sendable, Hashable {
     }
 
     public static func == (lhs: ConnectionParameters, rhs: ConnectionParameters) -> Bool {
-        lhs.values == rhs.values
+        lhs.values == rhs.values && lhs.foreign == rhs.foreign
     }
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(values)
+        hasher.combine(foreign)
     }
 }
 
@@ -83,7 +101,8 @@ extension ConnectionParameters: CustomStringConvertible, CustomDebugStringConver
 {
     /// The keywords that say where the database is, without any secret.
     public var description: String {
-        ["host", "port", "dbname", "user", "sslmode"].compactMap { keyword in
+        if let foreign { return "\(foreign.server) \(foreign.database)" }
+        return ["host", "port", "dbname", "user", "sslmode"].compactMap { keyword in
             text(keyword).map { "\(keyword)=\($0)" }
         }.joined(separator: " ")
     }

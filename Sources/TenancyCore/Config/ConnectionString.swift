@@ -27,7 +27,7 @@ extension ConnectionStringError: CustomStringConvertible {
         case .notAConnectionString:
             "is not a connection string: write postgresql://user:password@host:5432/database"
         case .notPostgres(let scheme):
-            "names a \(scheme) database; only postgresql is supported"
+            "names a \(scheme) database; it must be postgresql here"
         case .notText:
             "has percent escapes that are not UTF-8 text"
         case .strayAt:
@@ -70,6 +70,15 @@ public enum ConnectionString {
         guard bytes.contains(UInt8(ascii: "=")) else { throw .notAConnectionString }
         var pairs = ConninfoPairs(bytes)
         return try makeParameters(try pairs.parse())
+    }
+
+    /// The same, and the URL of any other database that SQLAlchemy may know.
+    static func parseAny(_ secret: Secret) throws(ConnectionStringError) -> ConnectionParameters {
+        do throws(ConnectionStringError) {
+            return try parse(secret)
+        } catch .notPostgres(let scheme) {
+            return ConnectionParameters(foreign: ForeignURL(secret, scheme: scheme))
+        }
     }
 
     /// What stands before `://`, in lower case (RFC 3986 section 3.1); nil for another text.

@@ -47,7 +47,7 @@ extension TargetAttempt {
     }
 
     /// Compares what the worker says with what the target's rows say.
-    private mutating func conclude(
+    mutating func conclude(
         _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>, hasStrayed: Bool
     ) async throws(Stop) {
         guard let progress else { return }
@@ -81,6 +81,7 @@ extension TargetAttempt {
         failure.file = engine.task.graph[planned.revision]?.file
         failure.message = target.connection.scrubbed(failure.message)
         failure.statement = failure.statement.map(target.connection.scrubbed)
+        if !target.connection.isPostgres, failure.hint == nil { failure.hint = Self.partsMayStay }
         return failure
     }
 

@@ -60,6 +60,7 @@ struct TargetAttempt {
     // MARK: - Reading and planning
 
     mutating func read() async throws(Stop) -> VersionState {
+        guard target.connection.isPostgres else { return try await readForeign() }
         do throws(PostgresError) {
             let connection = try await connection()
             let reader = VersionReader(
@@ -121,7 +122,8 @@ struct TargetAttempt {
 
     /// Some migrations can only be rendered with the name of a schema.
     private func needsSchema(_ plan: RevisionPlan) -> TenantFailure? {
-        guard target.schema == nil, engine.task.operation != .stamp else { return nil }
+        guard target.schema == nil, target.connection.isPostgres, engine.task.operation != .stamp
+        else { return nil }
         let step = plan.steps.first { step in
             engine.task.graph[step.revision]?.script(step.direction)?.needsSchema == true
         }
@@ -156,6 +158,7 @@ struct TargetAttempt {
     /// Sends the next message and takes in what came of it.
     private mutating func advance() async throws(Stop) {
         guard let progress else { return }
+        guard target.connection.isPostgres else { return try await advanceForeign(progress) }
         var connection = try await reach()
         let builder = StepMessageBuilder(
             graph: engine.task.graph, target: target, settings: engine.options.session,

@@ -24,7 +24,9 @@ final class SetReader {
         _ targets: [Target], includingSingle: Bool = false
     ) async -> [Target: VersionState] {
         var states: [Target: VersionState] = [:]
-        let databases = Dictionary(grouping: targets) { $0.connection.databaseKey }
+        let databases = Dictionary(grouping: targets.filter(\.connection.isPostgres)) {
+            $0.connection.databaseKey
+        }
         for (key, targets) in databases where includingSingle || targets.count > 1 {
             do throws(PostgresError) {
                 let connection = try await connection(key).connection(

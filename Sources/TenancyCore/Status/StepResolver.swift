@@ -61,6 +61,11 @@ public struct StepResolver: Sendable {
         }
     }
 
+    /// Libpq cannot move the rows of another database.
+    private static let stampInstead = TenantFailure(
+        code: "not_postgres", message: "the tenant's database is not PostgreSQL",
+        hint: "resolve with mark_not_applied, then stamp the tenant where it stands")
+
     private func asking<R>(
         _ question: () async throws(StatusError) -> R
     ) async throws(ResolutionError) -> R {
@@ -74,6 +79,7 @@ public struct StepResolver: Sendable {
     private func moveRows(
         of target: Target, by step: UnfinishedStep
     ) async throws(ResolutionError) {
+        guard target.connection.isPostgres else { throw .tenant(StepResolver.stampInstead) }
         let worker = environment.makeConnection()
         let result: Result<Void, PostgresError>
         do throws(PostgresError) {

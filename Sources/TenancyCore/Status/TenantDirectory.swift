@@ -77,6 +77,9 @@ public struct TenantDirectory: Sendable {
     /// How long a question waits for one of the server's slots, which jobs may all have taken.
     private static let slotPatience = Duration.seconds(10)
 
+    private static let session = SessionSettings(
+        lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
+
     private let environment: JobEnvironment
 
     public init(_ environment: JobEnvironment) {
@@ -148,9 +151,9 @@ public struct TenantDirectory: Sendable {
     }
 
     private func readRows(of target: Target) async throws(DirectoryError) -> [String] {
+        guard target.connection.isPostgres else { return try await readForeignRows(of: target) }
         let connection = environment.makeConnection()
-        let settings = SessionSettings(
-            lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
+        let settings = TenantDirectory.session
         let result: Result<VersionState, PostgresError>
         do throws(PostgresError) {
             let opened = try await connection.connection(
@@ -169,6 +172,19 @@ public struct TenantDirectory: Sendable {
         case .success(.missingSchema): throw .unreachable(TargetTask.missingSchema)
         case .success(let state): return state.revisions
         case .failure(let error): throw .unreachable(FailureDescription.of(error))
+        }
+    }
+
+    private func readForeignRows(of target: Target) async throws(DirectoryError) -> [String] {
+        do throws(TenantFailure) {
+            guard let pool = environment.python else { throw .notPostgres }
+            return try await pool.readRows(
+                PythonStep(
+                    planned: nil, rows: [], target: target, tenant: nil,
+                    versionTable: environment.migrations.loaded.set.versionTable,
+                    session: TenantDirectory.session))
+        } catch {
+            throw .unreachable(error)
         }
     }
 

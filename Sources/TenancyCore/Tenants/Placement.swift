@@ -85,7 +85,6 @@ public struct PlacementError: Error, Sendable, Equatable {
         case .unsafeID: "unsafe_tenant_id"
         case .encryptionKeyMissing: "encryption_key_missing"
         case .undecryptableURL: "undecryptable_database_url"
-        case .badDatabaseURL(.notPostgres): "not_postgres"
         case .badDatabaseURL: "invalid_database_url"
         }
     }

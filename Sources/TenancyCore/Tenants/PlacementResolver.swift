@@ -109,7 +109,7 @@ public struct PlacementResolver: Sendable {
             return shared
         }
         do throws(ConnectionStringError) {
-            return try ConnectionString.parse(url)
+            return try ConnectionString.parseAny(url)
         } catch {
             throw failure(tenant, .badDatabaseURL(error))
         }

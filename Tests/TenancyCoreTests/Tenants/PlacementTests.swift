@@ -63,7 +63,6 @@ private func make(
             (make(id: "x@evil.example/", strategy: "database"), "unsafe_tenant_id"),
             (make(strategy: "database", url: "enc::sesame"), "encryption_key_missing"),
             (make(strategy: "database", url: "postgresql://u:sesame@h:x/"), "invalid_database_url"),
-            (make(strategy: "database", url: "mysql://u:sesame@h/d"), "not_postgres"),
         ])
     func failures(tenant: Tenant, code: String) throws {
         let resolver = try resolver(

@@ -72,7 +72,8 @@ class Worker:
         self._request, self._statement = request, None
         try:
             secrets.add_url(request["url"])
-            action = {"step": self._step, "read": self._read}[request["action"]]
+            action = {"step": self._step, "read": self._read, "stamp": self._stamp}[
+                request["action"]]
             answer = {"event": "done", "rows": action(request)}
         except protocol.Failure as error:
             answer = {"event": "failed", **error.document()}
@@ -88,6 +89,9 @@ class Worker:
         from alembic.runtime.environment import EnvironmentContext
         from alembic.runtime.migration import MigrationStep
 
+        from sqlalchemy.engine import make_url
+
+        _check_file(make_url(protocol.sqlalchemy_url(request["url"])))
         address = protocol.Address(request["url"], request.get("schema"), request.get("tenant"))
         is_upgrade = request["direction"] == "upgrade"
         arguments = {"cmd": (_command(is_upgrade), [], []), "sql": False, "tag": None}
@@ -118,16 +122,22 @@ class Worker:
 
     def _read(self, request):
         """The version rows, asked of the database without the project; none without a table."""
-        import sqlalchemy
+        return _ask(request, lambda connection: _rows(connection, _version_table(request)))
 
-        engine = sqlalchemy.create_engine(
-            protocol.sqlalchemy_url(request["url"]), poolclass=sqlalchemy.pool.NullPool)
-        table, schema = request["version_table"], request.get("version_table_schema")
-        with engine.connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(table, schema=schema):
-                return []
-            name = sqlalchemy.table(table, sqlalchemy.column("version_num"), schema=schema)
-            return list(connection.execute(sqlalchemy.select(name.c.version_num)).scalars())
+    def _stamp(self, request):
+        """Puts the rows in the place of those that are expected, and makes the table if need be."""
+        def write(connection):
+            table = _version_table(request)
+            found = _rows(connection, table)
+            if set(found) != set(request["expected_rows"]):
+                raise OtherRows(found)
+            table.create(connection, checkfirst=True)
+            connection.execute(table.delete())
+            for row in request["rows"]:
+                connection.execute(table.insert().values(version_num=row))
+            return sorted(request["rows"])
+
+        return _ask(request, write)
 
     # MARK: What SQLAlchemy reports
 
@@ -195,8 +205,63 @@ class Worker:
         return described
 
 
+def _ask(request, question):
+    """What `question` answers, asked in a transaction on a connection of its own."""
+    import sqlalchemy
+    from sqlalchemy import pool
+    from sqlalchemy.engine import make_url
+
+    url = make_url(protocol.sqlalchemy_url(request["url"]))
+    _check_file(url)
+    if not url.get_dialect().is_async:
+        with sqlalchemy.create_engine(url, poolclass=pool.NullPool).begin() as connection:
+            return question(connection)
+
+    import asyncio
+
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    async def ask():
+        async with create_async_engine(url, poolclass=pool.NullPool).begin() as connection:
+            return await connection.run_sync(question)
+
+    return asyncio.run(ask())
+
+
+def _check_file(url):
+    """SQLite would make a file that is not there, which is an error in the registry."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return
+    if not url.database.startswith("file:") and not os.path.exists(url.database):
+        raise protocol.Failure("connect_failed", "the tenant's SQLite file does not exist")
+
+
+def _version_table(request):
+    """The table as Alembic makes it (`DefaultImpl.version_table_impl`)."""
+    import sqlalchemy
+
+    name = request["version_table"]
+    return sqlalchemy.Table(
+        name, sqlalchemy.MetaData(),
+        sqlalchemy.Column("version_num", sqlalchemy.String(32), nullable=False),
+        sqlalchemy.PrimaryKeyConstraint("version_num", name=f"{name}_pkc"),
+        schema=request.get("version_table_schema"))
+
+
+def _rows(connection, table):
+    import sqlalchemy
+
+    if not sqlalchemy.inspect(connection).has_table(table.name, schema=table.schema):
+        return []
+    return list(connection.execute(sqlalchemy.select(table.c.version_num)).scalars())
+
+
 def _sqlstate(error):
-    """What each driver calls it."""
+    """What each driver calls it. What says in another database's way that somebody else holds a lock
+    gets PostgreSQL's word for it."""
+    cause = getattr(error, "__cause__", None) or error
+    if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+        return "55P03"
     for name in ("sqlstate", "pgcode"):
         value = getattr(error, name, None)
         if isinstance(value, str):

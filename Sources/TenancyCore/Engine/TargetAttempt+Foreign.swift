@@ -1,0 +1,80 @@
+/// How an attempt goes on a target whose database is not PostgreSQL: every step is Alembic's own, in
+/// a worker. The journal of unfinished steps, which one job at a time can write, stands in for the
+/// target's lock.
+extension TargetAttempt {
+    static let partsMayStay =
+        "such a database may keep what a failed step has done so far: look before the next try"
+
+    func readForeign() async throws(Stop) -> VersionState {
+        do throws(TenantFailure) {
+            return .rows(try await foreignPool().readRows(foreignStep(nil)))
+        } catch {
+            if Task.isCancelled { throw .cancelled }
+            throw .failed(error)
+        }
+    }
+
+    /// Has a worker run the next step of the plan, or write all rows of a stamp.
+    mutating func advanceForeign(_ progress: TargetProgress) async throws(Stop) {
+        let planned = progress.plan.steps[progress.position]
+        let isStamp = engine.task.operation == .stamp
+        let answer: Result<JSONValue, TenantFailure>
+        do throws(TenantFailure) {
+            let pool = try foreignPool()
+            try await engine.journal.write(
+                UnfinishedStep(planned, from: state.revisions), of: target, tenants: tenants)
+            isUnfinished = true
+            do throws(TenantFailure) {
+                answer = .success(
+                    isStamp
+                        ? try await pool.stamp(
+                            foreignStep(planned), planned.applied(to: state.revisions))
+                        : try await pool.run(foreignStep(planned)))
+            } catch {
+                answer = .failure(error)
+            }
+        } catch {
+            throw .failed(error)
+        }
+        isCertain = false
+        if Task.isCancelled { throw .cancelled }
+        let result: Result<Void, Stop>
+        do throws(Stop) {
+            result = .success(try await conclude(planned, answer, hasStrayed: false))
+        } catch {
+            result = .failure(error)
+        }
+        if isCertain { try await forgetForeignStep() }
+        try result.get()
+    }
+
+    /// Its rows tell how the step stands.
+    private mutating func forgetForeignStep() async throws(Stop) {
+        do throws(TenantFailure) {
+            try await engine.journal.remove(target)
+            isUnfinished = false
+        } catch {
+            throw .failed(error)
+        }
+    }
+
+    private func foreignPool() throws(TenantFailure) -> PythonPool {
+        guard let pool = engine.python else { throw .notPostgres }
+        return pool
+    }
+
+    private func foreignStep(_ planned: PlannedStep?) -> PythonStep {
+        PythonStep(
+            planned: planned, rows: state.revisions, target: target,
+            tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
+            session: engine.options.session)
+    }
+}
+
+extension TenantFailure {
+    static let notPostgres = TenantFailure(
+        code: "not_postgres",
+        message:
+            "the tenant's database is not PostgreSQL, and only Alembic projects can migrate it",
+        hint: "set migrations.source to \"alembic\", or correct the registry row")
+}

@@ -1,0 +1,41 @@
+import Testing
+
+@testable import TenancyCore
+
+@Suite struct ForeignURLTests {
+    @Test(
+        "a database of another kind is named without its login",
+        arguments: [
+            ("sqlite:////srv/t/acme.db", "sqlite", "acme.db"),
+            ("sqlite+aiosqlite:///acme.db?timeout=5", "sqlite", "acme.db"),
+            ("sqlite://", "sqlite", ""),
+            ("mysql+aiomysql://u:sesame@DB1:3306/acme", "mysql db1:3306", "acme"),
+            ("mysql://u:ses@me@db1/acme?ssl=sesame", "mysql db1", "acme"),
+            ("mysql://u:ses/ame@db1/acme", "mysql", ""),
+            ("mssql+pyodbc://?odbc_connect=PWD%3Dsesame", "mssql", ""),
+        ])
+    func names(url: String, server: String, database: String) throws {
+        let parameters = try ConnectionString.parseAny(Secret(url))
+        #expect(!parameters.isPostgres && parameters.keywordValues.isEmpty)
+        #expect(parameters.serverKey == server)
+        #expect(parameters.database == database)
+        #expect(parameters.driverURL == url)
+        #expect(!"\(parameters) \(parameters.databaseKey)".contains("ses"))
+    }
+
+    @Test("equal URLs are one database, others are others")
+    func equality() throws {
+        let urls = ["sqlite:///a/x.db", "sqlite:///b/x.db", "mysql://u:a@h/x", "mysql://u:b@h/x"]
+        let all = try urls.map { try ConnectionString.parseAny(Secret($0)) }
+        #expect(Set(all).count == 4 && Set(all.map(\.databaseKey)).count == 4)
+        #expect(try all[0] == ConnectionString.parseAny(Secret(urls[0])))
+    }
+
+    @Test("passwords and URLs are taken out of texts")
+    func scrubs() throws {
+        let parameters = try ConnectionString.parseAny(Secret("mysql://u:ses@me@h/x"))
+        #expect(parameters.scrubbed("no ses@me: mysql://u:ses@me@h/x") == "no ***: ***")
+        let file = try ConnectionString.parseAny(Secret("sqlite:///x.db"))
+        #expect(file.scrubbed("x.db is locked") == "x.db is locked")
+    }
+}
