@@ -15,18 +15,21 @@ def projects():
         "project", [AlembicProject(PROJECTS / name) for name in NAMES], ids=NAMES)
 
 
-def alembic_config(fleet, folder, **migrations):
+DRIVER = "postgresql+psycopg2"
+
+
+def alembic_config(fleet, folder, driver=DRIVER, **migrations):
     """The fleet's configuration for an Alembic project, with the driver that its env.py has."""
     return fleet.config(
         migrations={
             "source": "alembic", "path": str(folder), "python": sys.executable, **migrations},
-        tenancy={"database_url": fleet.cluster.url(fleet.app, "postgresql+psycopg2")})
+        tenancy={"database_url": fleet.cluster.url(fleet.app, driver)})
 
 
-def reference(fleet, project, *commands):
+def reference(fleet, project, *commands, driver=DRIVER):
     """The digest and version rows of a schema that Alembic itself has migrated."""
     fleet.cluster.psql("CREATE SCHEMA IF NOT EXISTS tenant_reference", fleet.app)
-    place = {"url": fleet.cluster.url(fleet.app, "postgresql+psycopg2"),
+    place = {"url": fleet.cluster.url(fleet.app, driver),
              "schema": "tenant_reference"}
     for command, target in commands:
         project.run(command, target, **place)

@@ -208,7 +208,7 @@ class Address(typing.NamedTuple):
         names = (
             (self.url, ("url", "db_url", "database_url", "dbname")),
             (database, ("database", "db")),
-            (self.schema, ("schema", "schema_name", "tenant_schema")),
+            (self.schema, ("schema", "schemas", "schema_name", "tenant_schema")),
             (self.tenant, ("tenant", "tenant_id")),
         )
         return {name: value for value, each in names if value for name in each}
@@ -248,7 +248,8 @@ def load_config(config_file, name, address, arguments=None):
     own = config.file_config.get(name, "sqlalchemy.url", raw=True, fallback=None)
     address = address._replace(url=sqlalchemy_url(address.url, own))
     settings = address.settings()
-    config.attributes.update(settings)
+    # fastapi-tenancy's manager gives them in a dictionary of their own, too.
+    config.attributes.update(settings, x_args=dict(settings))
     given = [f"{key}={value}" for key, value in settings.items()]
     options = {"config": config_file, "name": name, "x": given, "raiseerr": True}
     config.cmd_opts = Namespace(**{**options, "quiet": False, **(arguments or {})})
