@@ -69,13 +69,16 @@ def export(config_file, name, secrets, second):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         protocol.import_alembic()
-        rendering.refuse_connections()
+        rendering.prepare_sqlalchemy()
         url = _url(config_file, name, secrets)
         address = protocol.Address(url, compare.PLAIN, compare.PLAIN)
         scripts = protocol.load_scripts(
             protocol.load_config(config_file, name, address), config_file)
         revisions = load_revisions(scripts)
         graph_error = _graph_error(scripts)
+        if not revisions:
+            places = [each["path"] for each in inputs.directories(scripts)]
+            warnings.warn(f"there are no revisions in {', '.join(places)}")
 
         def render(schema):
             where = protocol.Address(url, schema, schema or compare.PLAIN)

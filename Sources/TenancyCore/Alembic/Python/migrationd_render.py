@@ -49,14 +49,14 @@ def render(config_file, name, address, scripts, revisions):
         with _environment(config, scripts, recorder):
             scripts.run_env()
     except NotRenderable as error:
-        recorder.project.setdefault("python", str(error))
+        recorder.project.setdefault("python", f"env.py needs a database even to render: {error}")
     except (Exception, SystemExit) as error:
         if not _comes_from_refusal(error):
             raise protocol.Failure(
                 "env_failed", f"env.py failed: {protocol.describe(error)}",
                 path=scripts.env_py_location, cause=error) from None
         recorder.project.setdefault(
-            "python", "env.py connects to a database even to render SQL")
+            "python", "env.py needs a database even to render: a connection is opened")
     if not recorder.has_run:
         recorder.project.setdefault("python", "env.py does not run the migrations in offline mode")
     other = [sql for sql in recorder.outside if not PROLOGUE.match(sql)]
@@ -67,14 +67,21 @@ def render(config_file, name, address, scripts, revisions):
     return Rendering(recorder.steps, recorder.project)
 
 
-def refuse_connections():
-    """Makes every attempt of SQLAlchemy to reach a database fail."""
-    from sqlalchemy import event
+def prepare_sqlalchemy():
+    """Makes every attempt to reach a database fail, and literals what they are online."""
+    from sqlalchemy import LargeBinary, event
+    from sqlalchemy.dialects.postgresql.base import PGDialect
     from sqlalchemy.engine import Engine
+
+    # SQLAlchemy 2.0 takes standard_conforming_strings for off until a server has told.
+    PGDialect._backslash_escapes = False
+    # Its own literal is the bytes as text (PostgreSQL manual, "bytea Hex Format").
+    LargeBinary.literal_processor = lambda self, dialect: (
+        lambda value: f"'\\x{bytes(value).hex()}'")
 
     @event.listens_for(Engine, "do_connect")
     def refuse(dialect, record, arguments, parameters):
-        raise NotRenderable("a database connection is opened")
+        raise NotRenderable("a connection is opened")
 
 
 def _comes_from_refusal(error):
@@ -102,6 +109,8 @@ class Recorder:
     def run(self, heads, context):
         """What Alembic calls in place of the choice of revisions; gives it none to run."""
         self.has_run = True
+        # Before 1.19 Alembic takes a render that ends without a head for one that ends at base.
+        context._version.drop = lambda *_, **__: None
         self.project.update(
             version_table=context.version_table,
             version_table_schema=context.version_table_schema,
@@ -201,13 +210,18 @@ def _stand_in(recorder, dialect, emit):
         def __getattr__(self, name):
             if name.startswith("__") or name in ("in_transaction", "_in_transaction"):
                 raise AttributeError(name)
-            self._object(f"it needs a connection's {name}")
+            self._object(
+                "it inspects the database" if name.startswith("_sa_")
+                else f"it needs a connection's {name}")
 
         def _object(self, reason):
             recorder.object_to(reason)
             raise NotThere(reason)
 
-    return StandIn(dialect, None)
+    stand_in = StandIn(dialect, None)
+    # SQLAlchemy 1.4 puts the function that it is given before ours.
+    vars(stand_in).pop("execute", None)
+    return stand_in
 
 
 def _environment(config, scripts, recorder):
