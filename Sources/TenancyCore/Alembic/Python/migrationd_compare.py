@@ -15,7 +15,7 @@ def directions(plain, again, quoted, without, keys):
     return {
         key: {"python": reason} if reason else direction(
             plain.steps.get(key), again.get(key), quoted.steps.get(key),
-            without and without.steps.get(key))
+            without and without.get(key))
         for key in keys}
 
 

@@ -86,14 +86,17 @@ def export(config_file, name, secrets, second):
 
         plain = render(compare.PLAIN)
         if second is None:
-            return {"steps": [[*key, step] for key, step in plain.steps.items()]}
+            try:
+                without = render(None)
+            except protocol.Failure:
+                without = None  # This env.py cannot do without a schema.
+            return {
+                "again": _listed(plain.steps),
+                "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
-        try:
-            without = render(None)
-        except protocol.Failure:
-            without = None  # This env.py cannot do without a schema.
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
-    steps = compare.directions(plain, second.steps(), quoted, without, keys)
+    again, without = second.steps()
+    steps = compare.directions(plain, again, quoted, without, keys)
     document = {
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),
@@ -108,6 +111,14 @@ def export(config_file, name, secrets, second):
             for each in revisions],
     }
     return {**document, "graph_error": graph_error} if graph_error else document
+
+
+def _listed(steps):
+    return [[*key, step] for key, step in steps.items()]
+
+
+def _by_step(listed):
+    return {(revision, way): step for revision, way, step in listed}
 
 
 def _url(config_file, name, secrets):
@@ -190,11 +201,13 @@ class SecondRun:
             stdin.write(json.dumps(request).encode())
 
     def steps(self):
-        """What it has rendered; a step that is missing was not rendered there."""
+        """What it has rendered with the plain schema and without one; a step that is missing was not
+        rendered there, and None is a project that cannot be."""
         self._process.wait()
         self._output.seek(0)
         document = json.loads(self._output.read() or b"{}")
-        return {(revision, way): step for revision, way, step in document.get("steps", [])}
+        without = document.get("without")
+        return _by_step(document.get("again", [])), without and _by_step(without)
 
     def end(self):
         self._process.kill()
