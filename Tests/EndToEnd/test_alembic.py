@@ -6,7 +6,7 @@ import sys
 
 from harness import catalogue
 from harness.alembic import PROJECTS, AlembicProject
-from harness.alembic_fleet import alembic_config, all_equal, moved, projects, reference
+from harness.alembic_fleet import DRIVER, alembic_config, all_equal, moved, projects, reference
 from harness.daemon import daemon_binary
 from harness.projects import write_project, write_revision
 
@@ -30,28 +30,31 @@ def test_a_fleet_goes_up_and_down_as_with_alembic(fleet, start_daemon, project):
     assert engines == {"sql", "python"}, "the project does not mix engines"
 
 
-def test_step_by_step_is_the_same(fleet, start_daemon):
-    project = AlembicProject(PROJECTS / "alembic-heads")
-    fleet.add_schema_tenants(3)
+@projects()
+def test_step_by_step_is_the_same(fleet, start_daemon, project):
+    fleet.add_schema_tenants(TENANTS)
     client = start_daemon(alembic_config(fleet, project.folder)).client()
-    reference(fleet, project, ("upgrade", "heads"))
-    for way, revision in project.plan():
-        if way == "upgrade":
-            job = client.run(operation=way, target=revision)
+    fleet.cluster.psql("CREATE SCHEMA tenant_reference", fleet.app)
+    url = fleet.cluster.url(fleet.app, DRIVER)
+    with project.steps(url=url, schema="tenant_reference") as alembic:
+        for way, revision in project.plan():
+            if way == "downgrade":
+                break
+            alembic.take(way, revision)
+            job = client.run(operation=way, target=revision, concurrency=CONCURRENCY)
             assert {r["steps"] for r in client.results(job).values()} == {1}, job["first_errors"]
-    all_equal(fleet)
+            all_equal(fleet)
 
 
 @projects()
 def test_tenants_with_a_database_each(fleet, start_daemon, project):
     fleet.add_database_tenants(TENANTS)
     own = [tenant.database_url.rsplit("/", 1)[1] for tenant in fleet.tenants]
-    driver = "postgresql+psycopg2"
     fleet.cluster.psql(
         "UPDATE tenants SET database_url = replace(database_url, '+asyncpg', '+psycopg2')",
         fleet.registry)
     fleet.cluster.create_database(fleet.name + "_reference")
-    url = fleet.cluster.url(fleet.name + "_reference", driver)
+    url = fleet.cluster.url(fleet.name + "_reference", DRIVER)
     client = start_daemon(alembic_config(fleet, project.folder)).client()
 
     def equal():
@@ -95,7 +98,7 @@ def test_verify_names_what_differs(fleet, tmp_path):
 def verify(folder, fleet):
     done = subprocess.run(
         [daemon_binary(), "verify", "--migrations", str(folder), "--python",
-         sys.executable, "--database-url", fleet.cluster.url(fleet.app, "postgresql+psycopg2")],
+         sys.executable, "--database-url", fleet.cluster.url(fleet.app, DRIVER)],
         capture_output=True, text=True)
     return done.returncode, (done.stdout + done.stderr).strip()
 

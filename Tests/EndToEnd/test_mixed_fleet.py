@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import sqlite3
 
@@ -161,3 +162,45 @@ def test_only_alembic_can_migrate_them(fleet, start_daemon, files):
     assert results["l-0"]["error_detail"]["code"] == "not_postgres"
     assert results["s-000000"]["state"] == "succeeded"
     client.get("/v1/tenants/l-0/revision").problem(503, "unavailable")
+
+
+def test_two_jobs_keep_out_of_each_others_way(fleet, start_daemon, project, files):
+    write_revision(project, "r5", "r4", """
+        import time
+        op.execute("CREATE TABLE runs (id int)")
+        time.sleep(0.5 if "migrationd_worker" in __import__("sys").modules else 0)
+        op.execute("INSERT INTO runs VALUES (1)")
+        """)
+    add_sqlite_tenants(fleet, files)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    jobs = [client.start(operation="upgrade", target="head", max_attempts=20) for _ in range(2)]
+    jobs = [client.finish(job) for job in jobs]
+    assert [job["counts"]["failed"] for job in jobs] == [0, 0], [j["first_errors"] for j in jobs]
+    assert all(rows(file) == ["r5"] for file in files)
+    assert all(ask(file, "SELECT count(*) FROM runs") == [(1,)] for file in files)
+
+
+def test_a_daemon_that_is_killed_leaves_nothing_running(fleet, start_daemon, project, files):
+    """The worker ends with it, and the next daemon goes on from what the tenant's rows say."""
+    mark = project / "mark"
+    write_revision(project, "r5", "r4", f"""
+        import os, pathlib, time
+        mark = pathlib.Path({str(mark)!r})
+        if "migrationd_worker" in __import__("sys").modules and not mark.exists():
+            mark.write_text(str(os.getpid()))
+            time.sleep(60)
+        op.execute("CREATE TABLE r5 (id int)")
+        """)
+    add_sqlite_tenants(fleet, files[:1])
+    fleet.add_schema_tenants(2)
+    config = alembic_config(fleet, project)
+    daemon = start_daemon(config)
+    job = daemon.client().start(operation="upgrade", target="head")
+    worker = int(eventually(lambda: mark.exists() and mark.read_text(), within=60))
+    daemon.kill()
+    eventually(lambda: not pathlib.Path(f"/proc/{worker}").exists(), within=10)
+    assert rows(files[0]) == ["r4"]
+    client = start_daemon(config).client()
+    job = client.finish(client.get(f"/v1/jobs/{job['id']}").expect(200).json)
+    assert job["counts"]["succeeded"] == 3, job["first_errors"]
+    assert rows(files[0]) == ["r5"]
