@@ -110,3 +110,31 @@ def test_a_plan_of_a_project_needs_no_database():
          "--target", "heads", "--json"], capture_output=True, text=True)
     steps = [step["revision"] for step in json.loads(done.stdout)["steps"]]
     assert steps == [revision for way, revision in project.plan() if way == "upgrade"]
+
+
+def test_a_version_table_of_the_projects_own(fleet, start_daemon, tmp_path):
+    """In another schema it serves tenants with a database each; tenants in schemas would share it."""
+    project = AlembicProject(write_project(tmp_path / "project", 3))
+    env = project.folder / "env.py"
+    env.write_text(env.read_text().replace(
+        "version_table_schema=schema", 'version_table="history", version_table_schema="meta"'))
+    tenants = fleet.add_database_tenants(2)
+    fleet.add_schema_tenants(2)
+    own = [tenant.database_url.rsplit("/", 1)[1] for tenant in tenants]
+    for database in own:
+        fleet.cluster.psql("CREATE SCHEMA meta", database)
+    fleet.cluster.psql(
+        "UPDATE tenants SET database_url = replace(database_url, '+asyncpg', '+psycopg2')",
+        fleet.registry)
+    project.run("upgrade", "r2", url=fleet.cluster.url(own[0], DRIVER))
+    client = start_daemon(alembic_config(fleet, project.folder)).client()
+    for operation, target in (("check", None), ("upgrade", "head")):
+        job = client.run(operation=operation, **({"target": target} if target else {}))
+        results = client.results(job)
+        assert {results[tenant.id]["state"] for tenant in tenants} == {"succeeded"}
+        assert {results[f"s-{n:06}"]["error_detail"]["code"] for n in range(2)} == {
+            "shared_version_table"}
+    assert results[tenants[0].id]["from_revisions"] == ["r2"]
+    assert [project.rows(fleet.cluster, database, "meta") for database in own] == [["r3"]] * 2
+    project.run("downgrade", "base", url=fleet.cluster.url(own[1], DRIVER))
+    client.get("/v1/tenants/s-000000/revision").problem(503, "unavailable")

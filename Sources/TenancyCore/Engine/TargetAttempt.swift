@@ -40,6 +40,9 @@ struct TargetAttempt {
 
     mutating func run() async -> TargetOutcome {
         do throws(Stop) {
+            guard engine.task.versionTable.tells(of: target.schema) else {
+                throw .failed(.sharedVersionTable)
+            }
             if let known, progress == nil {
                 try adopt(known)
             } else {
@@ -293,4 +296,12 @@ struct TargetAttempt {
             }
         }
     }
+}
+
+extension TenantFailure {
+    static let sharedVersionTable = TenantFailure(
+        code: "shared_version_table",
+        message: "the migrations keep the version rows of all schemas in one table, which says "
+            + "nothing of this tenant",
+        hint: "set version_table_schema to the tenant's schema; see docs/alembic.md")
 }

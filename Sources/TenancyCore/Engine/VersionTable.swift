@@ -37,6 +37,13 @@ public struct VersionTableName: Sendable, Hashable {
     }
 
     public static let standard = VersionTableName(name: "alembic_version")
+
+    /// Whether its rows tell of a target with that schema: those of a table that all schemas of a
+    /// database share do not say whose they are.
+    func tells(of target: SchemaName?) -> Bool {
+        guard let target, let schema else { return true }
+        return schema == target.text
+    }
 }
 
 /// The SQL that reads and moves the version rows of one target, as Alembic keeps them

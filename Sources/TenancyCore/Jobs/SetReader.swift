@@ -24,9 +24,10 @@ final class SetReader {
         _ targets: [Target], includingSingle: Bool = false
     ) async -> [Target: VersionState] {
         var states: [Target: VersionState] = [:]
-        let databases = Dictionary(grouping: targets.filter(\.connection.isPostgres)) {
-            $0.connection.databaseKey
+        let readable = targets.filter {
+            $0.connection.isPostgres && reader.table.tells(of: $0.schema)
         }
+        let databases = Dictionary(grouping: readable) { $0.connection.databaseKey }
         for (key, targets) in databases where includingSingle || targets.count > 1 {
             do throws(PostgresError) {
                 let connection = try await connection(key).connection(

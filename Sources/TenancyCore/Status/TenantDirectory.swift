@@ -152,6 +152,8 @@ public struct TenantDirectory: Sendable {
 
     private func readRows(of target: Target) async throws(DirectoryError) -> [String] {
         guard target.connection.isPostgres else { return try await readForeignRows(of: target) }
+        let table = environment.migrations.loaded.set.versionTable
+        guard table.tells(of: target.schema) else { throw .unreachable(.sharedVersionTable) }
         let connection = environment.makeConnection()
         let settings = TenantDirectory.session
         let result: Result<VersionState, PostgresError>
@@ -160,9 +162,9 @@ public struct TenantDirectory: Sendable {
                 for: target.connection, schemas: 1,
                 slotUntil: .after(TenantDirectory.slotPatience))
             let states = try await VersionReader(
-                settings: settings, table: environment.migrations.loaded.set.versionTable
-            ).read(
-                [target.schema], on: opened)
+                settings: settings, table: table
+            )
+            .read([target.schema], on: opened)
             result = .success(states[0])
         } catch {
             result = .failure(error)
