@@ -84,7 +84,13 @@ def export(config_file, name, secrets, second):
             where = protocol.Address(url, schema, schema or compare.PLAIN)
             return rendering.render(config_file, name, where, scripts, revisions)
 
-        plain = render(compare.PLAIN)
+        try:
+            plain = render(compare.PLAIN)
+        except protocol.Failure as error:
+            if not _wants_asyncio(error):
+                raise
+            url = protocol.sqlalchemy_url(PLACEHOLDER, drivers=protocol.ASYNC_DRIVERS)
+            plain = render(compare.PLAIN)
         if second is None:
             try:
                 without = render(None)
@@ -119,6 +125,13 @@ def _listed(steps):
 
 def _by_step(listed):
     return {(revision, way): step for revision, way, step in listed}
+
+
+def _wants_asyncio(error):
+    """Whether env.py makes an asynchronous engine of a URL that names no driver."""
+    from sqlalchemy.exc import InvalidRequestError
+
+    return isinstance(error.cause, InvalidRequestError) and "async driver" in str(error.cause)
 
 
 def _url(config_file, name, secrets):

@@ -17,6 +17,7 @@ MESSAGE_LENGTH = 1000
 OLDEST_ALEMBIC = (1, 8)
 OLDEST_SQLALCHEMY = (1, 4)
 DRIVERS = ("psycopg2", "psycopg", "pg8000")
+ASYNC_DRIVERS = ("asyncpg", "psycopg")
 
 
 class Failure(Exception):
@@ -214,19 +215,20 @@ class Address(typing.NamedTuple):
         return {name: value for value, each in names if value for name in each}
 
 
-def sqlalchemy_url(url, own=None):
+def sqlalchemy_url(url, own=None, drivers=DRIVERS):
     """The URL as SQLAlchemy wants it, which knows `postgresql` but not `postgres`.
 
     Without a driver it gets the one of `own`, the project's URL; else it means SQLAlchemy's standard
-    one, or another one where that is not installed.
+    one, or the first of `drivers` that is installed.
     """
     from sqlalchemy.engine import make_url
 
     url = re.sub(r"^postgres(?=\+|:)", "postgresql", url)
     if url.startswith("postgresql:"):
-        drivers = re.findall(r"^postgresql\+(\w+):", own or "")
-        schemes = [f"postgresql+{driver}" for driver in (*drivers, *DRIVERS)]
-        schemes.insert(len(drivers), "postgresql")
+        named = re.findall(r"^postgresql\+(\w+):", own or "")
+        schemes = [f"postgresql+{driver}" for driver in (*named, *drivers)]
+        if drivers == DRIVERS:
+            schemes.insert(len(named), "postgresql")
         for scheme in schemes:
             dialect = make_url(f"{scheme}://").get_dialect()
             try:
