@@ -171,7 +171,7 @@ def test_an_immediate_cancel_through_another_daemon_reaches_all_who_work(shared,
     daemons = start_replicas(3)
     with Gate(shared) as gate:
         job = start_job(daemons[0])
-        eventually(lambda: gate.waiting() == 6)
+        eventually(lambda: gate.waiting() == 6, within=120)
         client = daemons[2].client()
         client.post(f"/v1/jobs/{job['id']}/cancel", {"mode": "immediate"}).expect(200)
         # Through a command in the control database; how fast one daemon is, is tried elsewhere.
