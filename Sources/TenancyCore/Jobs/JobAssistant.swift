@@ -58,7 +58,7 @@ struct JobAssistant: Sendable {
                 follow(share)
                 let brought = try await take(task, reader, isUnsure: isUnsure)
                 isUnsure = false
-                if brought || run.use.inUse > 0 || !run.isWorkless {
+                if brought || run.inUse > 0 || !run.isWorkless {
                     boredFrom = .after(JobAssistant.patience)
                 }
             } catch {
@@ -67,7 +67,7 @@ struct JobAssistant: Sendable {
                     "Tenants of another daemon's job cannot be taken over",
                     metadata: ["job": "\(run.id)", "reason": "\(error)"])
             }
-            if boredFrom.hasPassed || run.isCancelling && run.use.inUse == 0 { break }
+            if boredFrom.hasPassed || run.isCancelling && run.inUse == 0 { break }
             try? await Task.sleep(for: JobAssistant.shortestPause)
             await run.sharing.wait(after: generation, until: .after(JobAssistant.pace))
         }
@@ -75,11 +75,8 @@ struct JobAssistant: Sendable {
     }
 
     private func share() async throws(StatusError) -> JobShare? {
-        let use = run.use
-        let share = try await environment.store.share(
-            run.id, replica: run.lease.replica, running: use.running, inUse: use.inUse)
+        let share = try await run.agreeOnShare(in: environment.store)
         guard let share, !share.state.isFinal else { return nil }
-        run.setLimit(share.limit, runningElsewhere: 0)
         return share
     }
 

@@ -45,7 +45,7 @@ struct JobLeader: Sendable {
         var shown = 0
         while !Task.isCancelled {
             let generation = run.sharing.generation
-            if run.isShared || run.isResumed || environment.peers.areThere {
+            if run.isShared || run.isResumed || run.hasPartOnly || environment.peers.areThere {
                 do throws(StatusError) {
                     try await share()
                     shown = try await show(after: shown)
@@ -80,12 +80,7 @@ struct JobLeader: Sendable {
     }
 
     private func share() async throws(StatusError) {
-        let use = run.use
-        let share = try await environment.store.share(
-            run.id, replica: run.lease.replica, running: use.running, inUse: use.inUse)
-        if let share {
-            run.setLimit(share.limit, runningElsewhere: share.runningElsewhere)
-        }
+        _ = try await run.agreeOnShare(in: environment.store)
     }
 
     /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,

@@ -2,9 +2,12 @@ internal import Synchronization
 
 /// What is shared of a live job with other daemons.
 extension JobRun {
-    /// How many tenants this daemon migrates now, and which.
-    var use: (inUse: Int, running: [String]) {
-        state.withLock { ($0.busyWorkers, $0.running.keys.sorted()) }
+    /// How many tenants this daemon migrates now.
+    var inUse: Int { state.withLock { $0.busyWorkers } }
+
+    /// Whether this daemon has less than all of the job's concurrency, or does not know how much.
+    var hasPartOnly: Bool {
+        state.withLock { $0.limit < request.concurrency || $0.ceiling != nil }
     }
 
     /// The newest result of other daemons that is counted here.
@@ -32,11 +35,46 @@ extension JobRun {
         }
     }
 
+    /// Asks how many tenants may be migrated at once here, and sets that.
+    ///
+    /// Others may be given what this daemon does not use at the moment of the question, so until the
+    /// answer is there it begins no more than it had; after an error, until there is another answer.
+    ///
+    /// - Returns: `nil` when the job has ended, or the task was cancelled.
+    func agreeOnShare(in store: StatusStore) async throws(StatusError) -> JobShare? {
+        guard (try? await shareTurn.acquire("share")) != nil else { return nil }
+        let result: Result<JobShare?, StatusError>
+        do throws(StatusError) {
+            let use = useToShare()
+            let share = try await store.share(
+                id, replica: lease.replica, running: use.running, inUse: use.inUse)
+            if let share {
+                let elsewhere = lease.isAssistant ? 0 : share.runningElsewhere
+                setLimit(share.limit, runningElsewhere: elsewhere)
+            }
+            result = .success(share)
+        } catch {
+            result = .failure(error)
+        }
+        await shareTurn.release("share")
+        return try result.get()
+    }
+
+    /// What is in hand, which is all that may be until `setLimit`.
+    func useToShare() -> (inUse: Int, running: [String]) {
+        state.withLock { state in
+            state.ceiling = state.busyWorkers
+            return (state.busyWorkers, state.running.keys.sorted())
+        }
+    }
+
     /// Sets how many tenants may be migrated at once here.
     func setLimit(_ limit: Int, runningElsewhere: Int) {
         let isNew = state.withLock { state in
-            let isNew = state.limit != limit
+            let isNew = state.limit != limit || state.isHeldBack
             state.limit = limit
+            state.ceiling = nil
+            state.isHeldBack = false
             if state.runningElsewhere != runningElsewhere {
                 state.runningElsewhere = runningElsewhere
                 state.job.version += 1

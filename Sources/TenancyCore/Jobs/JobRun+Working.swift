@@ -51,6 +51,10 @@ extension JobRun {
             if isHeld || state.unrecorded.count > JobRun.unrecordedLimit {
                 return .wait(generation: generation, until: .never)
             }
+            if let ceiling = state.ceiling, state.busyWorkers >= ceiling {
+                state.isHeldBack = true
+                return .wait(generation: generation, until: .never)
+            }
             if let work = state.queue.take(preferring: preferred, now: now) {
                 isLast = state.isPagingDone && state.queue.isEmpty
                 isShort = state.queue.readyCount < state.limit && !state.offered.isEmpty

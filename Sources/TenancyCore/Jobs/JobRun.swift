@@ -38,6 +38,10 @@ final class JobRun: Sendable {
         var isHeld = false
         /// Tenants that this daemon may migrate at once.
         var limit: Int
+        /// What may be in hand until the share that was asked for is known.
+        var ceiling: Int?
+        /// Whether a worker waits for that.
+        var isHeldBack = false
         var workers = 0
         var idleWorkers = 0
         /// Workers with a target in hand.
@@ -66,6 +70,8 @@ final class JobRun: Sendable {
     let changes = Signal()
     /// Wishes that what is shared with other daemons be looked at.
     let sharing = Signal()
+    /// One question for the share at a time.
+    let shareTurn = ServerSlots(limit: 1)
     let clock: WallClock
     let state: Mutex<State>
 

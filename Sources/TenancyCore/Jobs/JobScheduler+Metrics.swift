@@ -16,7 +16,7 @@ extension JobScheduler {
                 assisting.count),
             gauge(
                 "migrationd_tenants_running", "Targets being migrated by this daemon.",
-                runs.reduce(0) { $0 + $1.use.inUse }),
+                runs.reduce(0) { $0 + $1.inUse }),
             gauge(
                 "migrationd_results_unrecorded", "Results that wait for the control database.",
                 runs.reduce(0) { $0 + $1.unrecorded(limit: .max).count }),

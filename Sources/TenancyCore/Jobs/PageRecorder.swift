@@ -58,13 +58,10 @@ struct PageRecorder: Sendable {
         guard works.count > 1, run.request.concurrency > 1, !run.isCancelling,
             environment.peers.canHelp(with: environment.migrations.loaded.digest)
         else { return false }
-        let (id, replica, use) = (run.id, run.lease.replica, run.use)
-        let share = try await asking { store throws(StatusError) in
-            try await store.share(id, replica: replica, running: use.running, inUse: use.inUse)
+        let share = try await asking { [run] store throws(StatusError) in
+            try await run.agreeOnShare(in: store)
         }
-        guard let share else { return false }
-        run.setLimit(share.limit, runningElsewhere: share.runningElsewhere)
-        return true
+        return share != nil
     }
 
     /// Tenants of the page that are not this lease's to claim, since other daemons have them in hand.

@@ -46,6 +46,29 @@ import Testing
         #expect(run.snapshot.counts.succeeded == 4 && run.snapshot.counts.total == 4)
     }
 
+    @Test("while the share is asked for nothing is begun beyond what others were told of")
+    func sharing() throws {
+        let run = run()
+        for number in 1...6 { _ = run.add([try makeWork(number)]) }
+        run.setLimit(4, runningElsewhere: 0)
+        for _ in 1...4 { #expect(run.wantsWorker()) }
+        let works = try (1...3).map { _ in try take(run) }
+        #expect(run.useToShare().inUse == 3 && run.hasPartOnly)
+        let generation = run.work.generation
+        guard case .wait(_, .never) = run.next(preferring: nil) else {
+            throw TestFailure("a fourth was begun, which nobody was told of")
+        }
+        // One of the three may be followed by another.
+        #expect(run.settle(works[0], done, retryAfter: nil) == .ended)
+        _ = try take(run)
+        guard case .wait = run.next(preferring: nil) else { throw TestFailure("one too many") }
+        // Also where the answer is the share that there was, those that were held back go on.
+        run.setLimit(4, runningElsewhere: 0)
+        #expect(run.work.generation != generation)
+        _ = try take(run)
+        #expect(run.inUse == 4)
+    }
+
     @Test("a failure that may pass sets the target aside, and a cancelled job ends it")
     func aside() throws {
         let run = run()
