@@ -55,7 +55,7 @@ import Testing
         let works = try (1...3).map { _ in try take(run) }
         #expect(run.useToShare().inUse == 3 && run.hasPartOnly)
         let generation = run.work.generation
-        guard case .wait(_, .never) = run.next(preferring: nil) else {
+        guard case .wait = run.next(preferring: nil) else {
             throw TestFailure("a fourth was begun, which nobody was told of")
         }
         // One of the three may be followed by another.
