@@ -116,6 +116,29 @@ def test_an_env_that_fails_online(fleet, start_daemon, tmp_path, name, env, code
         assert tables(fleet, "tenant_s_000000") in ([], ["alembic_version"])
 
 
+def test_a_step_that_takes_too_long_fails_its_tenant_only(fleet, start_daemon, tmp_path):
+    """In the database, which ends it itself, and in Python, whose process is killed."""
+    project = python_only(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", """
+        import time
+        op.get_bind().exec_driver_sql("SELECT 1").scalar()
+        place = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar()
+        if place == "tenant_s_000000":
+            op.execute("SELECT pg_sleep(60)")
+        if place == "tenant_s_000001":
+            time.sleep(3600)
+        op.execute("CREATE TABLE r2 (id int)")
+        """)
+    fleet.add_schema_tenants(5)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job, ended = results(client, max_attempts=1, statement_timeout_ms=1_000)
+    codes = {key: (r["error_detail"] or {}).get("code") for key, r in ended.items()}
+    assert codes == {"s-000000": "statement_timeout", "s-000001": "python_timeout",
+                     "s-000002": None, "s-000003": None, "s-000004": None}
+    assert ended["s-000000"]["to_revisions"] == ended["s-000001"]["to_revisions"] == ["r1"]
+    assert "r2" not in tables(fleet, "tenant_s_000001")
+
+
 def test_an_env_that_prints_is_not_in_the_way(fleet, start_daemon, tmp_path):
     noise = """
         import os, subprocess
@@ -246,6 +269,22 @@ def test_an_immediate_cancel_ends_a_worker_and_rolls_back(fleet, start_daemon, t
     assert tables(fleet, "tenant_s_000000") == ["alembic_version", "r1"]
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
     eventually(lambda: fleet.cluster.psql(locks, fleet.app) == "0")
+
+
+def test_a_broken_project_is_refused_at_a_reload(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 2)
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    write_revision(project, "r3", "r2", "pass")
+    (project / "versions" / "r4.py").write_text("raise RuntimeError('no vault today')\n")
+    answer = client.post("/v1/revisions/reload")
+    assert answer.status == 422 and "r4.py" in answer.text and "no vault today" in answer.text
+    job, ended = results(client)
+    assert ended["s-000000"]["to_revisions"] == ["r2"]
+    (project / "versions" / "r4.py").unlink()
+    client.post("/v1/revisions/reload").expect(200)
+    job, ended = results(client)
+    assert ended["s-000000"]["to_revisions"] == ["r3"]
 
 
 def test_a_reload_reaches_the_workers_too(fleet, start_daemon, tmp_path):
