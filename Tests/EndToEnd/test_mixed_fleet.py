@@ -62,6 +62,20 @@ def rows(file):
     return [row for (row,) in ask(file, "SELECT version_num FROM alembic_version")]
 
 
+def write_stuck_step(project, revision, down):
+    """A step that stays under way in the first worker that runs it, whose pid is in the file."""
+    mark = project / "mark"
+    write_revision(project, revision, down, f"""
+        import os, pathlib, time
+        mark = pathlib.Path({str(mark)!r})
+        if "migrationd_worker" in __import__("sys").modules and not mark.exists():
+            mark.write_text(str(os.getpid()))
+            time.sleep(60)
+        op.execute("CREATE TABLE {revision} (id int)")
+        """)
+    return lambda: int(eventually(lambda: mark.exists() and mark.read_text(), within=60))
+
+
 def test_a_mixed_fleet_goes_up_and_down(fleet, start_daemon, project, files, tmp_path):
     fleet.add_schema_tenants(5)
     lite = add_sqlite_tenants(fleet, files)
@@ -133,21 +147,11 @@ def test_trouble_is_the_tenants_own(fleet, start_daemon, project, files):
 
 
 def test_a_worker_that_is_killed_is_tried_again(fleet, start_daemon, project, files):
-    (project / "versions" / "r3.py").unlink()
-    mark = project / "mark"
-    write_revision(project, "r3", "r2", f"""
-        import os, pathlib, time
-        mark = pathlib.Path({str(mark)!r})
-        if "migrationd_worker" in __import__("sys").modules and not mark.exists():
-            mark.write_text(str(os.getpid()))
-            time.sleep(60)
-        op.execute("CREATE TABLE r3 (id int)")
-        """)
+    worker = write_stuck_step(project, "r3", "r2")
     add_sqlite_tenants(fleet, files[:1])
     client = start_daemon(alembic_config(fleet, project)).client()
     job = client.start(operation="upgrade", target="head")
-    pid = int(eventually(lambda: mark.exists() and mark.read_text(), within=60))
-    os.kill(pid, signal.SIGKILL)
+    os.kill(worker(), signal.SIGKILL)
     job = client.finish(job)
     assert job["state"] == "succeeded", job["first_errors"]
     assert rows(files[0]) == ["r4"] and client.results(job)["l-0"]["attempts"] == 2
@@ -182,23 +186,15 @@ def test_two_jobs_keep_out_of_each_others_way(fleet, start_daemon, project, file
 
 def test_a_daemon_that_is_killed_leaves_nothing_running(fleet, start_daemon, project, files):
     """The worker ends with it, and the next daemon goes on from what the tenant's rows say."""
-    mark = project / "mark"
-    write_revision(project, "r5", "r4", f"""
-        import os, pathlib, time
-        mark = pathlib.Path({str(mark)!r})
-        if "migrationd_worker" in __import__("sys").modules and not mark.exists():
-            mark.write_text(str(os.getpid()))
-            time.sleep(60)
-        op.execute("CREATE TABLE r5 (id int)")
-        """)
+    worker = write_stuck_step(project, "r5", "r4")
     add_sqlite_tenants(fleet, files[:1])
     fleet.add_schema_tenants(2)
     config = alembic_config(fleet, project)
     daemon = start_daemon(config)
     job = daemon.client().start(operation="upgrade", target="head")
-    worker = int(eventually(lambda: mark.exists() and mark.read_text(), within=60))
+    pid = worker()
     daemon.kill()
-    eventually(lambda: not pathlib.Path(f"/proc/{worker}").exists(), within=10)
+    eventually(lambda: not pathlib.Path(f"/proc/{pid}").exists(), within=10)
     assert rows(files[0]) == ["r4"]
     client = start_daemon(config).client()
     job = client.finish(client.get(f"/v1/jobs/{job['id']}").expect(200).json)
