@@ -9,11 +9,7 @@ struct Render: AsyncParsableCommand {
             "The folder is the migrations.path of a daemon with migrations.source \"sql\". One "
             + "that was rendered before is replaced; other migrations are left alone.")
 
-    @Option(help: "The project's alembic.ini, or its folder.")
-    var migrations: String
-
-    @Option(help: "The Python that has Alembic and what the project imports.")
-    var python = "python3"
+    @OptionGroup var options: ProjectOptions
 
     @Option(help: "The folder to be written.")
     var output: String
@@ -33,7 +29,7 @@ struct Render: AsyncParsableCommand {
         do throws(FolderError) {
             let project = AlembicProject(
                 AlembicProject.Options(
-                    path: migrations, python: python, cacheFolder: cacheFolder))
+                    path: options.migrations, python: options.python, cacheFolder: cacheFolder))
             let set = try await project.load()
             folder = try RenderedFolder(set, allowsPythonSteps: allowPythonSteps)
             try folder.write(to: output)

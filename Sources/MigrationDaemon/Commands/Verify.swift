@@ -10,11 +10,7 @@ struct Verify: AsyncParsableCommand {
             "Every step, up to the heads and down to the bases, in a private PostgreSQL or in "
             + "the database that --database-url names; prints what differs, object by object.")
 
-    @Option(help: "The project's alembic.ini, or its folder.")
-    var migrations: String
-
-    @Option(help: "The Python that has Alembic and what the project imports.")
-    var python = "python3"
+    @OptionGroup var options: ProjectOptions
 
     @Option(
         help: """
@@ -49,7 +45,7 @@ struct Verify: AsyncParsableCommand {
         do {
             let verifier = try await ReplayVerifier(
                 project: AlembicProject(
-                    AlembicProject.Options(path: migrations, python: python)),
+                    AlembicProject.Options(path: options.migrations, python: options.python)),
                 connection: try ConnectionString.parse(url))
             try await verifier.run { comparison in
                 steps += 1

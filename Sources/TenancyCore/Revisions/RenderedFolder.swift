@@ -55,7 +55,8 @@ public struct RenderedFolder: Sendable, Equatable {
         let settings = self.settings.json.renderedString() + "\n"
         do {
             try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
-            for file in files + [File(name: FolderSettings.fileName, text: settings)] {
+            // First what marks the folder as ours, so that a run that breaks off can be repeated.
+            for file in [File(name: FolderSettings.fileName, text: settings)] + files {
                 try Data(file.text.utf8).write(
                     to: URL(filePath: "\(path)/\(file.name)"), options: .atomic)
             }
