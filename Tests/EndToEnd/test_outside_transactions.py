@@ -216,7 +216,7 @@ def test_the_progress_of_an_index_build_is_shown(indexed, start_daemon):
     job = client.start(operation="upgrade")
 
     def shown():
-        return client.results(job)["s-000000"]["progress"]
+        return client.results(job).get("s-000000", {}).get("progress")
 
     progress = eventually(shown)
     assert progress["phase"] == "waiting for writers before build"
@@ -224,4 +224,4 @@ def test_the_progress_of_an_index_build_is_shown(indexed, start_daemon):
     writer.rollback()
     writer.close()
     assert client.finish(job)["state"] == "succeeded"
-    assert shown() is None
+    assert client.results(job)["s-000000"]["progress"] is None
