@@ -208,6 +208,39 @@ def test_when_one_of_three_is_killed_the_others_finish_its_work(
         "SELECT count(*) FROM migrationd.step_journal", shared.control) == "0"
 
 
+def test_what_a_daemon_that_died_left_in_the_journal_is_struck_out(
+        shared, start_replicas, tmp_path):
+    shared.migrations = tmp_path / "outside"
+    write_revision(shared.migrations, "a001", None,
+                   f"CREATE TABLE t (id int);\nSELECT pg_sleep(0.05);\n{PASS_GATE}",
+                   header="-- transaction: off\n")
+    shared.add_schema_tenants(200)
+    leader, assistant = start_replicas(2)
+    control = psycopg2.connect(shared.cluster.socket_conninfo(shared.control))
+    cursor = control.cursor()
+    its_steps = "FROM migrationd.step_journal WHERE replica IS NOT NULL"
+    job = start_job(leader)
+    eventually(lambda: shared.cluster.psql(f"SELECT count(*) {its_steps}", shared.control) != "0")
+    with Gate(shared) as gate:
+        eventually(lambda: gate.waiting() == 6)
+        cursor.execute(f"SELECT {its_steps} FOR UPDATE")
+        held = cursor.rowcount
+    assert held > 0
+    # It has finished these steps and cannot strike them out: there it dies.
+    striking = "query LIKE 'DELETE FROM%step_journal%' AND wait_event_type = 'Lock'"
+    eventually(lambda: shared.cluster.psql(
+        f"SELECT count(*) FROM pg_stat_activity WHERE {striking}") == str(held))
+    assistant.kill()
+    shared.cluster.psql(
+        f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {striking}")
+    control.close()
+    job = leader.client().finish(job, within=60)
+    assert job["state"] == "succeeded", job
+    assert {r["revision"] for r in leader.client().results(job).values()} == {"a001"}
+    assert shared.cluster.psql(
+        "SELECT count(*) FROM migrationd.step_journal", shared.control) == "0"
+
+
 def test_a_rolling_restart_under_a_running_job_fails_no_tenant(
         shared, start_replicas, start_daemon):
     shared.add_schema_tenants(200)

@@ -18,7 +18,7 @@ public struct TargetWork: Sendable {
     /// The rows that the tables have the job start from, so that a daemon that goes on after a crash
     /// counts a relative target from the same place.
     public var plannedFrom: [String]?
-    /// Whether the journal had an unfinished step of the target when its page was read.
+    /// Whether the journal may have an unfinished step of the target.
     public var isUnfinished = false
     /// Kept over attempts, so that a plan made once stays the plan.
     var progress: TargetProgress?

@@ -148,8 +148,12 @@ extension JobRun {
                 var work = offered
                 guard let id = work.tenants.first?.id, let wasTaken = tenants[id] else { continue }
                 state.offered[key] = nil
-                // Read anew, and compared with where the job found it.
-                if wasTaken { work.state = nil }
+                if wasTaken {
+                    // Read anew, and compared with where the job found it; what it was about to
+                    // strike out of the journal may still stand there.
+                    work.state = nil
+                    work.isUnfinished = true
+                }
                 if state.isCancelling {
                     JobRun.end(work, work.cancelledOutcome, &state, at: clock.now)
                 } else {
