@@ -36,7 +36,7 @@ def start_at_gate(client, gate, page_size, **request):
     """Starts a job whose only worker stands at the gate, so that the pager cannot go on either."""
     job = client.start(
         operation="upgrade", concurrency=1, page_size=page_size, lock_timeout_ms=0, **request)
-    eventually(gate.waiting, within=10)
+    eventually(gate.waiting)
     return job
 
 
@@ -117,7 +117,7 @@ def test_many_tenants_added_at_both_sides_of_the_cursor_are_migrated_once(journa
     client = start_daemon(journal.config()).client()
     with Gate(journal) as gate:
         job = client.start(operation="upgrade", concurrency=4, page_size=5, lock_timeout_ms=0)
-        eventually(lambda: gate.waiting() == 4, within=10)
+        eventually(lambda: gate.waiting() == 4)
         everybody += journal.add_schema_tenants(20, "aa")
         everybody += journal.add_schema_tenants(20, "zz")
     job = client.finish(job)
