@@ -9,7 +9,7 @@ from harness.migrations import JOURNAL, NOTE, write_revision
 
 SLOTS = 12
 OTHERS = 8
-TENANTS = 150
+TENANTS = 300
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrationd'"
 
 
@@ -58,7 +58,7 @@ def test_a_full_server_gets_fewer_connections_and_then_more_again(fleet, small, 
     assert client.metric(waits) - before <= 5
     for other in others[1:]:
         other.close()
-    eventually(lambda: ours() > SLOTS - OTHERS, within=30)
+    eventually(lambda: ours() > SLOTS - OTHERS, within=60)
     job = client.finish(job, within=60)
     assert job["state"] == "succeeded", job["first_errors"]
     results = client.results(job).values()

@@ -37,23 +37,25 @@ struct ServerHealthTests {
         #expect(tries == [250, 750, 1_750, 3_750, 7_750, 12_750, 17_750, 22_750, 27_750])
     }
 
-    @Test("a full server gets no more than it took, and one more every ten seconds")
+    @Test("a full server gets no more than it took, and every ten seconds twice as many more")
     func adapting() {
-        var limit = AdaptiveLimit(most: 4)
+        var limit = AdaptiveLimit(most: 20)
         limit.succeeded(at: start)
-        #expect(limit.current == 4)
+        #expect(limit.current == 20)
         limit.refused(used: 2, at: start)
         #expect(limit.current == 2)
         limit.refused(used: 0, at: start)
         #expect(limit.current == 1)
-        for second in 1...60 { limit.succeeded(at: start + .seconds(second)) }
-        #expect(limit.current == 4)
-        var slow = AdaptiveLimit(most: 4)
-        slow.refused(used: 1, at: start)
-        slow.succeeded(at: start + .seconds(9))
-        #expect(slow.current == 1)
-        slow.succeeded(at: start + .seconds(10))
-        #expect(slow.current == 2)
+        var seen: [Int] = []
+        for second in 1...50 {
+            limit.succeeded(at: start + .seconds(second))
+            if second % 10 == 9 || second % 10 == 0 { seen.append(limit.current) }
+        }
+        #expect(seen == [1, 2, 2, 4, 4, 8, 8, 16, 16, 20])
+        // Found full again, it is asked for one more again.
+        limit.refused(used: 5, at: start + .seconds(50))
+        limit.succeeded(at: start + .seconds(60))
+        #expect(limit.current == 6)
     }
 
     @Test(
