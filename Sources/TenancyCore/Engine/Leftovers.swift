@@ -18,13 +18,14 @@ struct Leftovers {
     /// Bounds the clearing, which waits for other transactions as the building does.
     let deadline: Deadline
 
-    /// What became of a unit that was begun; nil while the server still runs it.
+    /// What became of a unit that was begun; nil while the server still runs it. `markQuery` asks
+    /// whether the transaction `$1` left its mark.
     func verdict(
-        on unit: StepUnit, _ begun: BegunUnit
+        on unit: StepUnit, _ begun: BegunUnit, markQuery: String
     ) async throws(PostgresError) -> Verdict? {
         guard try await waitForEnd(of: begun) else { return nil }
         switch unit {
-        case .transaction: return try await settle(transaction: begun.transaction ?? "0")
+        case .transaction: return try await settleTransaction(begun, markQuery)
         case .alone(_, let command): return try await settle(command, begun)
         }
     }
@@ -58,12 +59,33 @@ struct Leftovers {
         }
     }
 
-    /// What became of a transaction.
-    private func settle(transaction: String) async throws(PostgresError) -> Verdict {
-        switch try await answer("SELECT txid_status($1::bigint)", [transaction]) {
-        case "committed": .applied
-        case "aborted": .notApplied
-        default: .unknown("the server does not know any more what became of the transaction")
+    /// What became of a transaction whose session is gone.
+    ///
+    /// A server that crashed before anything of the transaction was on its disk gives its id out
+    /// again: then it is not given out yet, or that of a later transaction.
+    private func settleTransaction(
+        _ begun: BegunUnit, _ markQuery: String
+    ) async throws(PostgresError) -> Verdict {
+        let parameters = [begun.transaction ?? "0"]
+        let status = try await answer(
+            """
+            SELECT CASE WHEN $1::bigint >= txid_snapshot_xmax(txid_current_snapshot())
+                THEN 'not given out' ELSE txid_status($1::bigint) END
+            """, parameters)
+        switch status {
+        case "aborted", "in progress", "not given out": return .notApplied
+        case "committed": break
+        default:
+            return .unknown("the server does not know any more what became of the transaction")
+        }
+        guard begun.isMarked else { return .applied }
+        switch try await answer(markQuery, parameters) {
+        case "t": return .applied
+        case "f": return .notApplied
+        default:
+            return .unknown(
+                "the transaction left no mark, since the version table has no rows and is another "
+                    + "role's")
         }
     }
 

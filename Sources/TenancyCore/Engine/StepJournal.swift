@@ -39,6 +39,8 @@ struct BegunUnit: Sendable, Equatable {
     let backendStart: String
     /// The transaction that it ran in.
     var transaction: String?
+    /// Whether that leaves its mark on the version table when it commits.
+    var isMarked = false
     /// A digest of the step's statements up to the end of the unit.
     var digest = ""
     /// The indexes that the table had before, by object id, for one that is built without a name.

@@ -72,15 +72,22 @@ struct StepMessageBuilder: Sendable {
         return message
     }
 
-    /// Runs some of a script's statements and ends the transaction, without the version row.
-    func unitMessage(step: Int, _ script: StepScript, _ range: Range<Int>) -> StepMessage {
+    /// Runs some of a script's statements and ends the transaction, with its mark instead of the new
+    /// version row.
+    func unitMessage(
+        step: Int, _ script: StepScript, _ range: Range<Int>, state: VersionState
+    ) -> StepMessage {
         var message = StepMessage()
         for index in range {
             message.append(.statement(step: step, index: index), script.statements[index].text)
         }
+        message.append(.opening, table.mark(state.revisions))
         message.append(.opening, "COMMIT")
         return message
     }
+
+    /// Asks whether the unit's transaction `$1` left its mark.
+    func markQuery(state: VersionState) -> String { table.isMarked(state.revisions) }
 
     /// Commits the version row, together with the script's statements from `first` on.
     func endMessage(

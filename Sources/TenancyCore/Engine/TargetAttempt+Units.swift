@@ -115,7 +115,8 @@ extension TargetAttempt {
         let leftovers = Leftovers(connection: all.connection, deadline: deadline)
         let verdict: Leftovers.Verdict?
         do throws(PostgresError) {
-            verdict = try await leftovers.verdict(on: unit, begun)
+            verdict = try await leftovers.verdict(
+                on: unit, begun, markQuery: all.builder.markQuery(state: state))
         } catch {
             throw Stop(error)
         }
@@ -146,6 +147,7 @@ extension TargetAttempt {
         }
         var begun = all.backend
         begun.transaction = results.last?.rows.first?[0]
+        begun.isMarked = true
         begun.digest = all.digests[step.unit + 1]
         step.begun = begun
         do throws(Stop) {
@@ -155,7 +157,8 @@ extension TargetAttempt {
             await rollBack(all.connection)
             throw error
         }
-        let message = all.builder.unitMessage(step: all.place, all.script, range)
+        let message = all.builder.unitMessage(
+            step: all.place, all.script, range, state: state)
         do throws(PostgresError) {
             _ = try await send(message.sql, on: all.connection)
         } catch .connectionLost(let message) {

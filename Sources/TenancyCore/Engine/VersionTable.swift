@@ -112,6 +112,37 @@ struct VersionTable: Sendable {
         return statements
     }
 
+    /// Leaves the id of the transaction on a version row, or, where there is none, on the column.
+    ///
+    /// A server that crashes gives the ids of transactions that were under way out again, so that the
+    /// id alone does not tell which of them committed.
+    func mark(_ rows: [String]) -> String {
+        if !rows.isEmpty { return "UPDATE \(qualifiedName) SET version_num = version_num" }
+        let block = """
+            BEGIN IF \(isOwned) THEN \
+            ALTER TABLE \(qualifiedName) ALTER version_num SET STATISTICS -1; END IF; END
+            """
+        return "DO \(SQLText.literal(block))"
+    }
+
+    /// Whether the transaction `$1::bigint` left its mark; NULL where it could not.
+    func isMarked(_ rows: [String]) -> String {
+        let marked = "xmin::text = ($1::bigint & 4294967295)::text"
+        if !rows.isEmpty { return "SELECT \(marked) FROM \(qualifiedName) LIMIT 1" }
+        return """
+            SELECT CASE WHEN \(isOwned) THEN \(marked) END FROM pg_attribute \
+            WHERE attrelid = \(SQLText.literal(qualifiedName))::regclass AND attname = 'version_num'
+            """
+    }
+
+    /// Whether the role may alter the table.
+    private var isOwned: String {
+        """
+        (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class \
+        WHERE oid = \(SQLText.literal(qualifiedName))::regclass)
+        """
+    }
+
     private func insistOnOneRow(_ change: String) -> String {
         "WITH changed AS (\(change) RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
     }

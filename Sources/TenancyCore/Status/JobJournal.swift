@@ -228,7 +228,8 @@ enum UnfinishedStepRow {
             "begun": step.begun.map {
                 [
                     "backend": JSONValue($0.backend), "backend_start": .string($0.backendStart),
-                    "transaction": JSONValue($0.transaction), "digest": .string($0.digest),
+                    "transaction": JSONValue($0.transaction), "marked": .bool($0.isMarked),
+                    "digest": .string($0.digest),
                     "indexes": JSONValue($0.indexes),
                 ]
             } ?? .null,
@@ -242,6 +243,7 @@ enum UnfinishedStepRow {
         return BegunUnit(
             backend: backend, backendStart: start,
             transaction: value["transaction"]?.stringValue,
+            isMarked: value["marked"]?.boolValue ?? false,
             digest: value["digest"]?.stringValue ?? "", indexes: strings(value["indexes"]))
     }
 
