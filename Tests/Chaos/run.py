@@ -77,23 +77,21 @@ class KillBackend(Scenario):
     most = 20
 
     def strike(self, world):
-        if self.rng.random() < 0.1:
-            # A backend that is killed takes all others with it; the server recovers.
+        kills = self.rng.random() < 0.1
+        try:
             pids = world.tenants.psql(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = 'migrationd'").split()
-            if pids:
-                try:
-                    os.kill(int(self.rng.choice(pids)), 9)
-                except ProcessLookupError:
-                    pass
+            if not pids:
+                return
+            pid = int(self.rng.choice(pids))
+            if kills:
+                # It takes all others with it; the server recovers.
+                os.kill(pid, 9)
                 time.sleep(0.3)
-            return
-        try:
-            world.tenants.psql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'migrationd' ORDER BY random() LIMIT 1")
-        except RuntimeError:
-            pass  # It recovers.
+            else:
+                world.tenants.psql(f"SELECT pg_terminate_backend({pid})")
+        except (RuntimeError, ProcessLookupError):
+            pass  # The server recovers, or the session has ended.
 
     def calm(self, world):
         deadline = time.monotonic() + 60
@@ -193,6 +191,8 @@ class AppLoad(Scenario):
     most = 1
     # What a statement may take besides a wait for a lock, on a busy machine.
     allowance = 1.5
+    threads = ()
+    longest = 0.0
 
     def strike(self, world):
         if self.strikes:
@@ -235,6 +235,8 @@ class AppLoad(Scenario):
         connection.close()
 
     def calm(self, world):
+        if not self.threads:
+            return
         self.over.set()
         for thread in self.threads:
             thread.join()

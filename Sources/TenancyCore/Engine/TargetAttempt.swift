@@ -221,15 +221,21 @@ struct TargetAttempt {
         lockDeadline = nil
     }
 
-    /// Whoever finished the step died before he could strike it out.
+    /// Strikes out a step that is finished: by one who died before he could, or while the control
+    /// database was away, which is waited for a little. One that stays behind is found obsolete by
+    /// its rows.
     private func forgetObsoleteStep() async {
-        do throws(TenantFailure) {
-            guard let step = try await engine.journal.find(target),
-                step.finding(rows: state.revisions, next: nil, digests: []) == .obsolete
-            else { return }
-            try await engine.journal.remove(target)
-        } catch {
-            // Its rows tell that it is obsolete, whenever it is met.
+        let deadline = Deadline.after(.seconds(5))
+        while true {
+            do throws(TenantFailure) {
+                guard let step = try await engine.journal.find(target),
+                    step.finding(rows: state.revisions, next: nil, digests: []) == .obsolete
+                else { return }
+                return try await engine.journal.remove(target)
+            } catch {
+                if !error.isRetryable || deadline.hasPassed { return }
+            }
+            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
         }
     }
 

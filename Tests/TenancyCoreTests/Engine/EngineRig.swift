@@ -39,7 +39,7 @@ struct EngineRig: Sendable {
 
     func engine(
         _ task: TargetTask, scope: TransactionScope = .step, lockTimeout: Int = 500,
-        targetLockTimeout: Duration = .seconds(10),
+        targetLockTimeout: Duration = .seconds(600),
         noteStart: @escaping SQLEngine.StartNote = { (_, _) async throws(TenantFailure) in }
     ) -> SQLEngine {
         SQLEngine(

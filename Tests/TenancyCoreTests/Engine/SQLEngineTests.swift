@@ -4,7 +4,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct SQLEngineTests {
+@Suite(.timeLimit(.minutes(5))) struct SQLEngineTests {
     @Test("a fresh target comes to the head, step by step", arguments: TransactionScope.allCases)
     func fresh(scope: TransactionScope) async throws {
         try await EngineRig.with { rig in

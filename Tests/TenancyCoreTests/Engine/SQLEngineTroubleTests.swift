@@ -5,7 +5,7 @@ import Testing
 @testable import TenancyCore
 
 /// What an engine does when others are in its way, or its connection is gone.
-@Suite(.timeLimit(.minutes(1))) struct SQLEngineTroubleTests {
+@Suite(.timeLimit(.minutes(5))) struct SQLEngineTroubleTests {
     // MARK: - The target's lock
 
     @Test(
@@ -131,7 +131,7 @@ import Testing
         try await EngineRig.with { rig in
             let graph = try RevisionGraph([
                 revision("r1", up: "CREATE TABLE t1 ()"),
-                revision("r2", after: ["r1"], up: "CREATE TABLE t2 (); SELECT pg_sleep(30)"),
+                revision("r2", after: ["r1"], up: "CREATE TABLE t2 (); SELECT pg_sleep(600)"),
             ])
             let attempt = Task { try await rig.attempt(task(.upgrade, "head", graph)) }
             #expect(try await rig.database.sleeps())

@@ -5,7 +5,7 @@ import Testing
 @testable import TenancyCore
 
 /// Steps whose statements cannot commit together with their version row.
-@Suite(.timeLimit(.minutes(1))) struct UnitStepTests {
+@Suite(.timeLimit(.minutes(5))) struct UnitStepTests {
     /// A table, an index built beside the application, and a column.
     private func indexed() throws -> RevisionGraph {
         try RevisionGraph([

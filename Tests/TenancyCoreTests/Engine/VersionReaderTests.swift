@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct VersionReaderTests {
+@Suite(.timeLimit(.minutes(5))) struct VersionReaderTests {
     private let reader = VersionReader(
         settings: SessionSettings(lockTimeoutMilliseconds: 100, statementTimeoutMilliseconds: 0))
 

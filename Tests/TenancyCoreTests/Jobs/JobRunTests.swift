@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct JobRunTests {
+@Suite(.timeLimit(.minutes(5))) struct JobRunTests {
     private func run(_ state: JobState = .running, epoch: Int64 = 1) -> JobRun {
         JobRun(
             makeJob(makeRequest(), state: state), lease: JobLease(replica: "r", epoch: epoch),

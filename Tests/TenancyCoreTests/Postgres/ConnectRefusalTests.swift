@@ -4,7 +4,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectRefusalTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectRefusalTests {
     @Test(
         "the code is taken out of libpq's message, in any language",
         arguments: [

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectionPoolTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionPoolTests {
     private func pids(_ pool: ConnectionPool) async throws -> String {
         try await pool.withConnection { connection throws(PostgresError) in
             try await connection.query("SELECT pg_backend_pid()")[0][0] ?? ""
@@ -84,7 +84,7 @@ import Testing
             let pool = try pool(database, limit: 1)
             let slow = Task {
                 try await pool.withConnection { connection throws(PostgresError) in
-                    _ = try await connection.query("SELECT pg_sleep(30)")
+                    _ = try await connection.query("SELECT pg_sleep(600)")
                 }
             }
             #expect(try await database.sleeps())

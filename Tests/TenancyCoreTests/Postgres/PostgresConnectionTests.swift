@@ -4,7 +4,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite("A connection to PostgreSQL", .timeLimit(.minutes(1)))
+@Suite("A connection to PostgreSQL", .timeLimit(.minutes(5)))
 struct PostgresConnectionTests {
     @discardableResult
     private func connected<R: Sendable>(

@@ -9,7 +9,7 @@ private let hostile = [
     "a\nb\r\tc", "{a,b}", "NULL", "null", "a,b", " ", "é\u{1F600}", "$1", "E'x'", "x'; SELECT '1",
 ]
 
-@Suite(.timeLimit(.minutes(1))) struct SQLTextTests {
+@Suite(.timeLimit(.minutes(5))) struct SQLTextTests {
     @Test(
         "a literal is quoted, and marked where it holds a backslash",
         arguments: [

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite("Slots of a server", .timeLimit(.minutes(1)))
+@Suite("Slots of a server", .timeLimit(.minutes(5)))
 struct ServerSlotsTests {
     @Test("no more than the limit are taken, and waiters follow in order")
     func limit() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct WorkerConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct WorkerConnectionTests {
     private func worker(_ slots: ServerSlots) -> WorkerConnection {
         WorkerConnection(slots: slots, connectTimeout: .seconds(10), onNotice: { _ in })
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct ControlSchemaTests {
+@Suite(.timeLimit(.minutes(5))) struct ControlSchemaTests {
     @Test("the tables are made once, and a later release's are left as they are")
     func prepare() async throws {
         try await TestCluster.withDatabase { database in

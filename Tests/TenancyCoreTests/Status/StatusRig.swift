@@ -34,7 +34,7 @@ extension StatusStore {
         _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
     ) async throws(StatusError) -> Insertion {
         try await insert(
-            job, key: key, caller: caller, lease: lease, term: .seconds(15), migrations: "m")
+            job, key: key, caller: caller, lease: lease, term: .seconds(3600), migrations: "m")
     }
 }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct StatusStoreJobTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusStoreJobTests {
     private let key = IdempotencyKey(key: "k'1", bodyHash: "h")
 
     @Test("a job is read as it was written")
@@ -171,7 +171,7 @@ import Testing
                     jobs.append(job)
                 }
                 let (one, two) = (makeLease(replica: 1).replica, makeLease(replica: 2).replica)
-                let term = Duration.seconds(60)
+                let term = Duration.seconds(3600)
                 func abandoned(
                     _ replica: String
                 ) async throws -> [(JobSnapshot, JobLease)] {

@@ -25,7 +25,7 @@ struct StatusStoreReplicaTests {
 
     @discardableResult
     private func live(
-        _ replica: String, _ store: StatusStore, term: Duration = .seconds(60)
+        _ replica: String, _ store: StatusStore, term: Duration = .seconds(3600)
     ) async throws -> Beat {
         try await store.beat(makeReplica(replica), isDraining: false, jobs: [], term: term)
     }
@@ -36,7 +36,7 @@ struct StatusStoreReplicaTests {
             #expect(try await live(replicas[0], store).others.map(\.id) == Array(replicas[1...]))
             try await live(replicas[1], store, term: .zero)
             _ = try await store.beat(
-                makeReplica(replicas[2]), isDraining: true, jobs: [], term: .seconds(60))
+                makeReplica(replicas[2]), isDraining: true, jobs: [], term: .seconds(3600))
             #expect(try await live(replicas[0], store).others.isEmpty)
             try await store.leave(replicas[0], jobs: [])
             try await live(replicas[1], store)
@@ -145,10 +145,10 @@ struct StatusStoreReplicaTests {
             _ = try await store.takeOffers(of: job, replica: replicas[2], limit: 1)
             try await live(replicas[2], store, term: .zero)
             _ = try await store.leaseAbandonedJobs(
-                replica: replicas[0], migrations: "m", term: .seconds(60))
+                replica: replicas[0], migrations: "m", term: .seconds(3600))
             try await store.leave(replicas[0], jobs: [job])
             let taken = try await store.leaseAbandonedJobs(
-                replica: replicas[0], migrations: "m", term: .seconds(60))
+                replica: replicas[0], migrations: "m", term: .seconds(3600))
             let lease = try #require(taken.first?.1)
             #expect(lease.epoch == 2)
             let claimed = try await store.claim(claims, job: job, lease: lease)
@@ -172,7 +172,7 @@ struct StatusStoreReplicaTests {
                     replica: replicas[1], migrations: migrations, term: term
                 ).count
             }
-            #expect(try await taken("others", term: .seconds(60)) == 0)
+            #expect(try await taken("others", term: .seconds(3600)) == 0)
             #expect(try await taken("m", term: .zero) == 1)
             #expect(try await eventually { try await taken("others", term: .zero) == 1 })
         }
@@ -185,7 +185,7 @@ struct StatusStoreReplicaTests {
             let second = try await store.command("cancel immediate", job: job, caller: caller)
             #expect(try await store.answer(toCommand: first)?.isDone == false)
             let beat = try await store.beat(
-                makeReplica(replicas[0]), isDraining: false, jobs: [job], term: .seconds(60))
+                makeReplica(replicas[0]), isDraining: false, jobs: [job], term: .seconds(3600))
             #expect(beat.hasCommands && beat.kept == [job])
             let open = try await store.openCommands(for: [job])
             #expect(open.map(\.id) == [first, second])

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct StatusStoreTenantTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusStoreTenantTests {
     private func withJob(
         _ body: (StatusStore, JobID, TestDatabase) async throws -> Void
     ) async throws {

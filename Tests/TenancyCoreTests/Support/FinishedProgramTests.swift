@@ -32,7 +32,7 @@ struct FinishedProgramTests {
     }
 
     @Test func aProgramThatTakesTooLongIsKilledWithItsChildren() async throws {
-        let limits = FinishedProgram.Limits(time: .milliseconds(300))
+        let limits = FinishedProgram.Limits(time: .seconds(3))
         let failure = await #expect(throws: FinishedProgram.Failure.self) {
             try await shell("echo waiting >&2; sleep 1000 & wait", limits: limits)
         }

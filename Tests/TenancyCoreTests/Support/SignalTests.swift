@@ -4,7 +4,7 @@ import Testing
 
 @testable import TenancyCore
 
-@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+@Suite(.timeLimit(.minutes(5))) struct SignalTests {
     @Test("a change between the look and the wait ends the wait at once")
     func noLostWakeUp() async {
         let signal = Signal()
