@@ -8,7 +8,19 @@ SWIFT ?= swift
 PYTHON ?= python3
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: help build demo test test-unit test-e2e test-chaos chaos fmt check bench clean
+# The program that runs end to end, under faults and in benchmarks. What ships, unless MIGRATIOND
+# names another build: MIGRATIOND=.build/debug/migrationd make test-e2e
+RELEASE := .build-release/release/migrationd
+ifdef MIGRATIOND
+program :=
+else
+MIGRATIOND := $(RELEASE)
+program := build
+endif
+# Swift tests whose subject depends on the optimiser: who ends when, and who still holds a descriptor.
+OPTIMISED := Descriptor|Worker|ChildProcess|FinishedProgram|TLS|PostgresConnection|ConnectionPool|ServerSlots
+
+.PHONY: help build demo test test-unit test-optimised test-e2e test-chaos chaos fmt check bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) \
@@ -18,12 +30,11 @@ build: ## Build the daemon for production into .build-release
 	@scripts/install-dependencies build
 	$(SWIFT) build -c release --scratch-path .build-release --static-swift-stdlib --product migrationd
 
-demo: ## Migrate a demo fleet on a PostgreSQL of its own, and keep serving it
+demo: build ## Migrate a demo fleet on a PostgreSQL of its own, and keep serving it
 	@scripts/install-dependencies demo
-	$(SWIFT) build --product migrationd
-	exec .build/debug/migrationd demo
+	exec $(RELEASE) demo
 
-test: check test-unit test-e2e test-chaos ## Install what is missing, check and test everything
+test: check test-unit test-optimised test-e2e test-chaos ## Install what is missing, check and test everything
 
 test-unit: ## Run the Swift tests
 	@printf '\n=== Swift tests\n'
@@ -35,19 +46,23 @@ test-unit: ## Run the Swift tests
 	@# Some hundred databases one after the other; beside the rest it would only slow that down.
 	$(SWIFT) test --skip-build --filter EveryCallFailsTests
 
-test-e2e: .venv/.installed ## Run the end-to-end tests against the real daemon
-	@printf '\n=== End-to-end tests\n'
-	$(SWIFT) build --product migrationd
-	MIGRATIOND=.build/debug/migrationd .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
+test-optimised: ## Run the Swift tests of descriptors, processes, TLS and connections in a release build
+	@printf '\n=== Swift tests in a release build\n'
+	$(SWIFT) build $(optimised) --build-tests
+	$(SWIFT) test $(optimised) --skip-build --filter '$(OPTIMISED)'
 
-test-chaos: .venv/.installed ## Migrate a fleet under every kind of fault, once each
-	@printf '\n=== Faults\n'
-	$(SWIFT) build --product migrationd
-	MIGRATIOND=.build/debug/migrationd .venv/bin/python Tests/Chaos/run.py --rounds 1
+optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 
-chaos: .venv/.installed ## The same for long: CHAOS="kill-daemon --rounds 100 --seed 7"
-	$(SWIFT) build --product migrationd
-	MIGRATIOND=.build/debug/migrationd .venv/bin/python Tests/Chaos/run.py $(CHAOS)
+test-e2e: $(program) .venv/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
+	@printf '\n=== End-to-end tests of %s\n' '$(MIGRATIOND)'
+	MIGRATIOND=$(MIGRATIOND) .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
+
+test-chaos: $(program) .venv/.installed ## Migrate a fleet under every kind of fault, once each
+	@printf '\n=== Faults to %s\n' '$(MIGRATIOND)'
+	MIGRATIOND=$(MIGRATIOND) .venv/bin/python Tests/Chaos/run.py --rounds 1
+
+chaos: $(program) .venv/.installed ## The same for long: CHAOS="kill-daemon --rounds 100 --seed 7"
+	MIGRATIOND=$(MIGRATIOND) .venv/bin/python Tests/Chaos/run.py $(CHAOS)
 
 fmt: ## Format the Swift code
 	$(SWIFT) format --in-place --recursive $(FORMATTED)
@@ -59,11 +74,11 @@ check: .venv/.installed ## Check formatting, the house rules, documents, scripts
 	.venv/bin/python scripts/check-manifests
 	.venv/bin/python -m pytest -c Tests/House/pytest.ini Tests/House
 
-bench: build ## Compare the daemon with plain C over libpq
-	MIGRATIOND=.build-release/release/migrationd Benchmarks/run ratio --at-least 0.9
+bench: $(program) ## Compare the daemon with plain C over libpq
+	MIGRATIOND=$(MIGRATIOND) Benchmarks/run ratio --at-least 0.9
 
 clean: ## Remove everything that was built
-	rm -rf .build .build-release .venv Benchmarks/fleet
+	rm -rf .build .build-release .build-optimised .venv Benchmarks/fleet
 
 .venv/.installed: Tests/EndToEnd/requirements.txt
 	@scripts/install-dependencies test

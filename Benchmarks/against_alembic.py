@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 
+from harness.daemon import daemon_build
 from harness.projects import write_project, write_revision
 
 REVISIONS = 5
@@ -95,5 +96,6 @@ def compare(copies_of, run_daemon, arguments):
                 print(f"{way}: {rates[way]}/s", file=sys.stderr, flush=True)
     if len(relations) != 1:
         raise SystemExit(f"the ways did not do the same: {relations}")
-    print(json.dumps({"tenants": len(schemas), "revisions": REVISIONS, **rates}))
+    print(json.dumps({"build": daemon_build(), "tenants": len(schemas), "revisions": REVISIONS,
+                      **rates}))
     return rates["replay"] >= arguments.at_least * rates["alembic_in_sequence"]

@@ -20,6 +20,7 @@ from oracle import Violation
 from proxy import FaultProxy
 
 import fleet
+from harness.daemon import daemon_binary, daemon_build
 
 
 class Scenario:
@@ -304,6 +305,7 @@ def main():
         # Nobody else may mount a file system.
         names.remove("full-disk")
         print("full-disk: not run, since it needs root", file=sys.stderr)
+    print(f"under faults: {daemon_binary()} ({daemon_build()})", file=sys.stderr, flush=True)
     for name in names:
         print(f"{name}: seed {options.seed}", file=sys.stderr, flush=True)
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from harness import Cluster, Daemon, Fleet, record
 from harness.cluster import THROW_AWAY
+from harness.daemon import daemon_binary, daemon_build
 from harness.migrations import JOURNAL, write_journalled
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,6 +82,10 @@ def start_daemon(request):
     if failed or os.environ.get("SHOW_LOGS"):
         for daemon in daemons:
             print(f"--- log of {daemon.url}\n{daemon.log[-20000:]}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"tested: {daemon_binary()} ({daemon_build()})")
 
 
 @pytest.hookimpl(wrapper=True)

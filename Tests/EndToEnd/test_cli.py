@@ -27,7 +27,7 @@ def migrationd(*words, environment=None, stdin=None):
 def test_help_and_version_are_told():
     assert migrationd("--help")[0] == 0
     code, output, _ = migrationd("--version")
-    assert (code, output.strip().count(".")) == (0, 2)
+    assert code == 0 and re.fullmatch(r"\d+\.\d+\.\d+ \((debug|release) build\)\n", output)
     for command in ("serve", "demo", "check-config", "plan", "job", "tenant"):
         code, output, _ = migrationd("help", command)
         assert (code, command in output) == (0, True)

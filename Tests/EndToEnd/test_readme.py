@@ -12,7 +12,7 @@ import sys
 from harness.daemon import daemon_binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = ".build/debug/migrationd"
+PROGRAM = ".build-release/release/migrationd"
 # What a reader does between the first block and the second.
 WAIT = "until curl -s $BASE/readyz | grep -q ready; do kill -0 $!; sleep 0.05; done\n"
 

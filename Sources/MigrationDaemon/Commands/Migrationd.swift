@@ -13,7 +13,7 @@ struct Migrationd: AsyncParsableCommand {
             problems, 2 wrong usage or a refused request, 3 the daemon cannot be reached, \
             4 the job was cancelled or stopped by its failure budget.
             """,
-        version: Version.current,
+        version: "\(Version.current) (\(Version.build) build)",
         subcommands: [
             Serve.self, Demo.self, CheckConfig.self, Plan.self, Render.self, Verify.self,
             JobCommand.self,

@@ -41,6 +41,7 @@ enum DaemonRoutes {
         let now = services.clock.now
         return call.json([
             "version": .string(Version.current),
+            "build": .string(Version.build),
             "started_at": .string(identity.startedAt.description),
             "uptime_ms": JSONValue(now.milliseconds(since: identity.startedAt)),
             "migrations": services.library.loaded.json,

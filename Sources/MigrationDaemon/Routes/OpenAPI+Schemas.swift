@@ -293,7 +293,8 @@ extension OpenAPI {
         (
             "Info",
             Schema.answer([
-                "version": Schema.text, "started_at": Schema.time, "uptime_ms": Schema.count,
+                "version": Schema.text, "build": Schema.text, "started_at": Schema.time,
+                "uptime_ms": Schema.count,
                 "migrations": Schema.named("Migrations"),
                 "heads": Schema.list(Schema.text), "replica_id": Schema.text,
                 "other_replicas": Schema.list(Schema.text),

@@ -17,15 +17,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def daemon_binary():
-    """`MIGRATIOND` in the environment, else the package's newest build."""
-    named = os.environ.get("MIGRATIOND")
-    if named:
-        return pathlib.Path(named).resolve()
-    builds = [ROOT / ".build/debug/migrationd", ROOT / ".build-release/release/migrationd"]
-    found = [path for path in builds if path.exists()]
-    if not found:
-        raise RuntimeError("no migrationd here: swift build, or set MIGRATIOND to the program")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    """`MIGRATIOND` in the environment, else what `make build` makes."""
+    program = pathlib.Path(os.environ.get("MIGRATIOND") or ROOT / ".build-release/release/migrationd")
+    if not program.exists():
+        raise RuntimeError(f"no {program} here: run make build, or set MIGRATIOND to a program")
+    return program.resolve()
+
+
+def daemon_build():
+    """What is measured or tested: `release build, static`."""
+    program = str(daemon_binary())
+    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    libraries = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    linked = "dynamic" if "libswiftCore" in libraries else "static"
+    return re.search(r"\((.*)\)", version.stdout)[1] + ", " + linked
 
 
 class Daemon:
