@@ -39,7 +39,7 @@ let package = Package(
         .target(
             name: "TenancyCore",
             dependencies: [
-                "ChildProcesses", "CLibPQ", "COpenSSL", "CSystem",
+                "ChildProcesses", "CLibPQ", "COpenSSL", "CSystem", "Descriptors",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: readmes(
@@ -57,13 +57,17 @@ let package = Package(
                     "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
             swiftSettings: strict),
         .target(
+            name: "Descriptors",
+            exclude: ["README.md"],
+            swiftSettings: strict),
+        .target(
             name: "ChildProcesses",
-            dependencies: ["CSystem"],
+            dependencies: ["CSystem", "Descriptors"],
             exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "PrivatePostgres",
-            dependencies: ["ChildProcesses"],
+            dependencies: ["ChildProcesses", "Descriptors"],
             exclude: ["README.md"],
             swiftSettings: strict),
         .executableTarget(
@@ -88,7 +92,9 @@ let package = Package(
             path: "Tests/CFailingPQ"),
         .testTarget(
             name: "TenancyCoreTests",
-            dependencies: ["ChildProcesses", "TenancyCore", "TestSupport", "CFailingPQ"],
+            dependencies: [
+                "ChildProcesses", "Descriptors", "TenancyCore", "TestSupport", "CFailingPQ",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",

@@ -6,39 +6,47 @@ internal import Glibc
 package struct ChildProcess: Sendable {
     package let pid: Int32
 
-    /// What is started, and what it is given; nothing else is inherited.
+    /// What is started, and how.
     package struct Launch: Sendable {
         /// An absolute path, or a name to be looked for in our `PATH`, and the arguments.
         package var command: [String]
-        /// The child's descriptors from 0 on; `nil` is `/dev/null` for 0, 1 and 2, else closed.
-        package var files: [Int32?]
         /// `NAME=value`.
         package var environment: [String]
         /// Where it starts; `nil` where we are.
         package var directory: String?
 
         package init(
-            command: [String], files: [Int32?] = [],
-            environment: [String] = ChildProcess.bareEnvironment, directory: String? = nil
+            command: [String], environment: [String] = ChildProcess.bareEnvironment,
+            directory: String? = nil
         ) {
             self.command = command
-            self.files = files
             self.environment = environment
             self.directory = directory
         }
     }
 
-    package static func spawn(_ launch: Launch) throws(SystemError) -> ChildProcess {
-        let targets = Int32(max(3, launch.files.count))
-        let sources = try launch.files.map { (file) throws(SystemError) in
-            try file.map { (file) throws(SystemError) in try lift(file, from: targets) }
+    /// Starts a child, which inherits `files` and nothing else.
+    package static func spawn(
+        _ launch: Launch, _ files: borrowing ChildFiles = ChildFiles()
+    ) throws(SystemError) -> ChildProcess {
+        var pid: pid_t = 0
+        let status = files.withCopies { spawn(launch, $0, &pid) }
+        guard status == 0 else {
+            throw SystemError(call: "start", path: launch.command[0], code: status)
         }
-        defer { for source in sources.compactMap(\.self) { close(source) } }
+        return ChildProcess(pid: pid)
+    }
+
+    /// - Returns: `posix_spawn`'s status.
+    private static func spawn(
+        _ launch: Launch, _ files: [Int32?], _ pid: inout pid_t
+    ) -> Int32 {
+        let targets = Int32(max(3, files.count))
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for target in 0..<targets {
-            let source = Int(target) < sources.count ? sources[Int(target)] : nil
+            let source = Int(target) < files.count ? files[Int(target)] : nil
             if let source {
                 posix_spawn_file_actions_adddup2(&actions, source, target)
             } else if target < 3 {
@@ -53,17 +61,12 @@ package struct ChildProcess: Sendable {
         defer { posix_spawnattr_destroy(&attributes) }
         setOwnGroupAndCleanSignals(&attributes)
 
-        var pid: pid_t = 0
-        let status = withCStrings(launch.command) { arguments in
+        return withCStrings(launch.command) { arguments in
             withCStrings(launch.environment) { environment in
                 posix_spawnp(
                     &pid, launch.command[0], &actions, &attributes, arguments, environment)
             }
         }
-        guard status == 0 else {
-            throw SystemError(call: "start", path: launch.command[0], code: status)
-        }
-        return ChildProcess(pid: pid)
     }
 
     /// The wait status once the child has ended; it is then reaped and must not be asked again.
@@ -94,11 +97,6 @@ package struct ChildProcess: Sendable {
         posix_spawnattr_setpgroup(&attributes, 0)
         let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP
         posix_spawnattr_setflags(&attributes, Int16(flags))
-    }
-
-    /// A copy of `file` above every target, which no dup2 on the way can overwrite.
-    private static func lift(_ file: Int32, from lowest: Int32) throws(SystemError) -> Int32 {
-        try check(fcntl(file, F_DUPFD_CLOEXEC, lowest), "dup", "descriptor \(file)")
     }
 }
 

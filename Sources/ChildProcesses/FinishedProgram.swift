@@ -40,29 +40,23 @@ package struct FinishedProgram: Sendable {
         environment: [String] = ChildProcess.bareEnvironment, directory: String? = nil,
         limits: Limits = Limits()
     ) async throws(Failure) -> FinishedProgram {
-        let given: [NamelessFile]
-        let child: ChildProcess
+        let running: RunningProgram
         do throws(SystemError) {
-            given = try ([input, [], []] + files).map { (content) throws(SystemError) in
-                try NamelessFile(content)
-            }
-            child = try ChildProcess.spawn(
-                ChildProcess.Launch(
-                    command: command, files: given.map(\.descriptor), environment: environment,
-                    directory: directory))
+            let launch = ChildProcess.Launch(
+                command: command, environment: environment, directory: directory)
+            running = try RunningProgram(launch, input, files)
         } catch {
             throw .notStarted(error)
         }
-        let (output, error) = (given[1], given[2])
-        let ended = await end(of: child, within: limits.time)
-        let errorTail = FileTail.lines(error.tail(limits.errorBytes))
+        let ended = await end(of: running.child, within: limits.time)
+        let errorTail = FileTail.lines(running.error.tail(limits.errorBytes))
         guard let status = ended else {
             throw Task.isCancelled ? .cancelled : .timedOut(errorTail: errorTail)
         }
-        let size = output.size
+        let size = running.output.size
         guard size <= limits.outputBytes else { throw .tooMuchOutput(bytes: size) }
         return FinishedProgram(
-            status: status, output: output.tail(size), errorTail: errorTail)
+            status: status, output: running.output.tail(size), errorTail: errorTail)
     }
 
     /// The wait status; `nil` for a child that had to be killed, for the time or for a cancelled task.
@@ -77,5 +71,27 @@ package struct FinishedProgram: Sendable {
             }
             pause = min(pause * 2, .milliseconds(20))
         }
+    }
+}
+
+/// A child and the files that it writes.
+private struct RunningProgram: ~Copyable {
+    let child: ChildProcess
+    let output: MemoryFile
+    let error: MemoryFile
+
+    init(
+        _ launch: ChildProcess.Launch, _ input: [UInt8], _ others: [[UInt8]]
+    ) throws(SystemError) {
+        let output = try MemoryFile()
+        let error = try MemoryFile()
+        var files = ChildFiles()
+        try files.add(MemoryFile(input).descriptor)
+        try files.add(output.descriptor)
+        try files.add(error.descriptor)
+        for content in others { try files.add(MemoryFile(content).descriptor) }
+        child = try ChildProcess.spawn(launch, files)
+        self.output = output
+        self.error = error
     }
 }

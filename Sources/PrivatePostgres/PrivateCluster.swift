@@ -43,10 +43,6 @@ public final class PrivateCluster: Sendable {
         self.server = Mutex(server)
     }
 
-    deinit {
-        server.withLock { $0?.abandon() }
-    }
-
     /// Makes the cluster unless its folder holds one, starts it and waits until it is ready.
     public static func start(
         _ configuration: ClusterConfiguration = .init()

@@ -1,4 +1,5 @@
 internal import ChildProcesses
+internal import Descriptors
 internal import Glibc
 
 /// A running PostgreSQL server and the socket by which it notices that its owner has died.
@@ -7,10 +8,16 @@ internal import Glibc
 /// process id is the server's. The guard holds one end of a socket pair, this value the other. The
 /// kernel closes ours however this process ends, SIGKILL included; the guard reads the end of file
 /// and stops the server. `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that started
-/// the child ends, and the threads of a pool come and go.
-struct ServerProcess {
+/// the child ends, and the threads of a pool come and go. So whoever drops the last reference
+/// without `end` leaves the rest to the guard.
+final class ServerProcess: Sendable {
     let child: ChildProcess
-    private let owner: Int32
+    private let owner: OwnedDescriptor
+
+    private init(child: ChildProcess, owner: consuming OwnedDescriptor) {
+        self.child = child
+        self.owner = owner
+    }
 
     /// What the shell and its guard are told.
     struct Launch {
@@ -56,18 +63,20 @@ struct ServerProcess {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         try check(socketpair(AF_UNIX, type, 0, &ends), "socketpair", launch.folder)
-        defer { close(ends[1]) }
+        let owner = OwnedDescriptor(owning: ends[0])
+        let guarded = OwnedDescriptor(owning: ends[1])
         let command =
             (launch.user?.prefix ?? []) + [
                 "/bin/sh", "-c", script, "sh", launch.folder, launch.socketDirectory,
                 launch.removesFolder ? "yes" : "no",
             ] + launch.postgres
         do throws(SystemError) {
-            let child = try ChildProcess.spawn(
-                ChildProcess.Launch(command: command, files: [nil, nil, nil, ends[1]]))
-            return ServerProcess(child: child, owner: ends[0])
+            var files = ChildFiles()
+            for _ in 0..<3 { files.addNothing() }
+            try files.add(guarded)
+            let child = try ChildProcess.spawn(ChildProcess.Launch(command: command), files)
+            return ServerProcess(child: child, owner: owner)
         } catch {
-            close(ends[0])
             throw .system(error)
         }
     }
@@ -84,20 +93,13 @@ struct ServerProcess {
                 return
             }
         }
-        abandon()
         throw .notStopped(pid: child.pid)
     }
 
     /// Tells the guard that the server has ended and there is nothing left to do.
     func dismissGuard() {
         // No SIGPIPE if somebody killed the guard.
-        send(owner, "\n", 1, Int32(MSG_NOSIGNAL))
-        close(owner)
-    }
-
-    /// Leaves the rest to the guard: it stops the server and removes what is to be removed.
-    func abandon() {
-        close(owner)
+        owner.withDescriptor { _ = send($0, "\n", 1, Int32(MSG_NOSIGNAL)) }
     }
 }
 

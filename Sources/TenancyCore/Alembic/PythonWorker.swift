@@ -1,5 +1,5 @@
-internal import CSystem
 internal import ChildProcesses
+internal import Descriptors
 internal import Glibc
 
 /// A process of Python that runs Alembic's steps, one at a time, for as long as it lives.
@@ -32,9 +32,9 @@ actor PythonWorker {
     private nonisolated let thread = ConnectionThread()
     private nonisolated let interrupt = Interrupt()
     private let child: ChildProcess
-    private let input: Int32
-    private let output: Int32
-    private let errors: Int32
+    private let input: OwnedDescriptor
+    private let output: OwnedDescriptor
+    private let errors: OwnedDescriptor
     private var isAlive = true
     private var buffer: [UInt8] = []
     private var errorTail: [UInt8] = []
@@ -43,32 +43,24 @@ actor PythonWorker {
 
     init(python: String, directory: String) throws(Failure) {
         do throws(SystemError) {
-            let requests = try Pipe()
-            let answers = try Pipe()
-            let remarks = try Pipe()
-            let programs = [
-                try NamelessFile(PythonPrograms.bootstrap),
-                try NamelessFile(PythonPrograms.bundle(.worker)),
-            ]
+            var files = ChildFiles()
+            input = try files.addPipeToChild()
+            output = try files.addPipeFromChild()
+            errors = try files.addPipeFromChild()
+            for program in [PythonPrograms.bootstrap, PythonPrograms.bundle(.worker)] {
+                try files.add(MemoryFile(program).descriptor)
+            }
             child = try ChildProcess.spawn(
                 ChildProcess.Launch(
                     command: PythonPrograms.command(python),
-                    files: [requests.reading, answers.writing, remarks.writing]
-                        + programs.map(\.descriptor),
-                    environment: PythonPrograms.environment, directory: directory))
-            input = requests.takeWriting()
-            output = answers.takeReading()
-            errors = remarks.takeReading()
+                    environment: PythonPrograms.environment, directory: directory),
+                files)
         } catch {
             throw .notStarted(error)
-        }
-        for descriptor in [input, output, errors] {
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         }
     }
 
     deinit {
-        for descriptor in [input, output, errors] { Glibc.close(descriptor) }
         if isAlive { child.kill() }
     }
 
@@ -125,7 +117,9 @@ actor PythonWorker {
     {
         var rest = (request.rendered() + [UInt8(ascii: "\n")])[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { bytes in
+                input.withDescriptor { write($0, bytes.baseAddress, bytes.count) }
+            }
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EAGAIN {
@@ -158,12 +152,25 @@ actor PythonWorker {
 
     /// Waits for a descriptor, and takes in meanwhile what the worker remarks: a full pipe would hold
     /// it up.
-    private func wait(_ descriptor: Int32, _ events: Int32, _ deadline: Deadline) -> Failure? {
-        var polled = [
-            pollfd(fd: descriptor, events: Int16(events), revents: 0),
-            pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: interrupt.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
+    private func wait(
+        _ descriptor: borrowing OwnedDescriptor, _ events: Int32, _ deadline: Deadline
+    ) -> Failure? {
+        descriptor.withDescriptor { awaited in
+            errors.withDescriptor { errors in
+                interrupt.descriptor.withDescriptor { interrupt in
+                    wait(
+                        [
+                            pollfd(fd: awaited, events: Int16(events), revents: 0),
+                            pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
+                            pollfd(fd: interrupt, events: Int16(POLLIN), revents: 0),
+                        ], deadline)
+                }
+            }
+        }
+    }
+
+    private func wait(_ descriptors: [pollfd], _ deadline: Deadline) -> Failure? {
+        var polled = descriptors
         while true {
             let count = poll(&polled, nfds_t(polled.count), deadline.pollMilliseconds)
             if count < 0 && errno == EINTR { continue }
@@ -179,38 +186,16 @@ actor PythonWorker {
         }
     }
 
-    private func readAvailable(_ descriptor: Int32) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, filled in
-            filled = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+    private func readAvailable(_ descriptor: borrowing OwnedDescriptor) -> [UInt8] {
+        descriptor.withDescriptor { number in
+            [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, filled in
+                filled = max(0, read(number, buffer.baseAddress, buffer.count))
+            }
         }
     }
 
     private func lastErrors() -> String {
         errorTail = Array((errorTail + readAvailable(errors)).suffix(Self.errorLimit))
         return FileTail.lines(errorTail)
-    }
-}
-
-/// Two ends of a pipe; those that nobody takes are closed.
-private final class Pipe {
-    private var ends: [Int32] = [-1, -1]
-
-    init() throws(SystemError) {
-        try check(csystem_pipe(&ends), "pipe", "")
-    }
-
-    deinit {
-        for end in ends where end >= 0 { close(end) }
-    }
-
-    var reading: Int32 { ends[0] }
-    var writing: Int32 { ends[1] }
-
-    func takeReading() -> Int32 { take(0) }
-    func takeWriting() -> Int32 { take(1) }
-
-    private func take(_ index: Int) -> Int32 {
-        defer { ends[index] = -1 }
-        return ends[index]
     }
 }

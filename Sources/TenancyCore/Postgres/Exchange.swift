@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Descriptors
 internal import Glibc
 
 /// How a wait for a socket ended.
@@ -6,9 +7,25 @@ enum WaitOutcome {
     case ready, interrupted, timedOut
 }
 
-/// Waits until `socket` shows one of `events`, `interrupt` becomes readable, or the deadline passes.
-/// A negative `interrupt` is not looked at.
+/// Waits until the connection's socket shows one of `events`, `interrupt` is asked for, or the
+/// deadline passes.
 func waitFor(
+    _ handle: ConnectionHandle, _ events: Int32, interrupt: Interrupt?, deadline: Deadline
+) -> WaitOutcome {
+    handle.withRaw { raw in
+        // libpq closes a socket and opens another while it connects: asked for anew at each wait.
+        let socket = PQsocket(raw)
+        guard let interrupt else {
+            return waitFor(socket, events, interrupt: -1, deadline: deadline)
+        }
+        return interrupt.descriptor.withDescriptor {
+            waitFor(socket, events, interrupt: $0, deadline: deadline)
+        }
+    }
+}
+
+/// A negative `interrupt` is not looked at.
+private func waitFor(
     _ socket: Int32, _ events: Int32, interrupt: Int32, deadline: Deadline
 ) -> WaitOutcome {
     var polled = [
@@ -42,7 +59,7 @@ struct Exchange: ~Copyable {
 
     /// Whether the connection can carry another message. Not after a cancel request, which may
     /// arrive late and would then hit the next statement.
-    var isReusable: Bool { isDrained && stopped == nil && PQstatus(handle.raw) == CONNECTION_OK }
+    var isReusable: Bool { isDrained && stopped == nil && handle.status == CONNECTION_OK }
 
     init(
         handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline, keepsCopies: Bool
@@ -56,7 +73,7 @@ struct Exchange: ~Copyable {
     mutating func run() -> Result<[StatementResult], PostgresError> {
         guard flush() else { return outcome() }
         while awaitResult() {
-            guard let raw = PQgetResult(handle.raw) else {
+            guard let raw = handle.withRaw(PQgetResult) else {
                 isDrained = true
                 break
             }
@@ -66,7 +83,7 @@ struct Exchange: ~Copyable {
     }
 
     private func outcome() -> Result<[StatementResult], PostgresError> {
-        if PQstatus(handle.raw) != CONNECTION_OK {
+        if handle.status != CONNECTION_OK {
             return .failure(stopped ?? .connectionLost(message: handle.errorMessage))
         }
         if case .server(let server)? = error, server.sqlState == SQLState.queryCanceled, let stopped
@@ -82,11 +99,11 @@ struct Exchange: ~Copyable {
 
     private mutating func flush() -> Bool {
         while true {
-            switch PQflush(handle.raw) {
+            switch handle.withRaw(PQflush) {
             case 0: return true
             case 1:
                 guard wait(for: POLLIN | POLLOUT) else { return false }
-                guard PQconsumeInput(handle.raw) == 1 else { return false }
+                guard handle.withRaw(PQconsumeInput) == 1 else { return false }
             default: return false
             }
         }
@@ -94,9 +111,9 @@ struct Exchange: ~Copyable {
 
     /// Waits until PQgetResult will not block.
     private mutating func awaitResult() -> Bool {
-        while PQisBusy(handle.raw) == 1 {
+        while handle.withRaw(PQisBusy) == 1 {
             guard wait(for: POLLIN) else { return false }
-            guard PQconsumeInput(handle.raw) == 1 else { return false }
+            guard handle.withRaw(PQconsumeInput) == 1 else { return false }
         }
         return true
     }
@@ -105,10 +122,8 @@ struct Exchange: ~Copyable {
     /// which the server has `cancelPatience` to answer.
     private mutating func wait(for events: Int32) -> Bool {
         while true {
-            let watched = stopped == nil ? interrupt.descriptor : -1
-            switch waitFor(
-                PQsocket(handle.raw), events, interrupt: watched, deadline: deadline)
-            {
+            let watched = stopped == nil ? interrupt : nil
+            switch waitFor(handle, events, interrupt: watched, deadline: deadline) {
             case .ready: return true
             case .interrupted: stop(because: .cancelled(completedStatements: nil))
             case .timedOut:
@@ -134,7 +149,7 @@ struct Exchange: ~Copyable {
             results.append(StatementResult(tag: result.commandTag, rows: result.rows()))
         case PGRES_COPY_IN:
             // There is no data to give; the server then fails the statement with this text.
-            PQputCopyEnd(handle.raw, "COPY FROM STDIN cannot run in a migration")
+            handle.withRaw { _ = PQputCopyEnd($0, "COPY FROM STDIN cannot run in a migration") }
         case PGRES_COPY_OUT:
             return takeCopyData()
         default:
@@ -147,10 +162,10 @@ struct Exchange: ~Copyable {
     private mutating func takeCopyData() -> Bool {
         var buffer: UnsafeMutablePointer<CChar>?
         while true {
-            let count = PQgetCopyData(handle.raw, &buffer, 1)
+            let count = handle.withRaw { PQgetCopyData($0, &buffer, 1) }
             switch count {
             case 0:
-                guard wait(for: POLLIN), PQconsumeInput(handle.raw) == 1 else { return false }
+                guard wait(for: POLLIN), handle.withRaw(PQconsumeInput) == 1 else { return false }
             case 1...:
                 if keepsCopies {
                     let line = UnsafeRawBufferPointer(start: buffer, count: Int(count))

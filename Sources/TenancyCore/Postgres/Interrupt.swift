@@ -1,38 +1,36 @@
 internal import CLibPQ
 internal import CSystem
+internal import Descriptors
 internal import Glibc
 
 /// Wakes a connection's poll from another thread, when the task that waits is cancelled.
 final class Interrupt: Sendable {
     /// Readable while an interruption is asked for.
-    let descriptor: Int32
+    let descriptor: OwnedDescriptor
 
     init() {
-        descriptor = csystem_eventfd()
-        precondition(descriptor >= 0, "the system refuses an eventfd (errno \(errno))")
-    }
-
-    deinit {
-        close(descriptor)
+        let number = csystem_eventfd()
+        precondition(number >= 0, "the system refuses an eventfd (errno \(errno))")
+        descriptor = OwnedDescriptor(owning: number)
     }
 
     func request() {
         var one: UInt64 = 1
         // A full counter is already readable, so the result does not matter.
-        _ = write(descriptor, &one, 8)
+        descriptor.withDescriptor { _ = write($0, &one, 8) }
     }
 
     func reset() {
         var count: UInt64 = 0
-        _ = read(descriptor, &count, 8)
+        descriptor.withDescriptor { _ = read($0, &count, 8) }
     }
 }
 
 /// A cancel request in flight, on a thread of its own: PQcancel opens a connection and has no bound.
 struct CancelRequest {
     /// Asks the server behind `connection` to cancel what it runs.
-    static func send(for connection: borrowing ConnectionHandle) {
-        guard let cancel = PQgetCancel(connection.raw) else { return }
+    static func send(for connection: ConnectionHandle) {
+        guard let cancel = connection.withRaw(PQgetCancel) else { return }
         let pointer = SendablePointer(cancel)
         runOnOwnThread {
             // PQcancel writes its error, which nobody waits for, into 256 bytes at most.

@@ -12,18 +12,20 @@ struct ResultHandle: ~Copyable {
         PQclear(raw)
     }
 
-    var status: ExecStatusType { PQresultStatus(raw) }
+    var status: ExecStatusType { withRaw(PQresultStatus) }
 
     /// The command tag's first words, such as `CREATE TABLE` or `UPDATE 1`.
-    var commandTag: String { String(cString: PQcmdStatus(raw)) }
+    var commandTag: String { withRaw { String(cString: PQcmdStatus($0)) } }
 
     /// Every row as text; SQL NULL is `nil`.
     func rows() -> [[String?]] {
-        let columns = PQnfields(raw)
-        return (0..<PQntuples(raw)).map { row in
-            (0..<columns).map { column in
-                PQgetisnull(raw, row, column) == 1
-                    ? nil : String(cString: PQgetvalue(raw, row, column))
+        withRaw { raw in
+            let columns = PQnfields(raw)
+            return (0..<PQntuples(raw)).map { row in
+                (0..<columns).map { column in
+                    PQgetisnull(raw, row, column) == 1
+                        ? nil : String(cString: PQgetvalue(raw, row, column))
+                }
             }
         }
     }
@@ -31,20 +33,26 @@ struct ResultHandle: ~Copyable {
     func serverError(after completed: Int) -> ServerError {
         ServerError(
             sqlState: field("C") ?? "",
-            message: field("M") ?? ConnectionHandle.trimmed(PQresultErrorMessage(raw)),
+            message: field("M") ?? withRaw { ConnectionHandle.trimmed(PQresultErrorMessage($0)) },
             hint: field("H"), position: field("P").flatMap { Int($0) }, table: field("t"),
             constraint: field("n"), completedStatements: completed)
     }
 
     /// One of libpq's PG_DIAG_ fields, which are characters.
     private func field(_ code: Unicode.Scalar) -> String? {
-        PQresultErrorField(raw, Int32(code.value)).map { String(cString: $0) }
+        withRaw { PQresultErrorField($0, Int32(code.value)).map { String(cString: $0) } }
+    }
+
+    /// Lends the pointer to `body`: the result, and every text in it, lives until that returns.
+    private func withRaw<Value>(_ body: (OpaquePointer) -> Value) -> Value {
+        defer { extendLifetime(self) }
+        return body(raw)
     }
 }
 
 /// Owns one PGconn; the connection is finished exactly once, with the last reference.
 final class ConnectionHandle {
-    let raw: OpaquePointer
+    private let raw: OpaquePointer
     private var notices: Unmanaged<NoticeSink>?
 
     init(owning raw: OpaquePointer) {
@@ -56,7 +64,15 @@ final class ConnectionHandle {
         notices?.release()
     }
 
-    var errorMessage: String { ConnectionHandle.trimmed(PQerrorMessage(raw)) }
+    /// Lends the pointer to `body`, which must not keep it: the connection, with its socket, lives
+    /// until that returns.
+    func withRaw<Value>(_ body: (OpaquePointer) -> Value) -> Value {
+        withExtendedLifetime(self) { body(raw) }
+    }
+
+    var status: ConnStatusType { withRaw(PQstatus) }
+
+    var errorMessage: String { withRaw { ConnectionHandle.trimmed(PQerrorMessage($0)) } }
 
     /// Hands the server's notices to `sink` instead of standard error.
     func setNoticeReceiver(_ receive: @escaping @Sendable (PostgresNotice) -> Void) {
@@ -79,7 +95,7 @@ final class ConnectionHandle {
     /// The payloads of the notifications that have been read from the socket.
     func takeNotifications() -> [String] {
         var payloads: [String] = []
-        while let notification = PQnotifies(raw) {
+        while let notification = withRaw(PQnotifies) {
             payloads.append(String(cString: notification.pointee.extra))
             PQfreemem(notification)
         }

@@ -34,8 +34,8 @@ public actor PostgresConnection {
 
     private init(thread: ConnectionThread, handle: sending ConnectionHandle) {
         self.thread = thread
-        self.serverVersion = Int(PQserverVersion(handle.raw))
-        backendID = PQbackendPID(handle.raw)
+        self.serverVersion = Int(handle.withRaw(PQserverVersion))
+        backendID = handle.withRaw(PQbackendPID)
         self.handle = handle
     }
 
@@ -59,12 +59,12 @@ public actor PostgresConnection {
 
     /// Whether the connection can still be used.
     public var isOpen: Bool {
-        handle.map { PQstatus($0.raw) == CONNECTION_OK } ?? false
+        handle.map { $0.status == CONNECTION_OK } ?? false
     }
 
     /// Whether a transaction block is open, failed ones included.
     public var isInTransaction: Bool {
-        handle.map { PQtransactionStatus($0.raw) != PQTRANS_IDLE } ?? false
+        handle.map { $0.withRaw(PQtransactionStatus) != PQTRANS_IDLE } ?? false
     }
 
     /// Sends one message of any number of statements (the simple query protocol), and returns the
@@ -121,13 +121,11 @@ public actor PostgresConnection {
         while true {
             let payloads = handle.takeNotifications()
             if !payloads.isEmpty { return .success(payloads) }
-            switch waitFor(
-                PQsocket(handle.raw), POLLIN, interrupt: interrupt.descriptor, deadline: deadline)
-            {
+            switch waitFor(handle, POLLIN, interrupt: interrupt, deadline: deadline) {
             case .interrupted: return .failure(.cancelled(completedStatements: nil))
             case .timedOut: return .success([])
             case .ready:
-                guard PQconsumeInput(handle.raw) == 1, PQstatus(handle.raw) == CONNECTION_OK else {
+                guard handle.withRaw(PQconsumeInput) == 1, handle.status == CONNECTION_OK else {
                     return .failure(lost(handle))
                 }
             }
@@ -169,7 +167,7 @@ public actor PostgresConnection {
         guard let handle else {
             return .failure(.connectionLost(message: "the connection is closed"))
         }
-        guard send(handle.raw) == 1 else { return .failure(lost(handle)) }
+        guard handle.withRaw(send) == 1 else { return .failure(lost(handle)) }
         var exchange = Exchange(
             handle: handle, interrupt: interrupt, deadline: deadline, keepsCopies: keepsCopies)
         let result = exchange.run()
@@ -242,13 +240,15 @@ extension PostgresConnection {
         let handle = ConnectionHandle(owning: started)
         handle.setNoticeReceiver(onNotice)
         // So that the message of a refused start-up holds the SQLSTATE, which libpq keeps nowhere.
-        PQsetErrorVerbosity(handle.raw, PQERRORS_VERBOSE)
+        handle.withRaw { _ = PQsetErrorVerbosity($0, PQERRORS_VERBOSE) }
         if let error = finishConnecting(handle, interrupt: interrupt, deadline: deadline) {
             return .failure(error)
         }
-        PQsetErrorVerbosity(handle.raw, PQERRORS_DEFAULT)
-        // Otherwise a server that reads nothing holds up the sending, whatever the deadline is.
-        PQsetnonblocking(handle.raw, 1)
+        handle.withRaw { raw in
+            PQsetErrorVerbosity(raw, PQERRORS_DEFAULT)
+            // Otherwise a server that reads nothing holds up the sending, whatever the deadline is.
+            PQsetnonblocking(raw, 1)
+        }
         return .success(PostgresConnection(thread: thread, handle: handle))
     }
 
@@ -256,17 +256,15 @@ extension PostgresConnection {
         _ handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline
     ) -> PostgresError? {
         var state = PGRES_POLLING_WRITING
-        while PQstatus(handle.raw) != CONNECTION_BAD {
+        while handle.status != CONNECTION_BAD {
             switch state {
             case PGRES_POLLING_OK: return nil
             case PGRES_POLLING_FAILED: return connectFailure(handle)
             default: break
             }
             let events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT
-            switch waitFor(
-                PQsocket(handle.raw), events, interrupt: interrupt.descriptor, deadline: deadline)
-            {
-            case .ready: state = PQconnectPoll(handle.raw)
+            switch waitFor(handle, events, interrupt: interrupt, deadline: deadline) {
+            case .ready: state = handle.withRaw(PQconnectPoll)
             case .interrupted: return .cancelled(completedStatements: 0)
             case .timedOut:
                 return .connectFailed(
