@@ -208,8 +208,14 @@ def test_a_selection_takes_the_tenants_that_it_says(journal, start_daemon, selec
         answer = client.post("/v1/jobs", {"operation": "check", "tenants": selection})
         assert answer.problem(422, "invalid_request")["errors"][0]["pointer"] == "/tenants/match"
         return
-    job = client.run(operation="upgrade", tenants=selection)
-    assert job["state"] == "succeeded"
+    if not expected:
+        answer = client.post("/v1/jobs", {"operation": "upgrade", "tenants": selection})
+        assert answer.problem(422, "invalid_request")["errors"] == [{
+            "pointer": "/tenants", "detail": "matches no tenant: none of its tenants fits; "
+            "set allow_empty where that is fine"}]
+    job = client.run(operation="upgrade", tenants=selection, allow_empty=not expected)
+    assert (job["state"], job["state_reason"]) == ("succeeded", None)
+    assert job["request"]["allow_empty"] == (not expected)
     assert client.results(job).keys() == expected
     assert job["counts"]["total"] == len(expected)
 
@@ -222,3 +228,61 @@ def test_behind_only_leaves_out_those_at_head(fleet, start_daemon):
     job = client.run(operation="upgrade", tenants={"behind_only": True})
     assert client.results(job).keys() == {*ids("ac"), "d-000001"}
     assert job["counts"]["total"] == job["counts"]["succeeded"] == 3
+
+
+def test_nobody_behind_is_a_success_and_nobody_at_all_is_none(fleet, start_daemon):
+    client = start_daemon(fleet.config()).client()
+    answer = client.post("/v1/jobs", {"operation": "upgrade"})
+    detail = answer.problem(422, "invalid_request")["errors"][0]["detail"]
+    assert "the registry has no tenant at all" in detail
+    job = client.run(operation="upgrade", allow_empty=True)
+    assert (job["state"], job["counts"]["total"]) == ("succeeded", 0)
+    fleet.add(*make("ab"))
+    client.run(operation="upgrade")
+    job = client.run(operation="upgrade", tenants={"behind_only": True})
+    assert (job["state"], job["state_reason"], job["counts"]["total"]) == ("succeeded", None, 0)
+    client.post("/v1/jobs", {
+        "operation": "upgrade", "tenants": {"behind_only": True, "match": "x*"},
+    }).problem(422, "invalid_request")
+
+
+def test_a_request_that_is_sent_again_is_answered_though_its_tenants_have_gone(
+        fleet, start_daemon):
+    fleet.add(*make("a"))
+    client = start_daemon(fleet.config()).client()
+    request, key = {"operation": "upgrade", "tenants": {"match": "t-*"}}, {"Idempotency-Key": "k"}
+    job = client.finish(client.post("/v1/jobs", request, **key).expect(202).json)
+    suspend(fleet, "t-a")
+    again = client.post("/v1/jobs", request, **key).expect(202)
+    assert (again.json["id"], again.headers["Idempotency-Replayed"]) == (job["id"], "true")
+    client.post("/v1/jobs", request).problem(422, "invalid_request")
+
+
+def test_a_job_whose_tenants_have_gone_meanwhile_says_so(journal, start_daemon):
+    journal.add(*make("abc"))
+    client = start_daemon(journal.config(scheduler={"max_running_jobs": 1})).client()
+    with Gate(journal) as gate:
+        first = start_at_gate(client, gate, 100, tenants={"ids": ["t-a"]})
+        second = client.start(operation="upgrade", tenants={"ids": ["t-b", "t-c"]})
+        allowed = client.start(
+            operation="upgrade", tenants={"ids": ["t-b", "t-c"]}, allow_empty=True)
+        suspend(journal, "t-b", "t-c")
+    assert client.finish(first)["state"] == "succeeded"
+    second = client.finish(second)
+    assert (second["state"], second["state_reason"]) == ("failed", "no_tenants")
+    assert second["counts"]["total"] == 0
+    assert client.finish(allowed)["state"] == "succeeded"
+
+
+def test_a_check_names_what_each_tenant_lacks(fleet, start_daemon):
+    fleet.add(*make("ab"))
+    client = start_daemon(fleet.config()).client()
+    client.run(operation="upgrade", target="a1c0ffee0003", tenants={"ids": ["t-a"]})
+    client.run(operation="upgrade", tenants={"ids": ["t-b"]})
+    results = client.results(client.run(operation="check"))
+    assert results["t-a"]["plan"] == ["a1c0ffee0004", "a1c0ffee0005"]
+    assert (results["t-a"]["state"], results["t-a"]["steps"]) == ("succeeded", 2)
+    assert (results["t-b"]["plan"], results["t-b"]["steps"]) == ([], 0)
+    results = client.results(client.run(operation="check", target="a1c0ffee0004"))
+    assert results["t-a"]["plan"] == ["a1c0ffee0004"]
+    assert results["t-b"]["plan"] == []

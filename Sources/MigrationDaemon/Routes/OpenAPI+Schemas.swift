@@ -17,7 +17,8 @@ extension OpenAPI {
                     "lock_timeout_ms": Schema.integer(JobBounds.timeoutMilliseconds),
                     "statement_timeout_ms": Schema.integer(JobBounds.timeoutMilliseconds),
                     "max_attempts": Schema.integer(JobBounds.maxAttempts),
-                    "dry_run": Schema.words(DryRun.self), "rollout": noRollout,
+                    "dry_run": Schema.words(DryRun.self), "allow_empty": Schema.flag,
+                    "rollout": noRollout,
                     "comment": Schema.text(JobBounds.commentLength),
                 ])
         ),

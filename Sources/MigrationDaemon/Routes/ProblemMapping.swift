@@ -21,6 +21,15 @@ extension Problem {
                     return Item(
                         pointer: "/tenants/ids\(index)", detail: "names no tenant: \"\(name)\"")
                 })
+        case .emptySelection(let registryIsEmpty):
+            let reason =
+                registryIsEmpty ? "the registry has no tenant at all" : "none of its tenants fits"
+            self.init(
+                invalid: [
+                    Item(
+                        pointer: "/tenants",
+                        detail: "matches no tenant: \(reason); set allow_empty where that is fine")
+                ])
         case .idempotencyMismatch:
             self.init(
                 .idempotencyMismatch,

@@ -75,8 +75,8 @@ public final class TargetTask: Sendable {
         case .stamp: return try graph.stamp([target], from: rows, purge: false)
         case .check:
             // Planning a whole upgrade is how rows that the graph does not have are found.
-            _ = try graph.upgrade(to: "heads", from: rows)
-            return RevisionPlan(steps: [], result: rows)
+            let whole = try graph.upgrade(to: "heads", from: rows)
+            return target == "heads" ? whole : try graph.upgrade(to: target, from: rows)
         }
     }
 
@@ -93,16 +93,16 @@ public final class TargetTask: Sendable {
         } catch {
             return .failed(FailureDescription.of(error), rows: rows)
         }
-        if let objection = objection(to: plan) { return .failed(objection, rows: rows) }
+        // A check only says what is missing, not whether it could be done.
+        if operation != .check, let objection = objection(to: plan) {
+            return .failed(objection, rows: rows)
+        }
+        if changesTargets && !plan.steps.isEmpty { return nil }
         var outcome = TargetOutcome(state: .skipped, fromRevisions: rows, toRevisions: rows)
-        if operation == .check {
-            outcome.state = .succeeded
-        } else if dryRun == .plan {
-            outcome.state = plan.steps.isEmpty ? .skipped : .succeeded
+        if !changesTargets {
+            outcome.state = operation != .check && plan.steps.isEmpty ? .skipped : .succeeded
             outcome.plannedRevisions = plan.steps.map(\.revision)
             outcome.steps = plan.steps.count
-        } else if !plan.steps.isEmpty {
-            return nil
         }
         return outcome
     }

@@ -41,19 +41,19 @@ extension JobRequest {
         _ body: JSONValue, defaults: JobDefaults
     ) throws(FieldIssues) -> JobRequest {
         try ObjectReader.read(body) { reader -> JobRequest? in
-            let asked = reader.choice("operation", .required, of: AskedOperation.self)
-            let operation = asked.flatMap { JobOperation(rawValue: $0.rawValue) }
-            if let asked, operation == nil {
-                reader.report("operation", "\"\(asked.rawValue)\" \(notOffered)")
-            }
+            let operation = reader.offered(
+                "operation", .required, of: JobOperation.self, later: laterOperations)
             let target = reader.target()
             let tenants = reader.object("tenants", .nullable, TenantSelection.read)
+            let allowEmpty = reader.bool("allow_empty", .nullable) ?? false
             let options = reader.options(defaults)
             reader.refuseRollout()
             guard let operation else { return nil }
-            return JobRequest(
+            var request = JobRequest(
                 operation: operation, target: target ?? operation.defaultTarget,
                 tenants: tenants ?? TenantSelection(), options: options)
+            request.allowEmpty = allowEmpty
+            return request
         }
     }
 
@@ -79,7 +79,7 @@ extension JobRequest {
             "page_size": JSONValue(pageSize), "lock_timeout_ms": JSONValue(lockTimeoutMilliseconds),
             "statement_timeout_ms": JSONValue(statementTimeoutMilliseconds),
             "max_attempts": JSONValue(maxAttempts), "dry_run": .string(dryRun.rawValue),
-            "rollout": nil, "comment": JSONValue(comment),
+            "allow_empty": .bool(allowEmpty), "rollout": nil, "comment": JSONValue(comment),
         ]
     }
 
@@ -90,11 +90,6 @@ extension JobRequest {
         } catch {
             return nil
         }
-    }
-
-    /// The words of the API's contract, of which `JobOperation` has those of this version.
-    private enum AskedOperation: String, CaseIterable {
-        case upgrade, downgrade, stamp, check, fingerprint, adopt
     }
 
     fileprivate struct Options {
@@ -147,11 +142,22 @@ extension TenantSelection {
     }
 }
 
+/// Words of the API's contract that this version does not have.
+private let laterOperations = ["fingerprint", "adopt"]
+private let laterDryRuns = ["rehearse"]
 private let notOffered = "is not offered by this version"
 
 extension ObjectReader {
-    private enum AskedDryRun: String, CaseIterable {
-        case none, plan, rehearse
+    /// A word that this version knows. Whoever is told the words to choose from is told of those only,
+    /// and whoever writes one of a later version that it is too early.
+    fileprivate mutating func offered<Choice: RawRepresentable<String> & CaseIterable>(
+        _ key: String, _ presence: Presence, of type: Choice.Type, later: [String]
+    ) -> Choice? {
+        if let word = value(key, .nullable)?.stringValue, later.contains(word) {
+            report(key, "\"\(word)\" \(notOffered)")
+            return nil
+        }
+        return choice(key, presence, of: type)
     }
 
     fileprivate mutating func glob(_ key: String) -> Glob? {
@@ -192,9 +198,7 @@ extension ObjectReader {
         if let number = integer("max_attempts", .nullable, in: JobBounds.maxAttempts) {
             numbers.maxAttempts = number
         }
-        let asked = choice("dry_run", .nullable, of: AskedDryRun.self) ?? AskedDryRun.none
-        let dryRun = DryRun(rawValue: asked.rawValue)
-        if dryRun == nil { report("dry_run", "\"\(asked.rawValue)\" \(notOffered)") }
+        let dryRun = offered("dry_run", .nullable, of: DryRun.self, later: laterDryRuns)
         let comment = string("comment", .nullable, length: JobBounds.commentLength)
         return JobRequest.Options(defaults: numbers, dryRun: dryRun ?? .none, comment: comment)
     }

@@ -81,12 +81,14 @@ public struct JobRequest: Sendable, Equatable {
     /// Tries of a tenant whose failure may pass, 1 to 100.
     public var maxAttempts: Int
     public var dryRun: DryRun
+    /// Whether a selection that matches no tenant is a success; otherwise it is a mistake.
+    public var allowEmpty: Bool
     public var comment: String?
 
     public init(
         operation: JobOperation, target: String, tenants: TenantSelection, concurrency: Int,
         pageSize: Int, lockTimeoutMilliseconds: Int, statementTimeoutMilliseconds: Int,
-        maxAttempts: Int, dryRun: DryRun = .none, comment: String? = nil
+        maxAttempts: Int, dryRun: DryRun = .none, allowEmpty: Bool = false, comment: String? = nil
     ) {
         self.operation = operation
         self.target = target
@@ -97,6 +99,7 @@ public struct JobRequest: Sendable, Equatable {
         self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
         self.maxAttempts = maxAttempts
         self.dryRun = dryRun
+        self.allowEmpty = allowEmpty
         self.comment = comment
     }
 }

@@ -19,6 +19,14 @@ extension JobRun {
         }
     }
 
+    /// Ends a job that has found no tenant at all as broken: they were there when it was submitted.
+    func failIfEmpty() {
+        let isEmpty = state.withLock { state in
+            state.job.counts.total == 0 && !state.isDraining && !state.isCancelling
+        }
+        if isEmpty { fail(reason: "no_tenants") }
+    }
+
     func pagingIsDone() {
         change { state in
             state.isPagingDone = true

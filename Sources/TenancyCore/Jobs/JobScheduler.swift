@@ -50,8 +50,10 @@ public actor JobScheduler {
     public func submit(
         _ request: JobRequest, caller: Caller, idempotency key: IdempotencyKey? = nil
     ) async throws(SubmissionError) -> Submission {
+        if let earlier = try await replay(key) { return earlier }
         let resolved = try resolve(request)
         try await requireKnown(request.tenants.ids)
+        if !request.allowEmpty { try await requireSomebody(request.tenants) }
         return try await take(
             request, resolved: resolved, retryOf: nil, caller: caller, key: key)
     }
@@ -74,6 +76,24 @@ public actor JobScheduler {
             job.request, resolved: resolved, retryOf: id, caller: caller, key: key)
     }
 
+    /// The job that has the key already. Looked for first: a request that is sent again is answered
+    /// with its job, also when it would not be taken any more.
+    private func replay(
+        _ key: IdempotencyKey?
+    ) async throws(SubmissionError) -> Submission? {
+        guard let key else { return nil }
+        var known: StatusStore.Insertion?
+        var job: JobSnapshot?
+        do throws(StatusError) {
+            known = try await environment.store.insertion(earlierUnder: key)
+            if case .replay(let id) = known { job = try await snapshot(id) }
+        } catch {
+            throw .store(error)
+        }
+        if known == .mismatch { throw .idempotencyMismatch }
+        return job.map { Submission(job: $0, isReplay: true) }
+    }
+
     private func resolve(_ request: JobRequest) throws(SubmissionError) -> [String]? {
         do throws(RevisionError) {
             return try environment.migrations.loaded.set.graph.resolvedTarget(
@@ -94,6 +114,22 @@ public actor JobScheduler {
         let known = Set(found.map(\.id) + found.map(\.identifier))
         let unknown = ids.filter { !known.contains($0) }
         if !unknown.isEmpty { throw .unknownTenants(unknown) }
+    }
+
+    /// Refuses a selection that matches nobody: mostly a pattern or a status that is misspelled.
+    /// `behind_only` is not looked at, since nobody behind is what a deploy hopes for.
+    private func requireSomebody(_ selection: TenantSelection) async throws(SubmissionError) {
+        let registry = environment.registry
+        let anybody: [Tenant]
+        do throws(RegistryError) {
+            let fitting = try await registry.page(
+                after: nil, limit: 1, filter: selection.registryFilter)
+            if !fitting.isEmpty { return }
+            anybody = try await registry.page(after: nil, limit: 1, filter: RegistryFilter())
+        } catch {
+            throw .registry(error)
+        }
+        throw .emptySelection(registryIsEmpty: anybody.isEmpty)
     }
 
     private func take(

@@ -5,6 +5,8 @@ public enum SubmissionError: Error, Sendable {
     case target(RevisionError)
     /// Ids or identifiers that the registry does not have.
     case unknownTenants([String])
+    /// The selection matches no tenant, and that was not allowed.
+    case emptySelection(registryIsEmpty: Bool)
     /// The idempotency key came with another body before.
     case idempotencyMismatch
     case noTenantsToRetry(JobID)

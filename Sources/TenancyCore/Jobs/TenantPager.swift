@@ -13,6 +13,8 @@ final class TenantPager {
     private let task: TargetTask
     private let reader: SetReader
     private var left: Int
+    /// Whether any page of the registry has brought a tenant.
+    private var hasSeenTenants = false
 
     init(run: JobRun, environment: JobEnvironment, task: TargetTask, retryOf: JobID?) {
         self.run = run
@@ -50,6 +52,7 @@ final class TenantPager {
             try await pass(limit: TenantPager.closingPage, isClosing: true)
         }
         if run.isResumed && !run.isDraining { try await endLeftovers() }
+        if !hasSeenTenants && !run.request.allowEmpty { run.failIfEmpty() }
     }
 
     /// One pass over the registry. Three pages are on their way at a time: while one is recorded, the
@@ -75,6 +78,7 @@ final class TenantPager {
     ) async -> Result<Admission, JobFailure> {
         do throws(JobFailure) {
             var tenants = TenantPager.distinct(page.tenants)
+            hasSeenTenants = hasSeenTenants || !tenants.isEmpty
             if isClosing && !tenants.isEmpty {
                 let unseen = try await unseen(tenants.map(\.id))
                 tenants.removeAll { !unseen.contains($0.id) }

@@ -8,12 +8,7 @@ struct TenantSource: Sendable {
 
     private static let retried: [TenantState] = [.failed, .cancelled]
 
-    var filter: RegistryFilter {
-        RegistryFilter(
-            ids: selection.ids.map { Set($0) }, match: selection.match,
-            statuses: Set(selection.status.map(TenantStatus.init)),
-            isolations: selection.isolation.map { [$0] }, metadata: selection.metadata ?? [:])
-    }
+    var filter: RegistryFilter { selection.registryFilter }
 
     /// A page of tenants in order, and the cursor of the next; without one it was the last.
     struct Page: Sendable {
@@ -68,6 +63,15 @@ struct TenantSource: Sendable {
         } catch {
             throw .registry(error)
         }
+    }
+}
+
+extension TenantSelection {
+    /// What the registry can tell of the selection: all of it but `behind_only` and `limit`.
+    var registryFilter: RegistryFilter {
+        RegistryFilter(
+            ids: ids.map { Set($0) }, match: match, statuses: Set(status.map(TenantStatus.init)),
+            isolations: isolation.map { [$0] }, metadata: metadata ?? [:])
     }
 }
 

@@ -142,6 +142,18 @@ public struct StatusStore: Sendable {
         }
     }
 
+    /// What `insert` would answer under a key that was used before; `nil` when it is new.
+    func insertion(earlierUnder key: IdempotencyKey) async throws(StatusError) -> Insertion? {
+        let rows = try await run(
+            """
+            SELECT job_id, body_hash = $2 FROM \(table("idempotency_keys"))
+            WHERE key = $1 AND created_at >= now() - interval '\(StatusStore.keyLifetime)'
+            """,
+            [key.key, key.bodyHash])
+        guard let row = rows.first, let id = row[0].flatMap(JobID.init) else { return nil }
+        return row[1] == "t" ? .replay(id) : .mismatch
+    }
+
     /// Answers with the job that has the key, or with none when another request takes the key at the
     /// same moment; the job is recorded only where the key is its own.
     private var insertion: String {

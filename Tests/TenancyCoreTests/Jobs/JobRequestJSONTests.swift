@@ -34,7 +34,7 @@ import Testing
         let nulls: JSONValue = [
             "operation": "upgrade", "target": nil, "tenants": nil, "concurrency": nil,
             "page_size": nil, "lock_timeout_ms": nil, "statement_timeout_ms": nil,
-            "max_attempts": nil, "dry_run": nil, "rollout": nil, "comment": nil,
+            "max_attempts": nil, "dry_run": nil, "allow_empty": nil, "rollout": nil, "comment": nil,
         ]
         #expect(try read(nulls) == short)
     }
@@ -58,7 +58,8 @@ import Testing
                 "behind_only": true, "limit": 9,
             ],
             "concurrency": 1, "page_size": 2, "lock_timeout_ms": 0, "statement_timeout_ms": 4,
-            "max_attempts": 5, "dry_run": "plan", "rollout": [:], "comment": "x",
+            "max_attempts": 5, "dry_run": "plan", "allow_empty": true, "rollout": [:],
+            "comment": "x",
         ])
         #expect(try JobRequest.read(request.json, defaults: JobDefaults()) == request)
         #expect(request.tenants.match?.description == "ac*")
@@ -72,8 +73,8 @@ import Testing
             {"operation":"check","target":"heads","tenants":{"ids":null,"match":null,\
             "status":["active"],"isolation":null,"metadata":null,"behind_only":false,\
             "limit":null},"concurrency":7,"page_size":50,"lock_timeout_ms":1500,\
-            "statement_timeout_ms":60000,"max_attempts":3,"dry_run":"none","rollout":null,\
-            "comment":null}
+            "statement_timeout_ms":60000,"max_attempts":3,"dry_run":"none",\
+            "allow_empty":false,"rollout":null,"comment":null}
             """
         let json = try read(["operation": "check"]).json
         #expect(try JSONValue.parse(Array(expected.utf8)) == json)
@@ -89,6 +90,14 @@ import Testing
                 "/operation \"adopt\" is not offered by this version",
                 "/dry_run \"rehearse\" is not offered by this version",
                 "/rollout is not offered by this version: leave it out or null",
+            ]
+        ),
+        (
+            "words that nobody knows, with those of this version",
+            ["operation": "fly", "dry_run": "maybe"],
+            [
+                "/operation must be one of \"upgrade\", \"downgrade\", \"stamp\", \"check\"",
+                "/dry_run must be one of \"none\", \"plan\"",
             ]
         ),
         (
