@@ -49,6 +49,7 @@ struct Daemon: Sendable {
         configuration.listeners = try ServerListeners.choose(config.server, inherited: inherited)
         configuration.tls = tls
         let metrics = environment.metrics
+        metrics.begin(.httpResponses, ["2xx", "3xx", "4xx", "5xx", "none"])
         configuration.onAccess = { entry in
             AccessLog.write(entry, to: logger)
             metrics.add(.httpResponses, entry.status.map { "\($0.code / 100)xx" } ?? "none")

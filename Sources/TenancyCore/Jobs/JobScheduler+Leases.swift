@@ -2,18 +2,22 @@ internal import Logging
 
 /// The terms of this daemon on its jobs: kept, taken over from others, and given back.
 extension JobScheduler {
+    /// Between two heartbeats, however long a lease is, and whether there are jobs or not: how soon it
+    /// shows that the control database is away.
+    private static let longestInterval = Duration.seconds(10)
+
     /// Starts to renew the leases of our jobs, to look for abandoned ones, and to work together with
     /// the other daemons.
     public func start() {
         guard housekeeping.isEmpty, !isDraining else { return }
         leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
-        let (words, renewal) = (self.words, leases.renewal)
+        let (words, interval) = (self.words, min(leases.renewal, JobScheduler.longestInterval))
         housekeeping = [
             Task { [weak self] in
                 while !Task.isCancelled {
                     let generation = words.leases.generation
                     await self?.keepLeases()
-                    await words.leases.wait(after: generation, until: .after(renewal))
+                    await words.leases.wait(after: generation, until: .after(interval))
                 }
             },
             Task { [weak self] in await self?.guardLeases() },
@@ -45,6 +49,7 @@ extension JobScheduler {
         let beat = try await environment.store.beat(
             me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
         leases.renewed(sentAt: sentAt)
+        heartbeatAt = max(heartbeatAt, sentAt)
         words.renewals.notify()
         let arrived = Set(beat.others.map(\.id)).subtracting(environment.peers.others.map(\.id))
         environment.peers.update(beat.others)

@@ -21,6 +21,10 @@ extension JobScheduler {
                 "migrationd_results_unrecorded", "Results that wait for the control database.",
                 runs.reduce(0) { $0 + $1.unrecorded(limit: .max).count }),
             gauge(
+                "migrationd_control_heartbeat_age_seconds",
+                "Time since the control database last answered, jobs or not.",
+                Int((ContinuousClock.now - heartbeatAt).components.seconds)),
+            gauge(
                 "migrationd_replicas", "Daemons that live on the control database, this one too.",
                 environment.peers.others.count + 1),
             gauge(
@@ -28,6 +32,24 @@ extension JobScheduler {
                 environment.migrations.loaded.set.graph.revisions.count),
         ] + (await servers()) + environment.metrics.families
     }
+
+    /// The series that alerts are made of are there before the first event.
+    static func beginCounters(_ metrics: Metrics) {
+        metrics.begin(.jobsEnded, JobState.allCases.filter(\.isFinal).map(\.rawValue))
+        let ended: [TenantState] = [.succeeded, .skipped, .failed, .cancelled]
+        metrics.begin(.tenantsEnded, ended.map(\.rawValue))
+        metrics.begin(.tenantRetries, retryCodes)
+        metrics.begin(.tenantWaits, waitCodes)
+    }
+
+    /// What tenants mostly wait for; other codes appear with their first event.
+    private static let retryCodes = [
+        "lock_timeout", "deadlock", "serialization_failure", "connection_lost", "unreachable",
+        "timeout", "target_locked", "server_read_only",
+    ]
+    private static let waitCodes = [
+        "server_unavailable", "too_many_connections", "index_build_waits",
+    ]
 
     private func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
         var family = MetricFamily(name, .gauge, help)

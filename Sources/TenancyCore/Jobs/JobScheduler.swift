@@ -21,6 +21,8 @@ public actor JobScheduler {
     private var arriving = 0
     var isDraining = false
     var leases: LeaseClock
+    /// When the control database last answered a heartbeat; at first, when the daemon started.
+    var heartbeatAt: ContinuousClock.Instant
     /// What goes on for as long as the daemon lives.
     var housekeeping: [Task<Void, Never>] = []
     /// Words of other daemons, and renewals of the leases.
@@ -31,7 +33,10 @@ public actor JobScheduler {
         self.environment = environment
         self.replica = replica
         startedAt = environment.clock.now
-        leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
+        let now = ContinuousClock.now
+        leases = LeaseClock(term: environment.settings.leaseTerm, now: now)
+        heartbeatAt = now
+        JobScheduler.beginCounters(environment.metrics)
     }
 
     /// This daemon as the others see it.

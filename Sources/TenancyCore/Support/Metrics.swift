@@ -82,6 +82,14 @@ public final class Metrics: Sendable {
         state.withLock { $0.counts[counter, default: [:]][value, default: 0] += count }
     }
 
+    /// Shows a label's values from the start, as zero: of a series that begins with its first event
+    /// Prometheus cannot tell that anything has increased.
+    public func begin(_ counter: Counter, _ values: [String]) {
+        state.withLock { state in
+            for value in values { state.counts[counter, default: [:]][value, default: 0] += 0 }
+        }
+    }
+
     public func observe(_ histogram: Histogram, milliseconds: Int64) {
         let seconds = Double(milliseconds) / 1_000
         let bounds = histogram.bounds
