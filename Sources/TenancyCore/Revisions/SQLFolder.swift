@@ -21,6 +21,7 @@ public enum SQLFolder {
 
     static func load(path: String, limits: Limits) throws(FolderError) -> RevisionSet {
         let names = try fileNames(in: path, limits)
+        if names.isEmpty { throw emptyFolder(path) }
         let settings = try settings(in: path)
         var files: [SQLFile] = []
         var problems: [FolderProblem] = []
@@ -39,7 +40,13 @@ public enum SQLFolder {
             let message = "the folder '\(path)' holds more than \(limits.folderBytes) bytes of SQL"
             throw FolderError(folder: "folder_too_large", message)
         }
-        return try join(files, problems, settings)
+        do throws(FolderError) {
+            return try join(files, problems, settings)
+        } catch {
+            // A folder with a revision of ours is ours, whatever else is in it.
+            let isOurs = files.contains { !$0.header.id.isEmpty }
+            throw isOurs ? error : foreignFolder(path) ?? error
+        }
     }
 
     /// Makes one graph of the files, or throws everything that is wrong with them; `unread` are
@@ -105,14 +112,10 @@ extension SQLFolder {
         } catch {
             throw FolderError(
                 folder: "unreadable_folder",
-                "cannot list the folder '\(path)'; check that it is there and may be read")
+                "cannot list the folder '\(path)'; put the migrations there, or set migrations.path, "
+                    + "which counts from the configuration file's folder")
         }
         let names = entries.filter { $0.hasSuffix(".sql") && !$0.hasPrefix(".") }
-        if names.isEmpty {
-            throw FolderError(
-                folder: "empty_folder",
-                "the folder '\(path)' holds no .sql files; check the path")
-        }
         if names.count > limits.files {
             throw FolderError(
                 folder: "too_many_files",
@@ -120,6 +123,26 @@ extension SQLFolder {
                     + "are read")
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func emptyFolder(_ path: String) -> FolderError {
+        foreignFolder(path)
+            ?? FolderError(
+                folder: "empty_folder",
+                "the folder '\(path)' holds no .sql files; check the path")
+    }
+
+    /// What is wrong with a folder of another tool, when it is one.
+    private static func foreignFolder(_ path: String) -> FolderError? {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        let files = entries.sorted().prefix(ForeignTool.fileLimit).map { name in
+            let head = (try? Files.head("\(path)/\(name)", bytes: ForeignTool.headBytes)) ?? []
+            return ForeignTool.File(name: name, head: String(decoding: head, as: UTF8.self))
+        }
+        return ForeignTool.recognise(files).map { tool, evidence in
+            FolderError(
+                folder: "foreign_folder", tool.message(folder: path, evidence: evidence))
+        }
     }
 
     private static func settings(in path: String) throws(FolderError) -> FolderSettings {

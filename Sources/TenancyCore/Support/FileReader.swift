@@ -41,6 +41,17 @@ public enum Files {
         }
     }
 
+    /// Reads at most so many bytes from the beginning of a file.
+    static func head(_ path: String, bytes limit: Int) throws(FileError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { throw failure(path) }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = Glibc.read(file, &bytes, limit)
+        guard count >= 0 else { throw failure(path) }
+        return Array(bytes.prefix(count))
+    }
+
     private static func failure(_ path: String) -> FileError {
         FileError(path: path, reason: String(cString: strerror(errno)))
     }

@@ -218,6 +218,26 @@ struct SQLFolderTests {
         #expect(codes { try load(two, limits: .init(folderBytes: 60)) } == ["folder_too_large"])
     }
 
+    @Test("a folder of another tool is refused with its name, and not file by file")
+    func refusesForeignFolders() throws {
+        func problems(_ files: [String: String]) -> [String]? {
+            #expect(throws: FolderError.self) { try load(files) }?.problems.map { problem in
+                let words = problem.message.split(separator: " holds ").last ?? ""
+                return "\(problem.code): \(words.split(separator: ",")[0])"
+            }
+        }
+        let dbmate = "-- migrate:up\nCREATE TABLE t (id int);\n-- migrate:down\nDROP TABLE t;\n"
+        #expect(
+            problems(["1_a.sql": dbmate, "2_b.sql": dbmate])
+                == ["foreign_folder: migrations of dbmate (1_a.sql)"])
+        #expect(
+            problems(["changelog.xml": "<databaseChangeLog>"])
+                == ["foreign_folder: migrations of Liquibase (changelog.xml)"])
+        // Beside a revision of ours such a file is a mistake of its own.
+        let mixed = problems(["1_a.sql": dbmate, "a1.sql": base])
+        #expect(mixed?.first?.hasPrefix("foreign") == false)
+    }
+
     @Test("a file that is no text is refused with the line where that shows")
     func refusesBytes() throws {
         let bytes = Data("-- revision: a1\n-- upgrade\nSELECT '".utf8) + Data([0xFF, 0x27])
