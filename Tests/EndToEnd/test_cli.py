@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -70,7 +71,16 @@ def test_check_config_tells_every_problem_with_its_key(fleet, tmp_path):
     write_revision(tmp_path / "broken", "b2", "nowhere")
     code, _, complaint = check({**good, "migrations": {"source": "sql", "path": "broken"}})
     assert code == 1 and "b2.sql" in complaint and "nowhere" in complaint
-    assert migrationd("check-config", "--config", ROOT / "config.example.json")[0] in (0, 1)
+
+
+def test_the_example_of_a_configuration_is_fine_where_it_lies_alone(tmp_path):
+    example = shutil.copy(ROOT / "config.example.json", tmp_path)
+    done = migrationd("check-config", "--config", example, "--without-migrations")
+    assert done == (0, f"{example}: fine\n", "")
+    code, _, complaint = migrationd("check-config", "--config", example)
+    assert code == 1 and "set migrations.path" in complaint
+    shutil.copytree(ROOT / "examples" / "fleet" / "migrations", tmp_path / "migrations")
+    assert migrationd("check-config", "--config", example)[0] == 0
 
 
 def test_the_environment_overrides_the_file(fleet, tmp_path):

@@ -10,9 +10,13 @@ struct CheckConfig: AsyncParsableCommand {
     @Option(help: "The configuration file.")
     var config: String
 
+    @Flag(help: "Checks the configuration alone, where the migrations are not at hand.")
+    var withoutMigrations = false
+
     func run() async throws {
         let settings = try ConfigFile.load(config)
         StandardStream.output.writeLine("\(config): fine")
+        if withoutMigrations { return }
         let path = settings.migrations.path
         do throws(FolderError) {
             let set = try await MigrationSource.load(settings.migrations)
