@@ -54,10 +54,13 @@ public struct ConnectionParameters: Sendable, Hashable {
     }
 
     /// The server as `host:port`, one way of writing for one server: what connections are counted
-    /// by. Several hosts are joined by commas; `[local]` is the default Unix socket.
+    /// by. Several hosts are joined by commas; `[local]` is the default Unix socket, and a service
+    /// leads where its file says.
     public var serverKey: String {
         if let foreign { return foreign.server }
-        let hosts = split(text("host") ?? text("hostaddr") ?? "")
+        let named = text("host") ?? text("hostaddr")
+        if named == nil, let service = text("service") { return "service \(service)" }
+        let hosts = split(named ?? "")
         let ports = split(text("port") ?? "")
         return hosts.enumerated().map { index, host in
             let given = ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : ""

@@ -6,11 +6,11 @@ enum FailureDescription {
     /// A failure that no statement of a migration caused.
     static func of(_ error: PostgresError) -> TenantFailure {
         switch error {
-        case .connectFailed(let message, let sqlState):
+        case .connectFailed(let refusal):
             TenantFailure(
-                code: connectCode(sqlState), message: message, sqlState: sqlState,
-                isRetryable: sqlState.map(SQLState.isRetryable) ?? true,
-                hint: "check that the server runs, and the tenant's database URL and role")
+                code: connectCode(refusal.origin), message: refusal.message,
+                sqlState: refusal.sqlState, isRetryable: refusal.isRetryable,
+                hint: connectHint(refusal.origin))
         case .server(let error):
             server(error)
         case .connectionLost(let message):
@@ -71,12 +71,24 @@ enum FailureDescription {
         }
     }
 
-    private static func connectCode(_ state: String?) -> String {
-        switch state {
-        case SQLState.cannotConnectNow, SQLState.adminShutdown, SQLState.crashShutdown,
-            SQLState.tooManyConnections:
-            code(ofState: state ?? "")
-        default: "unreachable"
+    private static func connectCode(_ origin: ConnectRefusal.Origin) -> String {
+        switch origin {
+        case .client: "client_refused"
+        case .server(SQLState.cannotConnectNow), .server(SQLState.adminShutdown),
+            .server(SQLState.crashShutdown):
+            "server_unavailable"
+        case .server(SQLState.tooManyConnections): "too_many_connections"
+        case .server, .network: "unreachable"
+        }
+    }
+
+    private static func connectHint(_ origin: ConnectRefusal.Origin) -> String {
+        switch origin {
+        case .client:
+            "correct the options of the tenant's database URL, or the files that it names, "
+                + "on the daemon's machine"
+        case .server, .network:
+            "check that the server runs, and the tenant's database URL and role"
         }
     }
 

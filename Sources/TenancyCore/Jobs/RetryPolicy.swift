@@ -13,7 +13,9 @@ struct RetryPolicy: Sendable {
     static func isWaiting(
         _ failure: TenantFailure, timeAway: Duration?, limit: Duration
     ) -> Bool {
-        switch failure.code {
+        // What would be the same with the server back is the tenant's own failure.
+        guard failure.isRetryable else { return false }
+        return switch failure.code {
         case "too_many_connections": timeAway.map { $0 < limit } ?? true
         case "server_unavailable", "unreachable": timeAway.map { $0 < limit } ?? false
         default: false

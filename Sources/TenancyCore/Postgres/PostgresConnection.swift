@@ -227,21 +227,16 @@ extension PostgresConnection {
         _ parameters: ConnectionParameters, thread: ConnectionThread, interrupt: Interrupt,
         deadline: Deadline, onNotice: @escaping @Sendable (PostgresNotice) -> Void
     ) -> Result<PostgresConnection, PostgresError> {
-        let given = parameters.keywordValues
-        let keywords = defaults + given.map { ($0.keyword, $0.value) } + fixed
-        let started = withCStrings(keywords.map { $0.0 } + [nil]) { names in
-            withCStrings(keywords.map { $0.1 } + [nil]) { values in
-                PQconnectStartParams(names, values, 0)
-            }
-        }
-        guard let started else {
-            return .failure(.connectFailed(message: "libpq is out of memory", sqlState: nil))
+        guard let started = begin(parameters) else {
+            return .failure(.connectFailed(ConnectRefusal(.client, "libpq is out of memory")))
         }
         let handle = ConnectionHandle(owning: started)
         handle.setNoticeReceiver(onNotice)
         // So that the message of a refused start-up holds the SQLSTATE, which libpq keeps nowhere.
         handle.withRaw { _ = PQsetErrorVerbosity($0, PQERRORS_VERBOSE) }
-        if let error = finishConnecting(handle, interrupt: interrupt, deadline: deadline) {
+        if let error = finishConnecting(
+            handle, parameters, interrupt: interrupt, deadline: deadline)
+        {
             return .failure(error)
         }
         handle.withRaw { raw in
@@ -252,31 +247,50 @@ extension PostgresConnection {
         return .success(PostgresConnection(thread: thread, handle: handle))
     }
 
+    /// Begins to connect, with the first address tried; the caller owns what is returned.
+    static func begin(_ parameters: ConnectionParameters) -> OpaquePointer? {
+        let given = parameters.keywordValues.map { ($0.keyword, $0.value) }
+        let keywords = defaults + given + fixed
+        return withCStrings(keywords.map { $0.0 } + [nil]) { names in
+            withCStrings(keywords.map { $0.1 } + [nil]) { values in
+                PQconnectStartParams(names, values, 0)
+            }
+        }
+    }
+
     private static func finishConnecting(
-        _ handle: ConnectionHandle, interrupt: Interrupt, deadline: Deadline
+        _ handle: ConnectionHandle, _ parameters: ConnectionParameters, interrupt: Interrupt,
+        deadline: Deadline
     ) -> PostgresError? {
+        var peer = ConnectPeer.unknown
         var state = PGRES_POLLING_WRITING
         while handle.status != CONNECTION_BAD {
             switch state {
             case PGRES_POLLING_OK: return nil
-            case PGRES_POLLING_FAILED: return connectFailure(handle)
+            case PGRES_POLLING_FAILED: return connectFailure(handle, peer, parameters)
             default: break
             }
             let events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT
             switch waitFor(handle, events, interrupt: interrupt, deadline: deadline) {
-            case .ready: state = handle.withRaw(PQconnectPoll)
+            case .ready:
+                (peer, state) = handle.withRaw { raw in
+                    (.look(atSocket: PQsocket(raw)), PQconnectPoll(raw))
+                }
             case .interrupted: return .cancelled(completedStatements: 0)
             case .timedOut:
                 return .connectFailed(
-                    message: "no connection came about in the time allowed",
-                    sqlState: SQLState.cannotConnect)
+                    ConnectRefusal(.network, "no connection came about in the time allowed"))
             }
         }
-        return connectFailure(handle)
+        return connectFailure(handle, peer, parameters)
     }
 
-    private static func connectFailure(_ handle: ConnectionHandle) -> PostgresError {
-        let refusal = ConnectRefusal(handle.errorMessage)
-        return .connectFailed(message: refusal.message, sqlState: refusal.sqlState)
+    private static func connectFailure(
+        _ handle: ConnectionHandle, _ peer: ConnectPeer, _ parameters: ConnectionParameters
+    ) -> PostgresError {
+        // The server tells its version once it has let a session in.
+        let hadSession = handle.withRaw { PQparameterStatus($0, "server_version") != nil }
+        return .connectFailed(
+            refusal(handle.errorMessage, peer, hadSession: hadSession, parameters))
     }
 }

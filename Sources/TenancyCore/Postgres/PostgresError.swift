@@ -30,8 +30,8 @@ public struct ServerError: Sendable, Equatable {
 
 /// What can go wrong between this program and a PostgreSQL server. Never holds credentials.
 public enum PostgresError: Error, Sendable, Equatable {
-    /// No connection came about: refused, unknown host, wrong password, no such database.
-    case connectFailed(message: String, sqlState: String?)
+    /// No connection came about: refused by libpq, by the server, or by the network.
+    case connectFailed(ConnectRefusal)
     /// The server refused a statement; the connection is usable after a ROLLBACK.
     case server(ServerError)
     /// The connection broke while a statement was under way: what it did is unknown.
@@ -44,7 +44,7 @@ public enum PostgresError: Error, Sendable, Equatable {
 
     public var sqlState: String? {
         switch self {
-        case .connectFailed(_, let state): state
+        case .connectFailed(let refusal): refusal.sqlState
         case .server(let error): error.sqlState
         case .connectionLost, .deadlinePassed, .cancelled: nil
         }
@@ -54,7 +54,7 @@ public enum PostgresError: Error, Sendable, Equatable {
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .connectFailed(let message, _): message
+        case .connectFailed(let refusal): refusal.message
         case .server(let error): error.message
         case .connectionLost(let message): "the connection was lost: \(message)"
         case .deadlinePassed: "the time allowed for it ran out"
@@ -93,7 +93,10 @@ public enum SQLState {
         case lockNotAvailable, deadlockDetected, serializationFailure, adminShutdown, crashShutdown,
             cannotConnectNow, tooManyConnections, readOnlyTransaction:
             true
-        default: state.hasPrefix("08")
+        default: isConnectionException(state)
         }
     }
+
+    /// Class 08.
+    static func isConnectionException(_ state: String) -> Bool { state.hasPrefix("08") }
 }

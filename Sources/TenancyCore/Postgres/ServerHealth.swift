@@ -4,8 +4,9 @@ internal import Synchronization
 /// a server that starts, recovers or fails over.
 ///
 /// A server counts as away when it says so (57P03), when it is full and none of our connections is
-/// on it, or when it was reached before and several connections in a row have failed since. One that
-/// was never reached may just as well be a mistake in a URL.
+/// on it, or when it was reached before and nobody has answered several connections in a row. One
+/// that was never reached may just as well be a mistake in a URL. What libpq refuses says nothing of
+/// the server, and one that rejects a password is there.
 final class ServerHealth: Sendable {
     /// What is known of one server. Pure: moments are passed in.
     struct Server: Equatable {
@@ -46,6 +47,12 @@ final class ServerHealth: Sendable {
             self.nextTry = now + pause
             return true
         }
+
+        /// Takes in that whoever tried to connect did not get as far as the server: the next may.
+        mutating func learnedNothing(at now: ContinuousClock.Instant) {
+            guard nextTry != nil else { return }
+            nextTry = now
+        }
     }
 
     private let servers = Mutex<[String: Server]>([:])
@@ -71,6 +78,11 @@ final class ServerHealth: Sendable {
     func refused(_ key: String, isAway: Bool) {
         let now = ContinuousClock.now
         servers.withLock { $0[key, default: Server()].refused(isAway: isAway, at: now) }
+    }
+
+    func learnedNothing(_ key: String) {
+        let now = ContinuousClock.now
+        servers.withLock { $0[key]?.learnedNothing(at: now) }
     }
 }
 

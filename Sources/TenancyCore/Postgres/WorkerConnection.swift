@@ -53,7 +53,11 @@ final class WorkerConnection {
             await close()
         }
         let server = parameters.serverKey
-        guard slots.health.mayTry(server) else { throw WorkerConnection.stillAway }
+        guard slots.health.mayTry(server) else {
+            // Its own cause, which would be the same with the server back, is not hidden behind that.
+            let refusal = await PostgresConnection.clientRefusal(of: parameters, on: thread)
+            throw refusal.map { .connectFailed($0) } ?? WorkerConnection.stillAway
+        }
         try await slots.acquire(server, until: deadline)
         do throws(PostgresError) {
             let connection = try await PostgresConnection.connect(
@@ -73,22 +77,31 @@ final class WorkerConnection {
 
     /// Others need not find out for themselves that a server is away or full.
     private func note(_ error: PostgresError, _ server: String) async {
-        guard case .connectFailed(_, let state) = error else { return }
-        switch state {
-        case SQLState.tooManyConnections:
+        guard case .connectFailed(let refusal) = error else {
+            // Cancelled: whether the server answers was not found out.
+            return slots.health.learnedNothing(server)
+        }
+        switch refusal.origin {
+        case .client: slots.health.learnedNothing(server)
+        case .network: slots.health.refused(server, isAway: false)
+        case .server(SQLState.tooManyConnections):
             let isAlone = await slots.used(at: server) <= 1
             if isAlone { slots.health.refused(server, isAway: true) }
             await slots.wasFull(server)
-        case SQLState.cannotConnectNow, SQLState.adminShutdown, SQLState.crashShutdown:
+        case .server(SQLState.cannotConnectNow), .server(SQLState.adminShutdown),
+            .server(SQLState.crashShutdown):
             slots.health.refused(server, isAway: true)
-        case SQLState.cannotConnect, nil: slots.health.refused(server, isAway: false)
-        default: break
+        // A pooler's word for a server behind it that it cannot reach.
+        case .server(let state) where SQLState.isConnectionException(state):
+            slots.health.refused(server, isAway: false)
+        case .server: slots.health.reached(server)
         }
     }
 
     private static let stillAway = PostgresError.connectFailed(
-        message: "the server is away, and is tried again in a moment",
-        sqlState: SQLState.cannotConnectNow)
+        ConnectRefusal(
+            .server(sqlState: SQLState.cannotConnectNow),
+            "the server is away, and is tried again in a moment"))
 
     /// Closes the connection if somebody waits for its slot and it has had its turn.
     func yieldIfContended() async {

@@ -17,6 +17,22 @@ import Testing
         #expect(pause?.milliseconds == milliseconds)
     }
 
+    @Test("a server that is away is waited for, and not by those whose own URL is wrong")
+    func waiting() {
+        let away = Duration.seconds(1)
+        func isWaiting(_ failure: TenantFailure, _ timeAway: Duration?) -> Bool {
+            RetryPolicy.isWaiting(failure, timeAway: timeAway, limit: .seconds(60))
+        }
+        let network = FailureDescription.of(.connectFailed(ConnectRefusal(.network, "")))
+        #expect(isWaiting(network, away) && !isWaiting(network, nil))
+        let password = FailureDescription.of(
+            .connectFailed(ConnectRefusal(.server(sqlState: "28P01"), "")))
+        #expect(password.code == network.code && !isWaiting(password, away))
+        let client = FailureDescription.of(.connectFailed(ConnectRefusal(.client, "")))
+        #expect(client.code == "client_refused" && !isWaiting(client, away))
+        #expect(!client.isRetryable && client.hint != nil)
+    }
+
     @Test("the last attempt is followed by none, and a lasting failure by none either")
     func ends() {
         let policy = RetryPolicy(maxAttempts: 2)

@@ -31,20 +31,74 @@ import Testing
             ("", "", "08001"),
         ])
     func read(text: String, message: String, state: String) {
-        let refusal = ConnectRefusal(text)
+        let refusal = ConnectRefusal(text, otherwise: .network)
         #expect(refusal.message == message)
         #expect(refusal.sqlState == state)
+    }
+
+    @Test("what libpq refuses has no code and is not tried again")
+    func client() {
+        let refusal = ConnectRefusal("root certificate file missing", otherwise: .client)
+        #expect(refusal.sqlState == nil && !refusal.isRetryable)
+        #expect(ConnectRefusal("x", otherwise: .network).isRetryable)
+        #expect(!ConnectRefusal("FATAL:  28P01: no", otherwise: .client).isRetryable)
+        #expect(ConnectRefusal("FATAL:  57P03: no", otherwise: .client).isRetryable)
     }
 
     @Test("a server's refusal carries its code and no place in its source")
     func server() async throws {
         let cluster = try await TestCluster.shared()
-        let error = await #expect(throws: PostgresError.self) {
-            _ = try await PostgresConnection.connect(
-                ConnectionString.parse(Secret(cluster.url(database: "no-such"))))
-        }
-        #expect(error?.sqlState == SQLState.invalidCatalogName)
-        let text = error.map { "\($0)" } ?? ""
+        let refusal = try await refusal(of: cluster.url(database: "no-such"))
+        #expect(refusal?.origin == .server(sqlState: SQLState.invalidCatalogName))
+        let text = refusal?.message ?? ""
         #expect(text.hasSuffix("FATAL: database \"no-such\" does not exist"))
+    }
+
+    private func refusal(of url: String) async throws -> ConnectRefusal? {
+        let parameters = try ConnectionString.parse(Secret(url))
+        do throws(PostgresError) {
+            _ = try await PostgresConnection.connect(parameters)
+        } catch {
+            guard case .connectFailed(let refusal) = error else { throw error }
+            return refusal
+        }
+        return nil
+    }
+
+    @Test(
+        "an option that libpq refuses is the client's refusal, wherever it leads",
+        arguments: [
+            "postgresql://h.invalid/db?sslnegotiation=perhaps",
+            "postgresql://127.0.0.1:1/db?keepalives=perhaps",
+            "postgresql://127.0.0.1:1,127.0.0.1:2/db?ssl_min_protocol_version=TLSv9",
+            "postgresql:///db?host=/nowhere&gssencmode=perhaps",
+        ])
+    func options(url: String) async throws {
+        #expect(try await refusal(of: url)?.origin == .client)
+        let parameters = try ConnectionString.parse(Secret(url))
+        let found = await PostgresConnection.clientRefusal(
+            of: parameters, on: ConnectionThread())
+        #expect(found?.origin == .client)
+    }
+
+    @Test(
+        "nobody there is the network's refusal",
+        arguments: [
+            "postgresql://h.invalid/db", "postgresql://127.0.0.1:1/db",
+            "postgresql://127.0.0.1:1,127.0.0.1:2/db", "postgresql:///db?host=/nowhere",
+        ])
+    func network(url: String) async throws {
+        #expect(try await refusal(of: url)?.origin == .network)
+        let parameters = try ConnectionString.parse(Secret(url))
+        #expect(
+            await PostgresConnection.clientRefusal(of: parameters, on: ConnectionThread()) == nil)
+    }
+
+    @Test("a server that does not do what libpq insists on is the client's refusal")
+    func insistence() async throws {
+        let url = try await TestCluster.shared().url(database: "postgres")
+        #expect(try await refusal(of: url + "?sslmode=require")?.origin == .client)
+        let other = try await refusal(of: url + "?target_session_attrs=standby")
+        #expect(other?.origin == .network, "a standby may be there in a moment")
     }
 }

@@ -37,6 +37,22 @@ struct ServerHealthTests {
         #expect(tries == [250, 750, 1_750, 3_750, 7_750, 12_750, 17_750, 22_750, 27_750])
     }
 
+    @Test("a try that did not get as far as the server leaves the next one its turn")
+    func turns() {
+        var server = ServerHealth.Server()
+        server.learnedNothing(at: start)
+        let isOpen = server.mayTry(at: start)
+        #expect(isOpen && server.awaySince == nil)
+        server.refused(isAway: true, at: start)
+        let later = start + .milliseconds(250)
+        for _ in 0..<70 {
+            let tries = [server.mayTry(at: later), server.mayTry(at: later)]
+            #expect(tries == [true, false])
+            server.learnedNothing(at: later)
+        }
+        #expect(server.awaySince == start)
+    }
+
     @Test("a full server gets no more than it took, and every ten seconds twice as many more")
     func adapting() {
         var limit = AdaptiveLimit(most: 20)

@@ -1,3 +1,4 @@
+import PrivatePostgres
 import TestSupport
 import Testing
 
@@ -75,6 +76,39 @@ import Testing
             _ = try await worker.connection(
                 for: parameters, schemas: 1, slotUntil: .after(.milliseconds(1)))
         }
+    }
+
+    @Test("what libpq and the server refuse never makes a server count as away")
+    func bystanders() async throws {
+        let cluster = try await TestCluster.shared()
+        let good = try ConnectionString.parse(Secret(cluster.url(database: "postgres")))
+        let slots = ServerSlots(limit: 4)
+        let worker = worker(slots)
+        _ = try await worker.connection(for: good, schemas: 1)
+        await worker.close()
+        let bad = [
+            good.setting("sslmode", to: "require"), good.setting("keepalives", to: "perhaps"),
+            good.setting("dbname", to: "no-such"), good.setting("user", to: "no-such"),
+        ]
+        for parameters in bad + bad + bad {
+            #expect(parameters.serverKey == good.serverKey)
+            await #expect(throws: PostgresError.self) {
+                _ = try await worker.connection(for: parameters, schemas: 1)
+            }
+            #expect(slots.health.timeAway(good.serverKey) == nil)
+        }
+        _ = try await worker.connection(for: good, schemas: 1)
+        await worker.close()
+        // And while it is away the cause that has nothing to do with it is told all the same.
+        slots.health.refused(good.serverKey, isAway: true)
+        let refused = await #expect(throws: PostgresError.self) {
+            _ = try await worker.connection(for: bad[1], schemas: 1)
+        }
+        #expect(refused?.sqlState == nil)
+        let away = await #expect(throws: PostgresError.self) {
+            _ = try await worker.connection(for: good, schemas: 1)
+        }
+        #expect(away?.sqlState == SQLState.cannotConnectNow)
     }
 
     @Test("a slot is given up for those who wait, after its turn and not before")
