@@ -12,6 +12,8 @@ import sys
 import typing
 
 import migrationd_protocol as protocol
+import migrationd_values as values
+from migrationd_values import NotRenderable
 
 # What env.py may run before the migrations, since the daemon does the same for each tenant.
 PROLOGUE = re.compile(
@@ -19,10 +21,6 @@ PROLOGUE = re.compile(
     r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|lock_timeout|statement_timeout)'"
     r"|CREATE\s+SCHEMA\s+IF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
 DIRECTIONS = ("upgrade", "downgrade")
-
-
-class NotRenderable(Exception):
-    """A step does something of which SQL alone cannot tell the outcome."""
 
 
 class NotThere(NotRenderable, AttributeError):
@@ -121,6 +119,7 @@ class Recorder:
             self.project["python"] = "env.py has on_version_apply callbacks"
         for revision in self.revisions:
             for direction in DIRECTIONS:
+                context.impl.memo = {}
                 self.steps[revision.revision, direction] = self._run_step(revision, direction)
         return []
 
@@ -191,15 +190,13 @@ class Unknown:
     __hash__ = None
 
 
-def _stand_in(recorder, dialect, emit):
+def _stand_in(recorder, dialect, send):
     """The connection that scripts get: it takes statements and tells nothing."""
     from sqlalchemy.engine.mock import MockConnection
 
     class StandIn(MockConnection):
         def execute(self, obj, parameters=None, execution_options=None):
-            if parameters:
-                self._object("it gives parameters to execute()")
-            emit(obj)
+            send(obj, parameters, execution_options)
             return Unknown(recorder)
 
         def _run_ddl_visitor(self, visitorcallable, element, **kwargs):
@@ -254,15 +251,36 @@ def _environment(config, scripts, recorder):
 
 def _observe(context, recorder):
     """Replaces how a MigrationContext emits statements, and notices what scripts read of it."""
+    from sqlalchemy import text
+    from sqlalchemy.schema import DDLElement
+
     impl = context.impl
+    sender = values.Values(impl.dialect, recorder.emit)
+
+    def send(construct, parameters=None, execution_options=None):
+        if isinstance(construct, DDLElement):
+            recorder.emit(str(construct.compile(dialect=impl.dialect)))
+            return
+        name = None if parameters or isinstance(construct, str) else _leaves_open(construct)
+        if name:
+            raise NotRenderable(f"it leaves the parameter :{name} without a value")
+        sender.send(construct, parameters, execution_options)
 
     def execute(construct, execution_options=None, multiparams=None, params=None):
-        recorder.emit(_compiled(construct, impl.dialect, multiparams or params))
+        construct = text(construct) if isinstance(construct, str) else construct
+        send(construct, multiparams or params, execution_options)
 
-    impl._exec = execute
+    def bulk_insert(*arguments, **options):
+        impl.as_sql = False
+        try:
+            type(impl).bulk_insert(impl, *arguments, **options)
+        finally:
+            impl.as_sql = True
+
+    impl._exec, impl.bulk_insert = execute, bulk_insert
     impl.static_output = recorder.emit
     impl.emit_begin = impl.emit_commit = lambda: None
-    impl.connection = context.connection = _stand_in(recorder, context.dialect, execute)
+    impl.connection = context.connection = _stand_in(recorder, context.dialect, send)
     context.autocommit_block = recorder.autocommit
 
     def watched(name):
@@ -280,24 +298,11 @@ def _observe(context, recorder):
     context.__class__ = type("MigrationContext", (type(context),), members)
 
 
-def _compiled(construct, dialect, parameters):
-    """A statement's text with its values in it, as the server would get it online."""
-    from sqlalchemy import text
-    from sqlalchemy.schema import DDLElement
+def _leaves_open(construct):
+    """The name of a parameter that a text has and nothing gives a value."""
     from sqlalchemy.sql import visitors
     from sqlalchemy.sql.elements import BindParameter
 
-    if isinstance(construct, str):
-        construct = text(construct)
-    if parameters:
-        raise NotRenderable("it gives parameters to execute()")
-    options = {}
-    if not isinstance(construct, DDLElement):
-        options["compile_kwargs"] = {"literal_binds": True}
-        for part in visitors.iterate(construct):
-            if isinstance(part, BindParameter) and part.required:
-                raise NotRenderable(f"it leaves the parameter :{part.key} without a value")
-    compiled = construct.compile(dialect=dialect, **options)
-    if getattr(compiled, "bind_names", None):
-        raise NotRenderable("it has values that cannot be written as SQL")
-    return str(compiled)
+    return next((
+        part.key for part in visitors.iterate(construct)
+        if isinstance(part, BindParameter) and part.required), None)
