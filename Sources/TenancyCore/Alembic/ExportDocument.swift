@@ -133,7 +133,7 @@ struct ExportDocument {
         for entry in json?.arrayValue ?? [] {
             let isAutocommit = entry["autocommit"]?.boolValue ?? false
             if groups.last?.isAutocommit != isAutocommit { groups.append((isAutocommit, [])) }
-            groups[groups.count - 1].statements += try statements(entry["sql"]?.stringValue ?? "")
+            groups[groups.count - 1].statements += try statements(entry)
         }
         return try groups.map { (group) throws(Reason) in
             let (script, findings) = StepScript.judge(
@@ -146,11 +146,21 @@ struct ExportDocument {
     }
 
     /// One `op.execute` may hold several statements. Their lines are those of no file.
-    private static func statements(_ sql: String) throws(Reason) -> [SQLStatement] {
+    private static func statements(_ entry: JSONValue) throws(Reason) -> [SQLStatement] {
+        let type = namedType(entry["named_type"] ?? nil)
         do throws(SQLSplitError) {
-            return try SQLSplitter.split(sql).map { SQLStatement(text: $0.text, line: 0) }
+            return try SQLSplitter.split(entry["sql"]?.stringValue ?? "").map {
+                SQLStatement(text: $0.text, line: 0, namedType: type)
+            }
         } catch {
             throw Reason(text: "its SQL cannot be split into statements: \(error.explanation)")
         }
+    }
+
+    private static func namedType(_ json: JSONValue) -> NamedType? {
+        guard let parts = json.arrayValue, parts.count == 3, let kind = parts[0].stringValue,
+            let name = parts[2].stringValue
+        else { return nil }
+        return NamedType(kind: kind, schema: parts[1].stringValue, name: name)
     }
 }

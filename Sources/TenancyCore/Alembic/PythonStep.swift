@@ -32,9 +32,18 @@ struct PythonStep: Sendable {
             members += [
                 ("direction", planned.direction == .up ? "upgrade" : "downgrade"),
                 ("revision", .string(planned.revision)),
+                ("named_types", .array(planned.namedBefore.map(named))),
             ]
         }
         return .object(JSONObject(uniqueMembers: members + others))
+    }
+
+    /// A type as SQLAlchemy remembers it.
+    private func named(_ type: NamedType) -> JSONValue {
+        let schema = type.schema.map { name in
+            target.schema.map { SchemaPlace.fill(name, with: $0) } ?? name
+        }
+        return [.string(type.kind), JSONValue(schema), .string(type.name)]
     }
 
     fileprivate func patience(_ project: AlembicProject) -> PythonWorker.Patience {

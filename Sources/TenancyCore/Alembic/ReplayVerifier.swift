@@ -93,15 +93,17 @@ public struct ReplayVerifier: Sendable {
         _ operation: JobOperation, _ ways: Ways, _ worker: WorkerConnection,
         _ reader: PostgresConnection, _ report: (Comparison) -> Void
     ) async throws(Failure) {
-        let task = TargetTask(
-            operation: operation, target: operation == .upgrade ? "heads" : "base",
-            graph: set.graph, versionTable: set.versionTable, stepLimit: 1)
+        var types: Set<NamedType> = []
         while true {
+            let task = TargetTask(
+                operation: operation, target: operation == .upgrade ? "heads" : "base",
+                graph: set.graph, versionTable: set.versionTable, stepLimit: 1, namedBefore: types)
             let rows = try await asking { () throws(PostgresError) in
                 try await VersionReader(settings: session, table: set.versionTable)
                     .read([ways.replay.schema], on: reader)[0].revisions
             }
-            guard let step = try? task.plan(from: rows).steps.first else { return }
+            guard let plan = try? task.plan(from: rows), let step = plan.steps.first else { return }
+            types = plan.namedAfter
             for target in [ways.alembic, ways.again] {
                 try await runAlembic(step, rows, target)
             }

@@ -107,7 +107,8 @@ struct StepMessageBuilder: Sendable {
     /// has nothing that could be sent.
     func script(of step: PlannedStep) -> StepScript? {
         guard runsScripts, let revision = graph[step.revision] else { return nil }
-        return revision.script(step.direction)?.placed(in: target.schema)
+        let script = revision.script(step.direction)?.placed(in: target.schema)
+        return step.namedBefore.isEmpty ? script : script?.running(after: step.namedBefore).script
     }
 
     /// Whether Alembic itself has to run a step.

@@ -147,9 +147,12 @@ struct TargetAttempt {
 
     // MARK: - Applying
 
-    /// An absolute target leads to the same end from wherever the next daemon finds the tenant.
+    /// An absolute target leads to the same end from wherever the next daemon finds the tenant, unless
+    /// the steps depend on what ran before them.
     private mutating func noteStart(of progress: TargetProgress) async throws(Stop) {
-        guard engine.task.isRelative, plannedFrom != progress.from else { return }
+        guard engine.task.isRelative || progress.plan.isOneRun, plannedFrom != progress.from else {
+            return
+        }
         do throws(TenantFailure) {
             try await engine.noteStart(tenants, progress.from)
             plannedFrom = progress.from

@@ -13,6 +13,8 @@ public final class TargetTask: Sendable {
     public let versionTable: VersionTableName
     /// Most steps of a plan that are carried out; `nil` for all.
     let stepLimit: Int?
+    /// What the run has named already that the plan goes on with.
+    private let namedBefore: Set<NamedType>
     /// Whether the target is counted from where each tenant stands, such as `-1`.
     public let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
@@ -20,10 +22,19 @@ public final class TargetTask: Sendable {
     /// A fleet rarely has more states than this; beyond it plans are computed each time.
     private static let cachedPlans = 256
 
-    public init(
+    public convenience init(
+        operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
+        createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard
+    ) {
+        self.init(
+            operation: operation, target: target, graph: graph, dryRun: dryRun,
+            createMissingSchemas: createMissingSchemas, versionTable: versionTable, stepLimit: nil)
+    }
+
+    init(
         operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
         createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard,
-        stepLimit: Int? = nil
+        stepLimit: Int?, namedBefore: Set<NamedType> = []
     ) {
         self.operation = operation
         self.target = target
@@ -32,6 +43,7 @@ public final class TargetTask: Sendable {
         self.createMissingSchemas = createMissingSchemas
         self.versionTable = versionTable
         self.stepLimit = stepLimit
+        self.namedBefore = namedBefore
         do throws(RevisionError) {
             let resolved = try graph.resolvedTarget(operation.revisionOperation, target)
             isRelative = operation != .check && resolved == nil
@@ -61,11 +73,14 @@ public final class TargetTask: Sendable {
 
     private func makePlan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
         let plan = try wholePlan(from: rows)
-        guard let stepLimit, plan.steps.count > stepLimit else { return plan }
+        guard let stepLimit, plan.steps.count > stepLimit else {
+            return plan.asOneRun(of: graph, after: namedBefore)
+        }
         let steps = Array(plan.steps.prefix(stepLimit))
         return RevisionPlan(
             steps: steps, result: steps.reduce(rows) { $1.applied(to: $0) },
-            warnings: plan.warnings)
+            warnings: plan.warnings
+        ).asOneRun(of: graph, after: namedBefore)
     }
 
     private func wholePlan(from rows: [String]) throws(RevisionError) -> RevisionPlan {

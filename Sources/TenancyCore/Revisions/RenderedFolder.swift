@@ -31,6 +31,7 @@ public struct RenderedFolder: Sendable, Equatable {
             files.append(file)
         }
         if !allowsPythonSteps { problems = missing + problems }
+        problems += Self.stepsOfOneRun(set.graph)
         guard problems.isEmpty else { throw FolderError(problems: problems) }
         self.files = files
         pythonSteps = missing.map(\.description)
@@ -85,6 +86,24 @@ public struct RenderedFolder: Sendable, Equatable {
                         + reason)
             }
         }
+    }
+
+    /// Steps that run otherwise behind others of the same run than alone, which no file can say.
+    private static func stepsOfOneRun(_ graph: RevisionGraph) -> [FolderProblem] {
+        guard let up = try? graph.upgrade(to: "heads", from: []) else { return [] }
+        let down = try? graph.downgrade(to: "base", from: up.result)
+        return [up, down].compactMap { $0?.asOneRun(of: graph) }.flatMap(\.steps)
+            .filter { !$0.namedBefore.isEmpty }
+            .compactMap { step in
+                guard let revision = graph[step.revision], revision.script(step.direction) != nil
+                else { return nil }
+                let names = step.namedBefore.map(\.name).sorted().joined(separator: ", ")
+                return FolderProblem(
+                    file: revision.file, line: nil, code: "not_renderable",
+                    message: "the \(SQLSection(step.direction).title) of \(revision.id) makes a "
+                        + "type (\(names)) unless an earlier step of the same run has made it, which "
+                        + "a file cannot say; give the type create_type=False there")
+            }
     }
 
     /// The place in the order, the id, and what the message says.

@@ -33,6 +33,8 @@ public struct PlannedStep: Sendable, Equatable {
     public let deleteVersions: [String]
     public let insertVersions: [String]
     public let updateVersion: VersionUpdate?
+    /// Types that earlier steps of the same plan have named; see `RevisionPlan.asOneRun`.
+    var namedBefore: Set<NamedType> = []
 
     public init(
         revision: String, direction: Direction, deleteVersions: [String] = [],
@@ -55,6 +57,8 @@ public struct RevisionPlan: Sendable, Equatable {
     public let result: [String]
     /// Sentences for the operator, for example about an ambiguous target that Alembic accepts.
     public let warnings: [String]
+    /// The types that its steps have named.
+    var namedAfter: Set<NamedType> = []
 
     public init(
         purgedVersions: [String] = [], steps: [PlannedStep], result: [String],

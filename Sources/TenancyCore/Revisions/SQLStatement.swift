@@ -7,10 +7,17 @@ public struct SQLStatement: Sendable, Equatable {
     public let text: String
     /// The line of its file on which the text begins, counted from 1.
     public let line: Int
+    /// The type that the statement makes or drops, if it does so only once in a run.
+    let namedType: NamedType?
 
     public init(text: String, line: Int) {
+        self.init(text: text, line: line, namedType: nil)
+    }
+
+    init(text: String, line: Int, namedType: NamedType?) {
         self.text = text
         self.line = line
+        self.namedType = namedType
     }
 
     /// The line of its file on which a character of the statement stands.

@@ -100,7 +100,9 @@ extension StepScript {
             passages: passages.map { passage in
                 Passage(
                     statements: passage.statements.map {
-                        SQLStatement(text: SchemaPlace.fill($0.text, with: schema), line: $0.line)
+                        SQLStatement(
+                            text: SchemaPlace.fill($0.text, with: schema), line: $0.line,
+                            namedType: $0.namedType)
                     }, isTransactional: passage.isTransactional)
             })
     }

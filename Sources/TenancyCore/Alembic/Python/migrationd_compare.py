@@ -1,6 +1,7 @@
 """Compares several renders of a project: which steps are the same each time, and which are once
 the schema's name is taken out of them."""
 
+import json
 import re
 
 PLAIN = "migrationd_probe"
@@ -22,7 +23,7 @@ def directions(plain, again, quoted, without, keys):
 def direction(plain, again, quoted, without):
     """One step: its statements with places for the schema, or why Python has to run it.
 
-    Each argument is a list of [sql, is_autocommit], or a reason; `without` may be None where env.py
+    Each argument is a list of [sql, is_autocommit, named type], or a reason; `without` may be None where env.py
     cannot do without a schema.
     """
     for render in (plain, quoted, again):
@@ -64,14 +65,24 @@ def _project_reason(plain, quoted):
 
 
 def _statements(render):
-    return [{"sql": sql, "autocommit": True} if auto else {"sql": sql} for sql, auto in render]
+    statements = []
+    for sql, is_autocommit, named_type in render:
+        statement = {"sql": sql}
+        if is_autocommit:
+            statement["autocommit"] = True
+        if named_type:
+            statement["named_type"] = json.loads(named_type)
+        statements.append(statement)
+    return statements
 
 
 def _templates(plain, quoted):
-    if [auto for _, auto in plain] != [auto for _, auto in quoted]:
+    if [auto for _, auto, _ in plain] != [auto for _, auto, _ in quoted]:
         return None
-    pairs = [(_template(one, other), auto) for (one, auto), (other, _) in zip(plain, quoted)]
-    return None if any(sql is None for sql, _ in pairs) else pairs
+    found = [
+        (_template(one, other), auto, named_type and _template(named_type, other_type or ""))
+        for (one, auto, named_type), (other, _, other_type) in zip(plain, quoted)]
+    return None if any(sql is None for sql, _, _ in found) else found
 
 
 def _template(plain, quoted):

@@ -6,6 +6,7 @@ result of a SELECT that nobody can know, is found here, and makes a step one for
 
 import contextlib
 import io
+import json
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ PROLOGUE = re.compile(
     r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|lock_timeout|statement_timeout)'"
     r"|CREATE\s+SCHEMA\s+IF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
 DIRECTIONS = ("upgrade", "downgrade")
+NAMED_TYPE = re.compile(r"\s*(CREATE|DROP)\s+(TYPE|DOMAIN)\b")
 
 
 class NotThere(NotRenderable, AttributeError):
@@ -30,7 +32,8 @@ class NotThere(NotRenderable, AttributeError):
 class Rendering(typing.NamedTuple):
     """One render of the whole project."""
 
-    # By (revision, direction): a list of [sql, is_autocommit], or the reason why there is none.
+    # By (revision, direction): a list of [sql, is_autocommit, named type], or the reason why there
+    # is none.
     steps: dict
     # What holds for the project as a whole; `python` there is a reason for all steps.
     project: dict
@@ -103,6 +106,7 @@ class Recorder:
         self._statements = None
         self._is_autocommit = False
         self._reason = None
+        self._named_type = None
 
     def run(self, heads, context):
         """What Alembic calls in place of the choice of revisions; gives it none to run."""
@@ -119,7 +123,7 @@ class Recorder:
             self.project["python"] = "env.py has on_version_apply callbacks"
         for revision in self.revisions:
             for direction in DIRECTIONS:
-                context.impl.memo = {}
+                context.impl.memo = Memo(self)
                 self.steps[revision.revision, direction] = self._run_step(revision, direction)
         return []
 
@@ -144,7 +148,14 @@ class Recorder:
         elif "\uf8f0" in sql or "\uf8f1" in sql:
             self.object_to("its SQL has a character of the private use area, U+F8F0 or U+F8F1")
         else:
-            self._statements.append([sql, self._is_autocommit])
+            is_marked = self._named_type and NAMED_TYPE.match(sql)
+            self._statements.append(
+                [sql, self._is_autocommit, self._named_type if is_marked else None])
+        self._named_type = None
+
+    def name_type(self, *identity):
+        """Notes that the next statement is there only since the run has not named the type yet."""
+        self._named_type = json.dumps(identity)
 
     @contextlib.contextmanager
     def autocommit(self):
@@ -172,6 +183,28 @@ def _reason(error, path):
     if type(error).__name__ == "NoInspectionAvailable":
         text = "it inspects the database"
     return f"{text} ({os.path.basename(path)}:{line})" if line else text
+
+
+class Memo(dict):
+    """What SQLAlchemy remembers of the types that it has named in a run, empty for each step."""
+
+    def __init__(self, recorder):
+        super().__init__()
+        self._recorder = recorder
+
+    def __contains__(self, kind):
+        return True  # So that it takes the set from here instead of making one.
+
+    def __missing__(self, kind):
+        recorder = self._recorder
+
+        class Noted(set):
+            def add(self, identity):
+                if identity not in self:
+                    recorder.name_type(kind, *identity)
+                super().add(identity)
+
+        return self.setdefault(kind, Noted())
 
 
 class Unknown:

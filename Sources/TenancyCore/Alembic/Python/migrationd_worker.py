@@ -105,6 +105,8 @@ class Worker:
             has_run.append(context)
             if set(rows) != set(request["expected_rows"]):
                 raise OtherRows(rows)
+            for kind, schema, name in request.get("named_types", ()):
+                context.impl.memo.setdefault(kind, set()).add((schema, name))
             make = (MigrationStep.upgrade_from_script if is_upgrade
                     else MigrationStep.downgrade_from_script)
             return [make(scripts.revision_map, revision)]

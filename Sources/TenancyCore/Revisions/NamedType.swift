@@ -1,0 +1,79 @@
+/// An enumeration or a domain that SQLAlchemy makes where a table needs it, once in a run of Alembic.
+///
+/// SQLAlchemy remembers for the length of a run which types it has named, and emits no second CREATE
+/// TYPE. So whether a step's statement runs depends on the steps that run before it.
+public struct NamedType: Hashable, Sendable {
+    /// What SQLAlchemy calls the list in which it remembers the type.
+    let kind: String
+    /// The schema that the migration itself names, perhaps with a place for the tenant's.
+    let schema: String?
+    let name: String
+
+    init(kind: String, schema: String?, name: String) {
+        self.kind = kind
+        self.schema = schema
+        self.name = name
+    }
+}
+
+extension StepScript {
+    /// What runs of the script's passages behind steps that have named `types`, and all types that
+    /// are named then.
+    ///
+    /// A type that a statement of the migration's own drops is forgotten: what names it next has to
+    /// make it anew. Alembic would leave it out there, and fail.
+    func running(after types: Set<NamedType>) -> (script: StepScript, types: Set<NamedType>) {
+        var types = types
+        let left = passages.map { passage in
+            Passage(
+                statements: passage.statements.filter { statement in
+                    if let type = statement.namedType { return types.insert(type).inserted }
+                    if !types.isEmpty { types = types.filter { !statement.drops($0) } }
+                    return true
+                }, isTransactional: passage.isTransactional)
+        }
+        return (StepScript(passages: left, withoutSchema: passagesWithoutSchema), types)
+    }
+}
+
+extension SQLStatement {
+    fileprivate func drops(_ type: NamedType) -> Bool {
+        guard text.contains(type.name) || text.lowercased().contains(type.name) else {
+            return false
+        }
+        let words = StatementWords(text)
+        return words[0] == "drop" && ["type", "domain"].contains(words[1])
+            && words.all.contains(type.name)
+    }
+}
+
+extension RevisionPlan {
+    /// The plan as one run of Alembic, or as the rest of one that has named `types`: each step knows
+    /// which types are named before it, where that makes a difference.
+    func asOneRun(of graph: RevisionGraph, after types: Set<NamedType> = []) -> RevisionPlan {
+        var types = types
+        let steps = steps.map { step -> PlannedStep in
+            guard let revision = graph[step.revision] else { return step }
+            var step = step
+            if let script = revision.script(step.direction) {
+                let variants = [script, script.placed(in: nil)]
+                let left = variants.map { $0.running(after: types) }
+                let isShorter = zip(variants, left).contains {
+                    $0.statements.count > $1.script.statements.count
+                }
+                if isShorter { step.namedBefore = types }
+                types = left.reduce(into: []) { $0.formUnion($1.types) }
+            } else {
+                step.namedBefore = types
+            }
+            return step
+        }
+        var plan = RevisionPlan(
+            purgedVersions: purgedVersions, steps: steps, result: result, warnings: warnings)
+        plan.namedAfter = types
+        return plan
+    }
+
+    /// Whether what runs depends on the steps that run together, and so on where the plan begins.
+    var isOneRun: Bool { steps.contains { !$0.namedBefore.isEmpty } }
+}
