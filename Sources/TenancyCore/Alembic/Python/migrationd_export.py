@@ -50,17 +50,19 @@ class ProjectFailures(Exception):
 
 
 def answer(request, secrets):
-    if request.get("probe"):
-        clock.shift()
+    probe = request.get("probe")
+    if probe:
+        unmoved = clock.shift() if probe == "clock" else None
     elif inputs.is_unchanged(request.get("known")):
         return {"unchanged": True}
     config_file, name = request["config_file"], request["name"]
-    second = None if request.get("probe") else SecondRun(config_file, name)
+    if probe:
+        return {**export(config_file, name, secrets, None), "unmoved": unmoved}
+    second = SecondRun(config_file, name)
     try:
         return export(config_file, name, secrets, second)
     finally:
-        if second:
-            second.end()
+        second.end()
 
 
 def export(config_file, name, secrets, second):
@@ -74,7 +76,9 @@ def export(config_file, name, secrets, second):
         address = protocol.Address(url, compare.PLAIN, compare.PLAIN)
         scripts = protocol.load_scripts(
             protocol.load_config(config_file, name, address), config_file)
-        revisions = load_revisions(scripts)
+        revisions, failures = load_revisions(scripts)
+        if failures and second is not None:
+            raise ProjectFailures(failures)
         graph_error = _graph_error(scripts)
         if not revisions:
             places = [each["path"] for each in inputs.directories(scripts)]
@@ -98,10 +102,11 @@ def export(config_file, name, secrets, second):
                 without = None  # This env.py cannot do without a schema.
             return {
                 "again": _listed(plain.steps),
+                "failed": [[each.path, each.message] for each in failures],
                 "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
-    again, without = second.steps()
+    again, without, remarks = second.steps(revisions)
     steps = compare.directions(plain, again, quoted, without, keys)
     document = {
         "versions": protocol.versions(),
@@ -110,7 +115,8 @@ def export(config_file, name, secrets, second):
         "version_table": plain.project.get("version_table", "alembic_version"),
         "version_table_schema": compare.version_table_schema(plain, quoted),
         "transaction_per_migration": plain.project.get("transaction_per_migration", False),
-        "warnings": list(dict.fromkeys(str(each.message) for each in caught))[:WARNINGS_SHOWN],
+        "warnings": list(dict.fromkeys(
+            [*remarks, *(str(each.message) for each in caught)]))[:WARNINGS_SHOWN],
         "revisions": [
             {**_described(each, config_file),
              **{way: steps[each.revision, way] for way in rendering.DIRECTIONS}}
@@ -144,7 +150,8 @@ def _url(config_file, name, secrets):
 
 
 def load_revisions(scripts):
-    """The revisions in Alembic's load order, graph or not; all that cannot be loaded at once."""
+    """The revisions in Alembic's load order, graph or not, and the failures of all that cannot be
+    loaded."""
     from alembic.script.base import Script
 
     failures = []
@@ -164,9 +171,7 @@ def load_revisions(scripts):
         revisions = list(scripts._load_revisions())
     finally:
         Script._from_path = original
-    if failures:
-        raise ProjectFailures(failures)
-    return revisions
+    return revisions, failures
 
 
 def _graph_error(scripts):
@@ -195,9 +200,14 @@ def _described(revision, config_file):
 
 
 class SecondRun:
-    """The same program at the same time, in another process with another clock and hash seed."""
+    """The same program at the same time, in another process with another clock and hash seed.
 
-    def __init__(self, config_file, name):
+    Where that process fails as a whole, it is run once more with the clock as it is: whatever another
+    clock breaks, steps that can be rendered stay so.
+    """
+
+    def __init__(self, config_file, name, probe="clock"):
+        self._arguments = (config_file, name)
         finder = sys.meta_path[0]
         texts = (finder.bootstrap, json.dumps(finder.program))
         self._files = [tempfile.TemporaryFile() for _ in (*texts, "output")]
@@ -209,19 +219,49 @@ class SecondRun:
             [sys.executable, f"/dev/fd/{bootstrap.fileno()}", str(program.fileno())],
             stdin=subprocess.PIPE, stdout=self._output, pass_fds=[
                 bootstrap.fileno(), program.fileno()], env={**os.environ, **SECOND_RUN})
-        request = {"config_file": config_file, "name": name, "probe": True}
+        request = {"config_file": config_file, "name": name, "probe": probe}
         with self._process.stdin as stdin:
             stdin.write(json.dumps(request).encode())
 
-    def steps(self):
-        """What it has rendered with the plain schema and without one; a step that is missing was not
-        rendered there, and None is a project that cannot be."""
+    def steps(self, revisions):
+        """What it has rendered with the plain schema and without one, where None is a project that
+        cannot be; and what people should know of it. A step that it could not load has the reason."""
+        document, remarks = self._document(), []
+        if "again" not in document:
+            remarks.append(
+                "the project cannot be rendered with another clock, so that a step which writes down "
+                f"the present may not be found: {_said(document)}")
+            other = SecondRun(*self._arguments, probe="seed")
+            try:
+                document = other._document()
+            finally:
+                other.end()
+        if document.get("unmoved"):
+            remarks.append(
+                f"a step which writes down the present may not be found: {document['unmoved']}")
+        again = _by_step(document.get("again", []))
+        failed = dict(document.get("failed", []))
+        for revision in revisions:
+            reason = failed.get(revision.path) or (
+                None if "again" in document else f"the project: {_said(document)}")
+            for way in rendering.DIRECTIONS if reason else ():
+                again.setdefault(
+                    (revision.revision, way), f"a second render failed: {reason}")
+        without = document.get("without")
+        return again, without and _by_step(without), remarks
+
+    def _document(self):
         self._process.wait()
         self._output.seek(0)
-        document = json.loads(self._output.read() or b"{}")
-        without = document.get("without")
-        return _by_step(document.get("again", [])), without and _by_step(without)
+        try:
+            return json.loads(self._output.read())
+        except ValueError:
+            return {"error": {"message": f"Python ended with {self._process.returncode}"}}
 
     def end(self):
         self._process.kill()
         self._process.wait()
+
+
+def _said(document):
+    return document.get("error", {}).get("message", "it was not rendered")
