@@ -6,14 +6,14 @@ struct APICall: Sendable {
     let http: HTTPRequest
     let principal: Principal
     let query: QueryValues
-    /// The body; an empty object where it may be left out and was.
-    let body: JSONValue
+    /// The body, once it has been read; an empty object where it may be left out and was.
+    private(set) var body: JSONValue = nil
     /// The media type that fits the Accept field.
     let mediaType: MediaType
     let idempotencyKey: String?
 
-    /// Checks a request against the contract of its endpoint: who calls, the query, the fields, the
-    /// wanted and the given media type, the body's syntax.
+    /// Checks a request against the contract of its endpoint: who calls, the query, the fields and
+    /// the wanted media type. Who may not call is refused here, before the body is looked at.
     init(_ http: HTTPRequest, _ endpoint: Endpoint, _ authenticator: Authenticator) throws(Problem)
     {
         self.http = http
@@ -25,7 +25,11 @@ struct APICall: Sendable {
             ? Self.idempotencyKey(http.fields, issues: &issues) : nil
         if !issues.isEmpty { throw Problem(invalid: issues) }
         mediaType = try Self.mediaType(http.fields, endpoint.mediaTypes)
-        body = try Self.body(http, endpoint.body)
+    }
+
+    /// Reads the body: its media type and its syntax.
+    mutating func readBody(_ contract: BodyContract) throws(Problem) {
+        body = try Self.body(http, contract)
     }
 
     /// Who asks, for the job and its audit row.

@@ -28,15 +28,27 @@ struct Problem: Error, Sendable, Equatable {
     }
 
     /// A document lists at most so many things that are wrong, and its detail the first few.
-    private static let itemLimit = 1_000
+    private static let itemLimit = 100
     private static let detailLimit = 3
 
-    /// A request that is well formed but asks for what cannot be.
-    init(invalid items: [Item]) {
-        let first = items.prefix(Self.detailLimit).map(\.description).joined(separator: "; ")
-        let rest = items.count - Self.detailLimit
-        self.init(.invalidRequest, rest > 0 ? "\(first); and \(rest) more" : first)
-        self.items = Array(items.prefix(Self.itemLimit))
+    /// A request that is well formed but asks for what cannot be; `omitted` more things are wrong
+    /// than `items` says.
+    init(invalid items: [Item], omitted: Int = 0) {
+        let listed = Array(items.prefix(Self.itemLimit))
+        let count = items.count + omitted
+        var detail = listed.prefix(Self.detailLimit).map(\.description).joined(separator: "; ")
+        if count > Self.detailLimit { detail += "; and \(count - Self.detailLimit) more" }
+        if count > listed.count {
+            detail += " (\(listed.count) are listed, \(count - listed.count) left out)"
+        }
+        self.init(.invalidRequest, detail)
+        self.items = listed
+    }
+
+    /// The same of texts that are wrong for one reason each; what would be left out is not made.
+    init<Cause>(invalid causes: [Cause], _ item: (Cause) -> Item) {
+        let listed = causes.prefix(Self.itemLimit)
+        self.init(invalid: listed.map(item), omitted: causes.count - listed.count)
     }
 
     /// Something that may work later; `retryAfter` in seconds.

@@ -15,12 +15,12 @@ extension Problem {
         case .target(let error):
             self.init(error, pointer: "/target")
         case .unknownTenants(let names):
-            self.init(
-                invalid: names.map { name in
-                    let index = ids.firstIndex(of: name).map { "/\($0)" } ?? ""
-                    return Item(
-                        pointer: "/tenants/ids\(index)", detail: "names no tenant: \"\(name)\"")
-                })
+            // A name is looked for among all ids, so this is done for those only that are listed.
+            self.init(invalid: names) { name in
+                let index = ids.firstIndex(of: name).map { "/\($0)" } ?? ""
+                return Item(
+                    pointer: "/tenants/ids\(index)", detail: "names no tenant: \"\(name)\"")
+            }
         case .emptySelection(let registryIsEmpty):
             let reason =
                 registryIsEmpty ? "the registry has no tenant at all" : "none of its tenants fits"
@@ -109,7 +109,9 @@ extension Problem {
     }
 
     init(_ error: FieldIssues) {
-        self.init(invalid: error.issues.map { Item(pointer: $0.pointer, detail: $0.detail) })
+        self.init(
+            invalid: error.issues.map { Item(pointer: $0.pointer, detail: $0.detail) },
+            omitted: error.omitted)
     }
 
     init(_ error: JSONError) {

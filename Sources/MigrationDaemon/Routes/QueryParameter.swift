@@ -90,17 +90,15 @@ struct QueryValues: Sendable {
     /// Holds a query against the parameters of a call; `issues` gets a line for each parameter that
     /// is unknown, repeated or wrong.
     init(_ query: HTTPQuery, _ declared: [QueryParameter], issues: inout [Problem.Item]) {
-        var seen: [String] = []
         for pair in query.pairs {
             let (name, value) = (pair.name, pair.value)
             let complaint: String?
             if let parameter = declared.first(where: { $0.name == name }) {
                 complaint =
-                    seen.contains(name) ? "stands twice" : parameter.complaint(about: value)
+                    values[name] == nil ? parameter.complaint(about: value) : "stands twice"
             } else {
                 complaint = "is not a parameter of this call"
             }
-            seen.append(name)
             values[name] = value
             if let complaint { issues.append(.init(pointer: "?\(name)", detail: complaint)) }
         }

@@ -15,23 +15,31 @@ enum Routes {
     /// How long a handler may take whose caller may be ready to wait.
     private static let waitTimeout = Duration.seconds(Preference.longestWait + 30)
 
+    /// A body of more bytes is read beside the event loop: a smaller one is read in less time than
+    /// the way to another thread and back takes.
+    private static let smallBody = 16_384
+
     /// All calls behind one handler. Each request is checked against its contract first, and what
     /// is wrong is answered with a problem document. `limits` turn callers away before that.
     static func handler(
         _ services: Services, _ authenticator: Authenticator, limits: [any HTTPMiddleware]
     ) -> any HTTPHandler {
         var router = Router()
+        // Large bodies are read one at a time, and what their calls work out runs there, too: it
+        // grows with the body.
+        let bodyThread = ConnectionThread()
         for endpoint in endpoints {
             router.add(
                 endpoint.method, endpoint.path, timeout: endpoint.mayWait ? waitTimeout : nil
             ) { request in
                 do throws(Problem) {
                     let call = try APICall(request, endpoint, authenticator)
-                    guard endpoint.isHeavy else {
+                    return try await withTaskExecutorPreference(
+                        executor(endpoint, request, bodyThread)
+                    ) { () async throws(Problem) in
+                        var call = call
+                        try call.readBody(endpoint.body)
                         return try await endpoint.handle(call, services)
-                    }
-                    return try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                        () async throws(Problem) in try await endpoint.handle(call, services)
                     }
                 } catch {
                     return error.response(instance: request.path, requestID: request.requestID)
@@ -39,6 +47,14 @@ enum Routes {
             }
         }
         return router.wrapped(in: [RefusalPage()] + limits + [GzipMiddleware()])
+    }
+
+    /// What a call runs on; nil for the event loop's own thread.
+    private static func executor(
+        _ endpoint: Endpoint, _ request: HTTPRequest, _ bodyThread: ConnectionThread
+    ) -> (any TaskExecutor)? {
+        if endpoint.isHeavy { return globalConcurrentExecutor }
+        return request.body.count > smallBody ? bodyThread : nil
     }
 
     /// The problem document for a request that could not be read.

@@ -51,14 +51,20 @@ extension [PathStep] {
     }
 }
 
-/// Everything that is wrong with a JSON value; never empty.
+/// What is wrong with a JSON value; never empty.
 public struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
     public let issues: [FieldIssue]
+    /// How many more there are that are not listed.
+    public let omitted: Int
 
-    public init(_ issues: [FieldIssue]) {
+    public init(_ issues: [FieldIssue], omitted: Int = 0) {
         precondition(!issues.isEmpty, "an error needs an issue")
         self.issues = issues
+        self.omitted = omitted
     }
 
-    public var description: String { issues.map(\.description).joined(separator: "; ") }
+    public var description: String {
+        let more = omitted == 0 ? [] : ["and \(omitted) more"]
+        return (issues.map(\.description) + more).joined(separator: "; ")
+    }
 }

@@ -13,11 +13,14 @@ public enum Presence: Sendable {
 /// A method that finds a member missing or wrong answers nil, so the reader goes on and reports
 /// the next problem as well. Members that no method asked for are unknown, and reported last.
 public struct ObjectReader {
-    /// What is wrong so far. Beyond `issueLimit` nothing is added: nobody reads that far, and a
+    /// What is wrong so far. Beyond `issueLimit` it is only counted: nobody reads that far, and a
     /// hostile text could ask for an answer larger than itself.
     public private(set) var issues: [FieldIssue] = []
+    private var omitted = 0
 
     private static let issueLimit = 100
+    /// The longest name of an unknown member that an issue repeats, in bytes.
+    private static let nameLimit = 255
 
     private let object: JSONObject
     private let path: [PathStep]
@@ -41,7 +44,9 @@ public struct ObjectReader {
         var reader = ObjectReader(object, path: path)
         let result = body(&reader)
         reader.reportUnknownMembers()
-        guard reader.issues.isEmpty else { throw FieldIssues(reader.issues) }
+        guard reader.issues.isEmpty else {
+            throw FieldIssues(reader.issues, omitted: reader.omitted)
+        }
         guard let result else { preconditionFailure("a reader gave no value and no issue") }
         return result
     }
@@ -193,6 +198,7 @@ extension ObjectReader {
             report(key, "must be an array")
             return nil
         }
+            omitted += error.omitted
         guard count.contains(values.count) else {
             report(key, "must have \(Self.described(count)) items")
             return nil
@@ -205,7 +211,7 @@ extension ObjectReader {
     }
 
     private mutating func note(_ issue: FieldIssue) {
-        if issues.count < Self.issueLimit { issues.append(issue) }
+        if issues.count < Self.issueLimit { issues.append(issue) } else { omitted += 1 }
     }
 
     /// The value, or nil with its issue noted.
@@ -250,9 +256,15 @@ extension ObjectReader {
 
     private mutating func reportUnknownMembers() {
         for member in object.members where !known.contains(member.key) {
-            if issues.count == Self.issueLimit { return }
-            report(
-                member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
+            // What is not listed is not worked out either.
+            if issues.count == Self.issueLimit {
+                omitted += 1
+            } else if member.key.utf8.count > Self.nameLimit {
+                report(nil, "has an unknown member, its name longer than \(Self.nameLimit) bytes")
+            } else {
+                report(
+                    member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
+            }
         }
     }
 

@@ -49,7 +49,9 @@ func admit(
     _ request: HTTPRequest, _ endpoint: Endpoint, tokens: [String: Role] = [:]
 ) -> Result<APICall, Problem> {
     do throws(Problem) {
-        return .success(try APICall(request, endpoint, Authenticator(makeServer(tokens: tokens))))
+        var call = try APICall(request, endpoint, Authenticator(makeServer(tokens: tokens)))
+        try call.readBody(endpoint.body)
+        return .success(call)
     } catch {
         return .failure(error)
     }

@@ -108,6 +108,27 @@ private func read(_ text: String) throws -> Request {
         let members = (0..<5_000).map { "\"unknown\($0)\":0" }.joined(separator: ",")
         let error = #expect(throws: FieldIssues.self) { try read("{\(members)}") }
         #expect(error?.issues.count == 100)
+        // The one about `name`, and the first 99 unknown members.
+        #expect(error?.omitted == 4_901)
+        #expect(error?.description.hasSuffix("; and 4901 more") == true)
+    }
+
+    @Test("problems beyond the bound are counted wherever they are found")
+    func boundedInside() {
+        let inner = (0..<70).map { _ in #"{"y": 1}"# }.joined(separator: ",")
+        let text = #"{"name": "a", "inner": [\#(inner)]}"#
+        let error = #expect(throws: FieldIssues.self) { try read(text) }
+        #expect(error?.issues.count == 100)
+        #expect(error?.omitted == 40)
+    }
+
+    @Test("the name of an unknown member is repeated only where it is short")
+    func longName() {
+        let text = #"{"name": "a", "\#(String(repeating: "k", count: 256))": 1}"#
+        let error = #expect(throws: FieldIssues.self) { try read(text) }
+        #expect(
+            error?.issues.map { "\($0.pointer) \($0.detail)" }
+                == [" has an unknown member, its name longer than 255 bytes"])
     }
 
     @Test(
