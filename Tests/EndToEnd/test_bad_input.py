@@ -160,6 +160,84 @@ def test_forged_and_foreign_cursors_are_refused(small):
         assert_refused(answer, INVALID, ["?cursor"])
 
 
+# What JSON can say and PostgreSQL cannot hold.
+UNSTORABLE = {
+    '"x\\u0000y"': "", '[1, {"b": "\\u0000"}]': "/1/b", "1e400000": "", "1e131072": "",
+    "9" * 140_000: "", "1e-16384": "", '{"c": [1e400000]}': "/c/0", "1e9223372036854775807": "",
+    "1e-9223372036854775808": "", "-1e-9223372036854775808": "",
+}
+
+
+@pytest.mark.parametrize("value", UNSTORABLE, ids=lambda value: value[:24])
+def test_what_postgresql_cannot_hold_is_a_422_that_points_at_it(small, value):
+    pointer = "/tenants/metadata/a" + UNSTORABLE[value]
+    body = '{"operation": "check", "tenants": {"metadata": {"a": %s}}}' % value
+    answer = small.client.request("POST", "/v1/jobs", body.encode())
+    assert_refused(answer, INVALID, [pointer])
+    assert "Retry-After" not in answer.headers
+
+
+def test_numbers_that_fit_no_integer_are_a_422_and_the_daemon_lives(small):
+    for number in ("1e-9223372036854775808", "0e-9223372036854775809", "1e9223372036854775807",
+                   "-1e9223372036854775808", "9" * 900_000):
+        body = '{"operation": "check", "concurrency": %s}' % number
+        answer = small.client.request("POST", "/v1/jobs", body.encode())
+        assert_refused(answer, INVALID, ["/concurrency"])
+        small.client.get("/healthz").expect(200)
+
+
+def test_texts_of_a_request_that_postgresql_cannot_hold_are_never_a_503(small):
+    nul = "x\0y"
+    tenants = "/v1/tenants?limit=1"
+    genuine = small.client.get(tenants).json["next_cursor"]
+    plain = base64.urlsafe_b64decode(genuine + "=" * (-len(genuine) % 4))
+    moved = plain[:plain.rindex(b"\n") + 1] + nul.encode()
+    cursor = base64.urlsafe_b64encode(moved).decode().rstrip("=")
+    assert_refused(small.client.get(f"{tenants}&cursor={cursor}"), INVALID, ["?cursor"])
+    for body, pointer in [
+        ({"tenants": {"ids": [nul]}}, "/tenants/ids/0"), ({"tenants": {"match": nul}}, "/tenants/match"),
+        ({"tenants": {"status": [nul]}}, "/tenants/status/0"), ({"target": nul}, "/target"),
+        ({"tenants": {"metadata": {nul: 1}}}, "/tenants/metadata"), ({"comment": nul}, "/comment"),
+        ({"tenants": {"metadata": {str(n): 1 for n in range(1_001)}}}, "/tenants/metadata"),
+    ]:
+        answer = small.client.post("/v1/jobs", {"operation": "check", **body})
+        assert_refused(answer, INVALID, [pointer])
+    assert_refused(small.client.post("/v1/plan", {"tenant": nul}), INVALID, ["/tenant"])
+    answer = small.client.post("/v1/tenants/s-000000/upgrade", {"comment": nul})
+    assert_refused(answer, INVALID, ["/comment"])
+    # Above U+0000 every character fits.
+    job = {"operation": "check", "dry_run": "plan", "comment": "\x01\ufffe\U0010ffff",
+           "tenants": {"ids": ["s-000000"], "metadata": {"\x7f\ufdd0": "\x01"}}}
+    problem = small.client.post("/v1/jobs", {**job, "concurrency": 0}).problem(*INVALID)
+    assert [error["pointer"] for error in problem["errors"]] == ["/concurrency"]
+
+
+def test_a_cursor_of_another_type_than_the_ids_is_refused(fleet, start_daemon):
+    fleet.add(*[Tenant(str(n), f"i-{n}") for n in (1, 2)], place=False)
+    fleet.cluster.psql("ALTER TABLE tenants ALTER id TYPE bigint USING id::bigint", fleet.registry)
+    client = start_daemon(fleet.config()).client()
+    genuine = client.get("/v1/tenants?limit=1").json["next_cursor"]
+    plain = base64.urlsafe_b64decode(genuine + "=" * (-len(genuine) % 4))
+    for position in (b"x", b"9" * 30):
+        moved = plain[:plain.rindex(b"\n") + 1] + position
+        cursor = base64.urlsafe_b64encode(moved).decode().rstrip("=")
+        answer = client.get(f"/v1/tenants?limit=1&cursor={cursor}")
+        assert_refused(answer, INVALID, ["?cursor"])
+
+
+def test_problems_are_listed_up_to_a_hundred_and_counted_beyond(small):
+    body = {"operation": "check", **{f"k{n}": n for n in range(5_000)}}
+    problem = assert_refused(small.client.post("/v1/jobs", body), INVALID)
+    assert len(problem["errors"]) == 100
+    assert "(100 are listed, 4900 left out)" in problem["detail"]
+    ids = [f"nobody-{n}" for n in range(10_000)]
+    answer = small.client.post("/v1/jobs", {"operation": "check", "tenants": {"ids": ids}})
+    problem = assert_refused(answer, INVALID)
+    assert len(problem["errors"]) == 100
+    assert problem["errors"][99]["pointer"] == "/tenants/ids/99"
+    assert "9900 left out" in problem["detail"]
+
+
 def test_tokens_and_roles_are_asked_for(small):
     daemon = small.daemon
     cases = [

@@ -21,7 +21,7 @@ struct Cursor: Sendable {
         else { return nil }
         let parts = plain.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == Self.version, parts[1] == Hash.hex(list),
-            !parts[2].isEmpty
+            !parts[2].isEmpty, !parts[2].utf8.contains(0)
         else { return nil }
         return String(parts[2])
     }

@@ -100,12 +100,25 @@ extension Problem {
     }
 
     init(_ error: StatusError) {
+        guard !error.isAboutValue else {
+            self.init(refusedValue: error.description)
+            return
+        }
         self.init(unavailable: Self.sentence(error.description), retryAfter: 5)
     }
 
     init(_ error: RegistryError) {
+        if case .refusedValue = error {
+            self.init(refusedValue: error.description)
+            return
+        }
         self.init(
             unavailable: Self.sentence(error.description), retryAfter: error.isTemporary ? 5 : 60)
+    }
+
+    /// A value that no check has stopped and a database has: asking again would not help.
+    private init(refusedValue reason: String) {
+        self.init(invalid: [Item(pointer: "", detail: reason)])
     }
 
     init(_ error: FieldIssues) {

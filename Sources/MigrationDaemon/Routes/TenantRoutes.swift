@@ -40,6 +40,9 @@ enum TenantRoutes {
             return call.page(
                 page.rows.map { $0.json(graph: graph) },
                 nextCursor: page.nextCursor(cursor) { $0.tenant.id })
+        } catch .registry(.refusedValue) where after != nil {
+            // Only the position of a cursor is compared as the type that ids have.
+            throw .foreignCursor
         } catch {
             throw Problem(error)
         }

@@ -31,6 +31,7 @@ public enum JobBounds {
     public static let nameLength = 1...255
     public static let idCount = 1...10_000
     public static let statusCount = 1...20
+    public static let metadataCount = 0...1_000
     public static let tenantLimit = 1...10_000_000
 }
 
@@ -123,10 +124,8 @@ extension TenantSelection {
             selection.status = status
         }
         selection.isolation = reader.choice("isolation", .nullable, of: Isolation.self)
-        if let metadata = reader.value("metadata", .nullable) {
-            selection.metadata = metadata.objectValue
-            if metadata.objectValue == nil { reader.report("metadata", "must be an object") }
-        }
+        selection.metadata = reader.storableMembers(
+            "metadata", .nullable, count: JobBounds.metadataCount)
         selection.behindOnly = reader.bool("behind_only", .nullable) ?? false
         selection.limit = reader.integer("limit", .nullable, in: JobBounds.tenantLimit)
         return selection

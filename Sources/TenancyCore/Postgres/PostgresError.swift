@@ -87,6 +87,9 @@ public enum SQLState {
     public static let insufficientPrivilege = "42501"
     public static let readOnlyTransaction = "25006"
 
+    /// Whether a value was at fault: of another type, out of range, no text (class 22).
+    public static func isDataException(_ state: String) -> Bool { state.hasPrefix("22") }
+
     /// Whether the same statement may succeed when it is tried again.
     public static func isRetryable(_ state: String) -> Bool {
         switch state {

@@ -2,6 +2,8 @@
 public enum GlobError: Error, Sendable, Equatable, CustomStringConvertible {
     case empty
     case tooLong
+    /// U+0000, which PostgreSQL cannot hold.
+    case null
     /// `[`: sets are not supported, and a typing error must not select tenants.
     case set
     /// A `\` at the end escapes nothing.
@@ -11,6 +13,7 @@ public enum GlobError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .empty: "must not be empty"
         case .tooLong: "must have at most \(Glob.lengthLimit) characters"
+        case .null: "must not contain the character U+0000"
         case .set: "must not contain [: only * and ? are special, and \\ escapes them"
         case .trailingBackslash: "must not end with an unescaped \\"
         }
@@ -37,6 +40,7 @@ public struct Glob: Sendable, Hashable, CustomStringConvertible {
     public init(_ pattern: String) throws(GlobError) {
         guard !pattern.isEmpty else { throw .empty }
         guard pattern.unicodeScalars.count <= Self.lengthLimit else { throw .tooLong }
+        guard !pattern.utf8.contains(0) else { throw .null }
         var tokens: [Token] = []
         var isEscaped = false
         for scalar in pattern.unicodeScalars {

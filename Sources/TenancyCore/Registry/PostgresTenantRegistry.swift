@@ -56,7 +56,8 @@ public struct PostgresTenantRegistry: TenantRegistry {
             }
         } catch {
             if case .server(let server) = error, !SQLState.isRetryable(server.sqlState) {
-                throw .invalid(reason: server.message)
+                throw SQLState.isDataException(server.sqlState)
+                    ? .refusedValue(reason: server.message) : .invalid(reason: server.message)
             }
             throw .unavailable(reason: "\(error)")
         }

@@ -42,12 +42,14 @@ public enum RegistryError: Error, Sendable, Equatable, CustomStringConvertible {
     /// It is not what the configuration says: no such table or column, no right to read it, a
     /// file that cannot be read.
     case invalid(reason: String)
+    /// It cannot work with a value that it was asked about, or with one of its own.
+    case refusedValue(reason: String)
 
     /// Whether asking again later may help.
     public var isTemporary: Bool {
         switch self {
         case .unavailable: true
-        case .invalid: false
+        case .invalid, .refusedValue: false
         }
     }
 
@@ -55,6 +57,7 @@ public enum RegistryError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .unavailable(let reason): "the tenant registry cannot be reached: \(reason)"
         case .invalid(let reason): "the tenant registry cannot be used: \(reason)"
+        case .refusedValue(let reason): "the tenant registry cannot work with a value: \(reason)"
         }
     }
 }

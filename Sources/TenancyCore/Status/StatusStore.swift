@@ -6,6 +6,9 @@ public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
     public let isTemporary: Bool
     let sqlState: String?
 
+    /// Whether the database cannot hold a value that it was given.
+    public var isAboutValue: Bool { sqlState.map(SQLState.isDataException) ?? false }
+
     /// Another daemon has the job now.
     static let leaseLost = StatusError(
         description: "another daemon has taken the job over", isTemporary: false)

@@ -25,6 +25,10 @@ public struct JSONNumber: Sendable {
     /// Whether the value is an integer of any size.
     var isInteger: Bool { Decimal(text)?.isInteger ?? false }
 
+    /// Whether PostgreSQL's `numeric`, and so a number in its `jsonb`, can hold the value as it is
+    /// written (manual, "Numeric Types": digits before and after the decimal point).
+    var fitsNumeric: Bool { Decimal(text)?.fitsNumeric ?? false }
+
     /// The nearest double; an infinity where the number is too large for one.
     public var doubleValue: Double { Double(text) ?? .nan }
 }
@@ -43,6 +47,8 @@ private struct Decimal: Equatable {
     private var isNegative = false
     private var digits: [UInt8] = []
     private var exponent = 0
+    /// Digits after the decimal point once the exponent is applied, zeros at the end included.
+    private var scale = 0
 
     /// Exponents beyond this are not worked with; such numbers are equal only as texts.
     private static let exponentLimit = 1_000_000_000
@@ -53,7 +59,9 @@ private struct Decimal: Equatable {
         })
         guard let mantissa = parts.first else { return nil }
         if parts.count > 1 {
-            guard let written = Int(String(parts[1]) ?? ""), abs(written) <= Self.exponentLimit
+            // Not `abs`, which the least integer has none of.
+            guard let written = Int(String(parts[1]) ?? ""),
+                written.magnitude <= Self.exponentLimit
             else { return nil }
             exponent = written
         }
@@ -67,7 +75,18 @@ private struct Decimal: Equatable {
                 if isFraction { exponent -= 1 }
             }
         }
+        scale = max(0, -exponent)
         normalize()
+    }
+
+    /// Equal values may be written with more or fewer zeros at the end.
+    static func == (lhs: Decimal, rhs: Decimal) -> Bool {
+        lhs.isNegative == rhs.isNegative && lhs.exponent == rhs.exponent
+            && lhs.digits == rhs.digits
+    }
+
+    var fitsNumeric: Bool {
+        scale <= 16_383 && (digits.isEmpty || digits.count + exponent <= 131_072)
     }
 
     private mutating func normalize() {

@@ -154,6 +154,20 @@ public struct ObjectReader {
         return nil
     }
 
+    /// An object with members of any name whose values PostgreSQL's `jsonb` can hold.
+    public mutating func storableMembers(
+        _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int>
+    ) -> JSONObject? {
+        guard let object = members(key, presence) else { return nil }
+        guard count.contains(object.count) else {
+            report(key, "must have \(Self.described(count)) members")
+            return nil
+        }
+        let issues = JSONValue.object(object).unstorable(at: path + [.key(key)])
+        for issue in issues { note(issue) }
+        return issues.isEmpty ? object : nil
+    }
+
     /// An object read by a closure; its unknown members are reported.
     public mutating func object<Value>(
         _ key: String, _ presence: Presence = .optional, _ body: (inout ObjectReader) -> Value?
@@ -184,6 +198,7 @@ extension ObjectReader {
             return try Self.read(value, path: path, body)
         } catch {
             for issue in error.issues { note(issue) }
+            omitted += error.omitted
             return nil
         }
     }
@@ -198,7 +213,6 @@ extension ObjectReader {
             report(key, "must be an array")
             return nil
         }
-            omitted += error.omitted
         guard count.contains(values.count) else {
             report(key, "must have \(Self.described(count)) items")
             return nil

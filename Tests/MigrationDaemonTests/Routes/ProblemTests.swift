@@ -68,6 +68,32 @@ import Testing
         }
     }
 
+    @Test("a document lists a hundred things that are wrong, and says how many it leaves out")
+    func bounded() {
+        let ids = (0..<10_000).map { "t-\($0)" }
+        let unknown = Problem(.unknownTenants(ids), ids: ids)
+        #expect(unknown.items.count == 100)
+        #expect(unknown.items.last?.pointer == "/tenants/ids/99")
+        #expect(unknown.detail.hasSuffix("; and 9997 more (100 are listed, 9900 left out)"))
+        let issue = FieldIssue(path: [.key("a")], detail: "is not known")
+        let fields = Problem(FieldIssues([issue], omitted: 5))
+        #expect(fields.detail == "/a: is not known; and 3 more (1 are listed, 5 left out)")
+        #expect(Problem(FieldIssues([issue])).detail == "/a: is not known")
+    }
+
+    @Test("a value that a database refuses is never called unavailable")
+    func refusedValue() {
+        let refusal = ServerError(sqlState: "22P02", message: "invalid input syntax")
+        for problem in [
+            Problem(StatusError(.server(refusal))),
+            Problem(RegistryError.refusedValue(reason: "invalid input syntax")),
+        ] {
+            #expect(problem.code == .invalidRequest)
+            #expect(problem.fields["Retry-After"] == nil)
+            #expect(problem.items.first?.detail.contains("invalid input syntax") == true)
+        }
+    }
+
     static var steerings: [(SteeringError, ProblemCode)] {
         guard let id else { return [] }
         return [

@@ -84,6 +84,7 @@ import Testing
         arguments: [
             "", "x", "AAAA", "MQ", "MQo", "ÄÖÜ", "MQp4CnQtMQ", "MQ==",
             Cursor(list: "jobs?state=failed").text(after: "t-1"),
+            Cursor(list: "tenants?status=active").text(after: "t\0"),
         ])
     func refuses(text: String) {
         #expect(Cursor(list: "tenants?status=active").position(in: text) == nil)

@@ -40,6 +40,33 @@ import Testing
     }
 
     @Test(
+        "metadata that PostgreSQL cannot hold is refused where it stands",
+        arguments: [
+            (["a": "x\0y"], ["/tenants/metadata/a must not contain the character U+0000"]),
+            (["a\0": 1], ["/tenants/metadata has a member's name with U+0000"]),
+            (
+                ["a": [1, ["b": "\0"]]],
+                [
+                    "/tenants/metadata/a/1/b must not contain the character U+0000"
+                ]
+            ),
+            ([:], []), (["a": [nil, true, 1.5, "x"]], []),
+        ] as [(JSONValue, [String])])
+    func storableMetadata(metadata: JSONValue, expected: [String]) {
+        let body: JSONValue = ["operation": "check", "tenants": ["metadata": metadata]]
+        #expect(issues(body) == expected)
+    }
+
+    @Test("metadata has a bound of members")
+    func metadataCount() {
+        let members = (0...1_000).map { ("k\($0)", JSONValue.null) }
+        let metadata = JSONValue.object(JSONObject(uniqueMembers: members))
+        #expect(
+            issues(["operation": "check", "tenants": ["metadata": metadata]])
+                == ["/tenants/metadata must have at most 1000 members"])
+    }
+
+    @Test(
         "each operation has its own default target",
         arguments: [
             ("upgrade", "head"), ("downgrade", "-1"), ("stamp", "head"), ("check", "heads"),

@@ -33,7 +33,7 @@ import Testing
         "what is no pattern is refused",
         arguments: [
             ("", GlobError.empty), ("a[bc]", .set), (#"a\"#, .trailingBackslash),
-            (String(repeating: "a", count: 256), .tooLong),
+            (String(repeating: "a", count: 256), .tooLong), ("a\0*", .null),
         ])
     func refuses(pattern: String, expected: GlobError) {
         #expect(throws: expected) { try Glob(pattern) }

@@ -150,6 +150,37 @@ import Testing
             #expect(first.map(\.id) == ["8", "9"])
             let rest = try await registry.page(after: "9", limit: 9, filter: RegistryFilter())
             #expect(rest.map(\.id) == ["10", "11", "12"])
+            let refusal = await #expect(throws: RegistryError.self) {
+                _ = try await registry.page(after: "x", limit: 9, filter: RegistryFilter())
+            }
+            guard case .refusedValue = refusal else {
+                Issue.record("\(String(describing: refusal))")
+                return
+            }
+        }
+    }
+
+    @Test("the numbers that metadata may hold are those that jsonb takes")
+    func numbers() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let nines = { String(repeating: "9", count: $0) }
+            for text in [
+                "0", "-1.5", "1e131071", "1e131072", "1e400000", "1e-16383", "1e-16384", "0e400000",
+                nines(131_072), nines(131_073), nines(140_000), "0.\(nines(16_383))",
+                "0.\(nines(16_384))", "1.\(String(repeating: "0", count: 16_384))", "12e131070",
+                "0.0012e131074", "0.0012e131075", "1e-9223372036854775808", "1e9223372036854775807",
+            ] {
+                var fits = true
+                do throws(PostgresError) {
+                    _ = try await connection.query("SELECT $1::jsonb", [text])
+                } catch {
+                    #expect(error.sqlState?.hasPrefix("22") == true, "\(error)")
+                    fits = false
+                }
+                #expect(JSONNumber(checked: text).fitsNumeric == fits, "\(text.prefix(30))")
+            }
+            await connection.close()
         }
     }
 

@@ -14,5 +14,6 @@ struct StatusErrorTests {
     func temporary(state: String, expected: Bool) {
         let error = StatusError(.server(ServerError(sqlState: state, message: "no")))
         #expect(error.isTemporary == expected)
+        #expect(error.isAboutValue == state.hasPrefix("22"))
     }
 }

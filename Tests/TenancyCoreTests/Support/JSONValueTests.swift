@@ -10,6 +10,8 @@ import Testing
             ("120e-1", 12), ("9223372036854775807", .max), ("-9223372036854775808", .min),
             ("9223372036854775808", nil), ("-9223372036854775809", nil), ("1e19", nil),
             ("1.5", nil), ("1e-1", nil), ("1e999999999999999999999", nil), ("0e99999", 0),
+            ("1e9223372036854775807", nil), ("1e-9223372036854775807", nil),
+            ("1e-9223372036854775808", nil), ("0e-9223372036854775808", nil),
         ] as [(String, Int?)])
     func integers(text: String, expected: Int?) {
         #expect(JSONNumber(checked: text).intValue == expected)
