@@ -7,7 +7,7 @@ public enum ConnectionStringError: Error, Sendable, Equatable {
     case notPostgres(scheme: String)
     /// The escapes stand for bytes that are not UTF-8, or for U+0000.
     case notText
-    /// A second `@`: the first one belongs to the password or the user.
+    /// An `@` in the host, the database or a keyword: it belongs to the password or the user.
     case strayAt
     /// A port that is no number from 1 to 65535.
     case badPort
@@ -31,7 +31,8 @@ extension ConnectionStringError: CustomStringConvertible {
         case .notText:
             "has percent escapes that are not UTF-8 text"
         case .strayAt:
-            "has a second @ before its host: write @ in a user or password as %40"
+            "has an @ where none can stand"
+                + " (write @ : / ? # in a user or password as %40 %3A %2F %3F %23)"
         case .badPort:
             "has a port that is not a number from 1 to 65535"
                 + " (write : / ? # in a user or password as %3A %2F %3F %23)"
@@ -65,7 +66,10 @@ public enum ConnectionString {
                 throw .notPostgres(scheme: scheme)
             }
             var url = ConnectionURL(bytes.dropFirst(scheme.utf8.count + 3))
-            return try makeParameters(try url.parse(), driver: scheme)
+            let query = bytes.drop { $0 != UInt8(ascii: "?") }
+            return try makeParameters(
+                try url.parse(), driver: scheme,
+                hasPassword: String(decoding: query, as: UTF8.self).contains("password="))
         }
         guard bytes.contains(UInt8(ascii: "=")) else { throw .notAConnectionString }
         var pairs = ConninfoPairs(bytes)
@@ -94,11 +98,18 @@ public enum ConnectionString {
     }
 
     private static func makeParameters(
-        _ pairs: [(keyword: String, value: String)], driver: String? = nil
+        _ pairs: [(keyword: String, value: String)], driver: String? = nil,
+        hasPassword: Bool = false
     ) throws(ConnectionStringError) -> ConnectionParameters {
         var values: [String: String] = [:]
         var ignored: [String] = []
-        var followsSecret = false
+        // A keyword may be a part of a password that has a `?`, its @ then follows, or of one in the
+        // query that has a `&`.
+        var followsSecret = hasPassword
+        let mayBeSecret = pairs.contains { pair in
+            !ConnectionKeyword.known.contains(pair.keyword)
+                && (pair.keyword + pair.value).contains("@")
+        }
         for (keyword, value) in pairs {
             if keyword == "ssl" || keyword == "sslmode" {
                 values["sslmode"] = try sslMode(keyword, value)
@@ -107,9 +118,14 @@ public enum ConnectionString {
             } else if ConnectionKeyword.driversOwn.contains(keyword) {
                 ignored.append(keyword)
             } else {
-                throw .unknownKeyword(followsSecret ? nil : shown(keyword))
+                throw .unknownKeyword(
+                    followsSecret || mayBeSecret ? nil : shown(keyword))
             }
             followsSecret = followsSecret || ConnectionKeyword.isSecret(keyword)
+        }
+        for keyword in ["host", "dbname", "user"] where values[keyword]?.contains("://") == true {
+            // libpq would take it as it stands, and say so in its errors, password and all.
+            throw .badValue(keyword: keyword, expected: "a plain name")
         }
         try checkPorts(values)
         return ConnectionParameters(values, ignoredKeywords: ignored, driver: driver)

@@ -19,7 +19,10 @@ struct ConnectionURL {
             rest = main[(userInfo.endIndex + 1)...]
         }
         let (hosts, database) = Self.split(rest, at: "/")
-        guard !hosts.contains(UInt8(ascii: "@")) else { throw .strayAt }
+        // An @ there belongs to the password or the user, and so does all that stands before it: to
+        // go on would show a part of it as a host or a database.
+        guard !hosts.contains(UInt8(ascii: "@")), database?.contains(UInt8(ascii: "@")) != true
+        else { throw .strayAt }
         try addHosts(Self.pieces(hosts, ","), isEscaped: true)
         if let database { try add("dbname", database) }
         if let query { try addQuery(query) }
@@ -44,6 +47,7 @@ struct ConnectionURL {
         var hosts: [String] = []
         var ports: [String] = []
         for item in list {
+            guard Self.isHost(item) else { throw .badPort }
             let (host, port) = Self.hostAndPort(item)
             hosts.append(try decode(host, isEscaped: isEscaped))
             ports.append(try decode(port, isEscaped: false))
@@ -54,6 +58,16 @@ struct ConnectionURL {
         if ports.contains(where: { !$0.isEmpty }) {
             pairs.append(("port", ports.joined(separator: ",")))
         }
+    }
+
+    /// Whether several colons are those of an address: else the text may hold a password whose @ is
+    /// missing.
+    private static func isHost(_ item: ArraySlice<UInt8>) -> Bool {
+        if item.first == UInt8(ascii: "[") || item.first == UInt8(ascii: "/") { return true }
+        let colons = item.count { $0 == UInt8(ascii: ":") }
+        return colons < 2
+            || item.prefix { $0 != UInt8(ascii: "%") }
+                .allSatisfy { Hex.value($0) != nil || ":.".utf8.contains($0) }
     }
 
     private static func hostAndPort(
@@ -72,6 +86,8 @@ struct ConnectionURL {
         var hosts: [ArraySlice<UInt8>] = []
         for item in Self.pieces(query, "&") {
             let (name, value) = Self.split(item, at: "=")
+            // As above, behind a `?` of the password.
+            guard value != nil || !name.contains(UInt8(ascii: "@")) else { throw .strayAt }
             guard let value, !value.isEmpty else { continue }
             let keyword = try decode(name, isEscaped: true, plusIsSpace: true)
             let text = try decode(value, isEscaped: true, plusIsSpace: true)

@@ -18,6 +18,12 @@ struct ForeignURL: Sendable, Hashable {
             (server, database) = (dialect, "")
             return
         }
+        // Without an @ what follows a colon may be a password.
+        let port = authority.contains("@") ? "" : authority.drop { $0 != ":" }.dropFirst()
+        guard authority.hasPrefix("[") || port.utf8.allSatisfy(\.isASCIIDigit) else {
+            (server, database) = (dialect, "")
+            return
+        }
         let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
         server = host.isEmpty ? dialect : "\(dialect) \(host.lowercased())"
         database = path.split(separator: "/").last.map(String.init) ?? ""

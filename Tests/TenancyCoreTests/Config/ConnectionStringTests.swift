@@ -83,7 +83,23 @@ private func pairs(_ text: String) throws(ConnectionStringError) -> String {
             ("mysql+aiomysql://u:sesame@h/db", .notPostgres(scheme: "mysql+aiomysql")),
             ("sqlite:///sesame.db", .notPostgres(scheme: "sqlite")),
             ("postgresql://u:p@sesame@h/db", .strayAt),
-            ("postgresql://u:sesame?x@h/db", .badPort), ("postgresql://h:0/db", .badPort),
+            ("postgresql://u:p@h/sesame@h2/db", .strayAt),
+            ("postgresql://u:p@x/sesame@h/db", .strayAt),
+            ("postgresql://u:1?sesame@h/db", .strayAt),
+            ("postgresql://u:p@x?sesame@h/db", .strayAt), ("postgresql://h/db@sesame", .strayAt),
+            ("postgresql://u:1?sesame=x@h/db", .unknownKeyword(nil)),
+            ("postgresql://u:ses:ame/db", .badPort),
+            (
+                "host=h dbname=postgresql://u:sesame@h/db",
+                .badValue(
+                    keyword: "dbname", expected: "a plain name")
+            ),
+            (
+                "host=postgresql://u:sesame@h/db",
+                .badValue(
+                    keyword: "host", expected: "a plain name")
+            ),
+            ("postgresql://u:sesame?x@h/db", .strayAt), ("postgresql://h:0/db", .badPort),
             ("postgresql://h:65536/db", .badPort), ("postgresql://h:+5/db", .badPort),
             ("postgresql://u:%FF@h/db", .notText), ("postgresql://u:%00@h/db", .notText),
             ("host=sesame\0", .notText),

@@ -12,6 +12,8 @@ import Testing
             ("mysql+aiomysql://u:sesame@DB1:3306/acme", "mysql db1:3306", "acme"),
             ("mysql://u:ses@me@db1/acme?ssl=sesame", "mysql db1", "acme"),
             ("mysql://u:ses/ame@db1/acme", "mysql", ""),
+            ("mysql://u:sesame/acme", "mysql", ""),
+            ("mysql://[::1]:33/acme", "mysql [::1]:33", "acme"),
             ("mssql+pyodbc://?odbc_connect=PWD%3Dsesame", "mssql", ""),
         ])
     func names(url: String, server: String, database: String) throws {
