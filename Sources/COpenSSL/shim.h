@@ -30,6 +30,14 @@ static inline void copenssl_set_server_options(SSL_CTX *context) {
                                      SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 
+/* openssl/ssl.h: no tickets and no cache, so that every handshake is a whole one. SSL_OP_NO_TICKET
+   alone would leave TLS 1.3 with tickets that name an entry of the cache. */
+static inline int copenssl_forbid_resumption(SSL_CTX *context) {
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    return SSL_CTX_set_num_tickets(context, 0);
+}
+
 /* openssl/bio.h: an empty memory BIO asks for more instead of ending the stream. */
 static inline BIO *copenssl_memory_bio(void) {
     BIO *bio = BIO_new(BIO_s_mem());

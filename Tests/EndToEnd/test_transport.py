@@ -272,6 +272,33 @@ def test_client_certificates_may_be_optional(fleet, start_daemon, tokens, certif
     assert status == 401 and "server.tls.clients" in problem["detail"]
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_resumed_only_where_clients_have_no_certificates(
+        fleet, start_daemon, tokens, certificate, version):
+    def resumed(daemon, context):
+        context.minimum_version = context.maximum_version = version
+
+        def connect(session):
+            raw = socket.create_connection(daemon.address, timeout=60)
+            wrapped = context.wrap_socket(raw, server_hostname="127.0.0.1", session=session)
+            # With TLS 1.3 tickets come after the handshake.
+            wrapped.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            while wrapped.recv(4096):
+                pass
+            return wrapped
+
+        first = connect(None)
+        with connect(first.session) as second, first:
+            return second.session_reused
+
+    plain = start_daemon(fleet.config(server={**tokens, **tls_section(certificate)}))
+    assert resumed(plain, trusting())
+    asking = start_daemon(fleet.config(server={**tokens, **tls_section(
+        certificate, client_ca_file=str(TLS / "ca.pem"), require_client_certificate=False)}))
+    assert not resumed(asking, trusting("client"))
+    assert not resumed(asking, trusting())
+
+
 @pytest.mark.parametrize("name, text, key", [
     ("tls.pem", None, "server.tls.certificate_file"),
     ("tls.key", None, "server.tls.private_key_file"),

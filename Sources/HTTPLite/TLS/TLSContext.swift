@@ -113,6 +113,11 @@ private final class ContextHandle: @unchecked Sendable {
         else { throw TLSError(.loadClientCA, file: file) }
         SSL_CTX_set_client_CA_list(raw, names)
         SSL_CTX_set_verify(raw, mode, nil)
+        // A resumed session brings its client's certificate along as it was once verified: one that
+        // has expired since would go on as a caller.
+        guard copenssl_forbid_resumption(raw) == 1 else {
+            throw TLSError(.createContext, file: "")
+        }
     }
 }
 
