@@ -277,6 +277,26 @@ def test_tokens_and_roles_are_asked_for(small):
     assert anonymous.get("/readyz").expect(200)
 
 
+def test_readiness_tells_strangers_which_check_fails_and_its_hosts_to_known_callers_only(
+        fleet, start_daemon, tokens):
+    away = "postgresql://u@no-such-host.invalid:5432/registry"
+    daemon = start_daemon(fleet.config(server=tokens, registry={"database_url": away}))
+
+    def checks(token):
+        client = daemon.client(token)
+        client.token = token
+        problem = client.get("/readyz").problem(503, "unavailable")
+        return {check["name"]: check for check in problem["checks"]}, str(problem)
+
+    for token in (None, "wrong-token"):
+        found, text = checks(token)
+        assert not found["registry"]["ready"] and found["control_database"]["ready"]
+        assert all(check["detail"] is None for check in found.values())
+        assert "no-such-host" not in text and "registry" in text
+    found, _ = checks(TOKENS["viewer"])
+    assert "no-such-host.invalid" in found["registry"]["detail"]
+
+
 def test_methods_and_media_types_are_checked(small):
     client = small.client
     answer = client.request("DELETE", "/v1/jobs")

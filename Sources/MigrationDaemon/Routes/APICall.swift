@@ -5,6 +5,8 @@ internal import TenancyCore
 struct APICall: Sendable {
     let http: HTTPRequest
     let principal: Principal
+    /// Whether the caller of an open call is nobody that the daemon knows.
+    let isStranger: Bool
     let query: QueryValues
     /// The body, once it has been read; an empty object where it may be left out and was.
     private(set) var body: JSONValue = nil
@@ -18,6 +20,7 @@ struct APICall: Sendable {
     {
         self.http = http
         principal = try authenticator.admit(http, endpoint.access)
+        isStranger = endpoint.access == .open && !authenticator.knows(http)
         var issues: [Problem.Item] = []
         query = QueryValues(http.query, endpoint.query, issues: &issues)
         idempotencyKey =

@@ -40,6 +40,17 @@ struct Authenticator: Sendable {
         }
     }
 
+    /// Whether the answer to an open call may say more than strangers need to know: to callers who
+    /// say who they are, and to all where nobody is asked.
+    func knows(_ request: HTTPRequest) -> Bool {
+        do throws(Problem) {
+            _ = try identify(request)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// The caller of a request that may be made with this access.
     func admit(_ request: HTTPRequest, _ access: Access) throws(Problem) -> Principal {
         if access == .metrics && hasOpenMetrics { return .anonymous }

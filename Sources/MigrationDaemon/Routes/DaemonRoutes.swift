@@ -15,14 +15,16 @@ enum DaemonRoutes {
 
     static let ready = Endpoint(
         method: .get, path: "/readyz", access: .open, name: "getReadiness",
-        summary: "Whether jobs can run: every check with what is wrong.",
+        summary:
+            "Whether jobs can run: every check, and to callers with a token what is wrong with it.",
         answers: [
             AnswerContract(status: 200, summary: "All checks pass.", schema: "Readiness")
         ]
     ) { call, services throws(Problem) in
         let checks = await services.readiness.checks()
         let failed = checks.filter { !$0.isReady }
-        let rows = JSONValue.array(checks.map(\.json))
+        // The details name hosts, databases and roles.
+        let rows = JSONValue.array(checks.map { $0.json(isDetailed: !call.isStranger) })
         guard failed.isEmpty else {
             let names = failed.map(\.name).joined(separator: ", ")
             var problem = Problem(unavailable: "Not ready: \(names).", retryAfter: 5)
@@ -91,7 +93,10 @@ enum DaemonRoutes {
 }
 
 extension ReadinessCheck {
-    fileprivate var json: JSONValue {
-        ["name": .string(name), "ready": .bool(isReady), "detail": JSONValue(detail)]
+    fileprivate func json(isDetailed: Bool) -> JSONValue {
+        [
+            "name": .string(name), "ready": .bool(isReady),
+            "detail": isDetailed ? JSONValue(detail) : nil,
+        ]
     }
 }
