@@ -73,6 +73,41 @@ def test_check_config_tells_every_problem_with_its_key(fleet, tmp_path):
     assert code == 1 and "b2.sql" in complaint and "nowhere" in complaint
 
 
+def test_files_with_secrets_that_others_may_read_are_warned_of(fleet, tmp_path, start_daemon):
+    secret, public = tmp_path / "secret.json", tmp_path / "public.json"
+    control = tmp_path / "control_database_url"
+    settings = fleet.config()
+    control.write_text(settings["control"]["database_url"])
+    secret.write_text(json.dumps(settings))
+    public.write_text(json.dumps({"migrations": settings["migrations"]}))
+
+    def warned(file, environment=None):
+        code, output, _ = migrationd("check-config", "--config", file, environment=environment)
+        assert code == 0
+        return [line for line in output.splitlines() if line.startswith("warning: ")]
+
+    for mode, deed in ((0o600, None), (0o640, None), (0o644, "read"), (0o666, "read and change")):
+        secret.chmod(mode)
+        lines = warned(secret)
+        assert len(lines) == (deed is not None), lines
+        assert not deed or f"others may {deed} {secret}, mode 0{mode:o}" in lines[0]
+    # Without a secret in it, everybody may read it, and nobody else change it.
+    for mode, count in ((0o644, 0), (0o646, 1)):
+        public.chmod(mode)
+        assert len(warned(public)) == count
+    public.chmod(0o644)
+    by_file = {"MIGRATIOND_CONTROL_DATABASE_URL_FILE": str(control)}
+    control.chmod(0o604)
+    assert f"others may read {control}" in warned(public, by_file)[0]
+    # systemd guards the folder of its credentials, whatever the bits of the files say.
+    assert not warned(public, {**by_file, "CREDENTIALS_DIRECTORY": str(tmp_path)})
+    control.chmod(0o400)
+    assert not warned(public, by_file)
+    control.chmod(0o604)
+    daemon = start_daemon({**settings, "control": {}}, environment=by_file)
+    assert f"others may read {control}" in daemon.log
+
+
 def test_the_example_of_a_configuration_is_fine_where_it_lies_alone(tmp_path):
     example = shutil.copy(ROOT / "config.example.json", tmp_path)
     done = migrationd("check-config", "--config", example, "--without-migrations")

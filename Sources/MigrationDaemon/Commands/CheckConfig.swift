@@ -16,6 +16,9 @@ struct CheckConfig: AsyncParsableCommand {
     func run() async throws {
         let settings = try ConfigFile.load(config)
         StandardStream.output.writeLine("\(config): fine")
+        for warning in ConfigFile.warnings(config, settings) {
+            StandardStream.output.writeLine("warning: \(warning)")
+        }
         if withoutMigrations { return }
         let path = settings.migrations.path
         do throws(FolderError) {

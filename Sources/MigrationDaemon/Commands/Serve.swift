@@ -12,8 +12,10 @@ struct Serve: AsyncParsableCommand {
     var config: String
 
     func run() async throws {
+        let path = config
         let config = try loadConfig()
         let logger = Loggers.make(level: config.log.level, format: config.log.format)
+        for warning in ConfigFile.warnings(path, config) { logger.warning("\(warning)") }
         // From here on a signal asks for a drain, even one that comes while the daemon starts.
         let signals = Signals()
         let process = ProcessInfo.processInfo

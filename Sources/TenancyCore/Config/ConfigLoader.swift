@@ -33,6 +33,41 @@ public enum ConfigLoader {
         return config
     }
 
+    /// Whether a file that can be loaded sets anything secret, and not only the digests of tokens,
+    /// which no one gets a token from.
+    public static func holdsSecrets(file: [UInt8]) -> Bool {
+        var issues: [ConfigIssue] = []
+        let document = parse(file, &issues).map { JSONValue.object($0) }
+        return ConfigKey.all.contains { key in
+            guard key.isSecret, case let value? = key.steps.reduce(document, { $0?[$1] }) else {
+                return false
+            }
+            switch key.kind {
+            case .tokens: return false
+            case .connection, .template: return value.stringValue.map(holdsPassword) ?? false
+            default: return !value.isNull
+            }
+        }
+    }
+
+    /// The files that `..._FILE` variables name.
+    public static func secretFiles(
+        _ environment: [String: String], baseDirectory: String
+    ) -> [String] {
+        ConfigKey.all.compactMap(\.fileVariable).compactMap { environment[$0] }
+            .map { resolve($0, baseDirectory) }
+    }
+
+    /// A URL without a password, for peer authentication or a password file, may be read by all.
+    private static func holdsPassword(_ url: String) -> Bool {
+        do throws(ConnectionStringError) {
+            return try ConnectionString.parse(Secret(url)).keywordValues
+                .contains { ConnectionKeyword.isSecret($0.keyword) }
+        } catch {
+            return true
+        }
+    }
+
     /// A path as it is seen from the configuration's folder.
     static func resolve(_ path: String, _ baseDirectory: String) -> String {
         if path.hasPrefix("/") || baseDirectory.isEmpty { return path }

@@ -52,6 +52,21 @@ public enum Files {
         return Array(bytes.prefix(count))
     }
 
+    /// Who may do what with a file, links followed; nil where the system does not tell.
+    public static func permissions(_ path: String) -> FilePermissions? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return FilePermissions(mode: status.st_mode & 0o777, group: status.st_gid)
+    }
+
+    /// The groups of this process.
+    public static func groups() -> Set<UInt32> {
+        let count = getgroups(0, nil)
+        var groups = [gid_t](repeating: 0, count: max(0, Int(count)))
+        let filled = getgroups(count, &groups)
+        return Set(groups.prefix(max(0, Int(filled)))).union([getegid()])
+    }
+
     private static func failure(_ path: String) -> FileError {
         FileError(path: path, reason: String(cString: strerror(errno)))
     }

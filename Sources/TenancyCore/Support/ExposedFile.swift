@@ -1,0 +1,47 @@
+/// The permission bits of a file, and the group that the middle three are for.
+public struct FilePermissions: Sendable, Equatable {
+    public let mode: UInt32
+    public let group: UInt32
+
+    public init(mode: UInt32, group: UInt32) {
+        self.mode = mode
+        self.group = group
+    }
+}
+
+/// A file that only the daemon should be able to change and, if it holds secrets, to read.
+public struct ExposedFile: Sendable, Equatable {
+    public enum Content: Sendable {
+        case plain, secret
+    }
+
+    public let path: String
+    private let content: Content
+
+    public init(_ path: String, _ content: Content) {
+        self.path = path
+        self.content = content
+    }
+
+    /// What others may do that they should not, and what to do about it; nil for nothing.
+    ///
+    /// The group's bits count only where the group is none of the daemon's own: a Secret of
+    /// Kubernetes is 0440 for the `fsGroup`, a package's file 0640 for the service's group.
+    public func warning(_ permissions: FilePermissions?, ownGroups: Set<UInt32>) -> String? {
+        guard let permissions else { return nil }
+        let isOwnGroup = ownGroups.contains(permissions.group)
+        let bits = permissions.mode & 0o7 | (isOwnGroup ? 0 : permissions.mode >> 3 & 0o7)
+        let (isWritable, isReadable) = (bits & 0o2 != 0, bits & 0o4 != 0 && content == .secret)
+        let deed: String
+        switch (isWritable, isReadable) {
+        case (false, false): return nil
+        case (true, false): deed = "change"
+        case (false, true): deed = "read"
+        case (true, true): deed = "read and change"
+        }
+        let octal = String(permissions.mode, radix: 8)
+        return "others may \(deed) \(path), mode 0\(octal)"
+            + (content == .secret ? ", which holds secrets" : "")
+            + ": run chmod \(isOwnGroup ? "o-rw" : "go-rw") on it"
+    }
+}
