@@ -20,7 +20,7 @@ endif
 # Swift tests whose subject depends on the optimiser: who ends when, and who still holds a descriptor.
 OPTIMISED := Descriptor|Worker|ChildProcess|FinishedProgram|TLS|PostgresConnection|ConnectionPool|ServerSlots
 
-.PHONY: help build demo test test-unit test-optimised test-e2e test-chaos chaos fmt check bench clean
+.PHONY: help build demo test test-unit test-optimised test-e2e test-postgres test-newest test-chaos chaos fmt check bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) \
@@ -56,6 +56,14 @@ optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 test-e2e: $(program) .venv/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
 	@printf '\n=== End-to-end tests of %s\n' '$(MIGRATIOND)'
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
+
+test-postgres: .venv/.installed ## The same and the Swift tests on another PostgreSQL: VERSION=16, 17 or 18
+	PATH="$$(scripts/install-postgres $(VERSION)):$$PATH" $(MAKE) test-unit test-e2e
+
+test-newest: $(program) .venv/.installed ## Run what touches the server's behaviour on PostgreSQL 18
+	@printf '\n=== End-to-end tests on PostgreSQL 18\n'
+	PATH="$$(scripts/install-postgres 18):$$PATH" MIGRATIOND=$(MIGRATIOND) \
+		.venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini -m server Tests/EndToEnd
 
 test-chaos: $(program) .venv/.installed ## Migrate a fleet under every kind of fault, once each
 	@printf '\n=== Faults to %s\n' '$(MIGRATIOND)'

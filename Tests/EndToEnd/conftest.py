@@ -9,7 +9,7 @@ import secrets
 import pytest
 
 from harness import Cluster, Daemon, Fleet, record
-from harness.cluster import THROW_AWAY
+from harness.cluster import THROW_AWAY, server_version
 from harness.daemon import daemon_binary, daemon_build
 from harness.migrations import JOURNAL, write_journalled
 
@@ -86,6 +86,7 @@ def start_daemon(request):
 
 def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(f"tested: {daemon_binary()} ({daemon_build()})")
+    terminalreporter.write_line(f"on: {server_version()}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from harness import catalogue
 from harness.alembic import PROJECTS, AlembicProject
 from harness.alembic_fleet import DRIVER, alembic_config, all_equal, moved, projects, reference
@@ -13,6 +15,7 @@ from harness.projects import write_project, write_revision
 TENANTS, CONCURRENCY = 50, 8
 
 
+@pytest.mark.server
 @projects()
 def test_a_fleet_goes_up_and_down_as_with_alembic(fleet, start_daemon, project):
     fleet.add_schema_tenants(TENANTS)

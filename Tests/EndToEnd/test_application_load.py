@@ -10,6 +10,8 @@ import pytest
 from harness import eventually
 from harness.migrations import NOTE, write_revision
 
+pytestmark = pytest.mark.server
+
 LOCK_TIMEOUT_MS = 2000
 # What a query may take besides its wait for a lock, on a busy machine.
 ALLOWANCE = 3.0

@@ -6,6 +6,8 @@ from harness import Cluster, Fleet, eventually
 from harness.cluster import THROW_AWAY
 from harness.migrations import Gate, write_revision
 
+pytestmark = pytest.mark.server
+
 # With this nothing but what is committed makes the id of a transaction outlast a crash.
 SETTINGS = {**THROW_AWAY, "wal_level": "minimal", "max_wal_senders": 0}
 

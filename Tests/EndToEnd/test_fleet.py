@@ -8,6 +8,8 @@ import pytest
 from harness import catalogue
 from harness.fleet import identifier
 
+pytestmark = pytest.mark.server
+
 HEAD, BEFORE = "a1c0ffee0005", "a1c0ffee0004"
 SCHEMAS, DATABASES = 1000, 100
 

@@ -8,6 +8,8 @@ import pytest
 from harness import eventually
 from harness.migrations import NOTE, write_revision
 
+pytestmark = pytest.mark.server
+
 STEPS = ["b001", "b002", "b003"]
 INDEXES = ("SELECT n.nspname || '.' || c.relname || ':' || i.indisvalid FROM pg_index i "
            "JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace "

@@ -24,6 +24,12 @@ def postgres_programs():
     raise RuntimeError("no PostgreSQL here: apt-get install postgresql")
 
 
+def server_version():
+    """As in `postgres (PostgreSQL) 18.6`."""
+    command = [postgres_programs() / "postgres", "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _server_user():
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
