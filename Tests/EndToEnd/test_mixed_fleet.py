@@ -138,10 +138,10 @@ def test_trouble_is_the_tenants_own(fleet, start_daemon, project, files):
     assert results["l-0"]["error_detail"]["code"] == "unreachable"
     assert "does not exist" in results["l-0"]["error"] and not files[0].exists()
     assert results["l-1"]["to_revisions"] == ["r1"]
-    assert results["l-1"]["error_detail"] | {"hint": None} == {
+    assert results["l-1"]["error_detail"] | {"hint": None, "traceback": []} == {
         "code": "statement_failed", "sqlstate": None, "revision": "r2",
         "statement": "CREATE TABLE r2 (id int)", "file": "versions/r2.py", "line": None,
-        "retryable": False, "hint": None, "blocked_by": []}
+        "retryable": False, "hint": None, "blocked_by": [], "traceback": []}
     assert "may keep what a failed step has done" in results["l-1"]["error_detail"]["hint"]
     assert PASSWORD not in daemon.log + str(results)
 

@@ -7,6 +7,8 @@ import pytest
 
 from harness import Tenant, record
 
+pytestmark = pytest.mark.server
+
 HEAD = "a1c0ffee0005"
 
 
@@ -83,7 +85,7 @@ def test_each_trouble_has_its_own_state_and_the_others_succeed(troubled, start_d
         detail = result["error_detail"]
         assert detail.keys() == {
             "code", "sqlstate", "revision", "statement", "file", "line", "retryable", "hint",
-            "blocked_by"}
+            "blocked_by", "traceback"}
         assert {k: detail[k] for k in members} == members, tenant
         assert text in result["error"], tenant
         assert not result["success"]

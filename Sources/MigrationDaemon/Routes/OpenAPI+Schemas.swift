@@ -155,6 +155,7 @@ extension OpenAPI {
                 "application_name": Schema.orNull(Schema.text),
                 "age_ms": Schema.orNull(Schema.count),
             ])),
+        "traceback": Schema.list(Schema.text),
     ]
 
     private static let tenants: [(String, JSONValue)] = [

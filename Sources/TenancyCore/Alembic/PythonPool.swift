@@ -29,6 +29,7 @@ public actor PythonPool {
             throw .pythonCancelled
         }
         let result: Result<JSONValue, PythonWorker.Failure>
+        var committed: [String] = []
         do throws(PythonWorker.Failure) {
             let worker = try await takeWorker()
             let begun = generation
@@ -40,6 +41,7 @@ public actor PythonPool {
                 if await worker.isUsable { idle.append(worker) }
                 result = .success(answer)
             } catch {
+                committed = await worker.committed
                 result = .failure(error)
             }
         } catch {
@@ -49,7 +51,9 @@ public actor PythonPool {
         do throws(PythonWorker.Failure) {
             return try result.get()
         } catch {
-            throw TenantFailure(error, python: project.options.python)
+            var failure = TenantFailure(error, python: project.options.python)
+            failure.committed = committed
+            throw failure
         }
     }
 

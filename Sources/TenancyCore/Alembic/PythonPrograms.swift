@@ -16,6 +16,7 @@ enum PythonPrograms {
 
     private static let modules: [(name: String, source: [UInt8])] = [
         ("migrationd_clock", PackageResources.migrationd_clock_py),
+        ("migrationd_committed", PackageResources.migrationd_committed_py),
         ("migrationd_compare", PackageResources.migrationd_compare_py),
         ("migrationd_export", PackageResources.migrationd_export_py),
         ("migrationd_inputs", PackageResources.migrationd_inputs_py),

@@ -38,6 +38,8 @@ actor PythonWorker {
     private var isAlive = true
     private var buffer: [UInt8] = []
     private var errorTail: [UInt8] = []
+    /// What the request under way has committed so far, as the worker has said.
+    private(set) var committed: [String] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -73,7 +75,8 @@ actor PythonWorker {
 
     /// Sends a request and waits for its last answer.
     func perform(_ request: JSONValue, _ patience: Patience) async throws(Failure) -> JSONValue {
-        try await interruptibly { worker in
+        committed = []
+        return try await interruptibly { worker in
             worker.send(request, until: .after(patience.beginning)) ?? worker.answer(patience)
         }
     }
@@ -109,6 +112,7 @@ actor PythonWorker {
             let line = nextLine(until: limit.map(Deadline.after) ?? .never)
             guard case .success(let answer) = line, answer["event"]?.stringValue == "progress"
             else { return line }
+            if let said = answer["committed"] { committed = ExportDocument.strings(said) }
             limit = patience.statement
         }
     }

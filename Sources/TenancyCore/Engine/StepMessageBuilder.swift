@@ -60,15 +60,18 @@ struct StepMessageBuilder: Sendable {
         return message
     }
 
-    /// Takes the target's lock for as long as the transaction stays open, and checks the rows without
-    /// keeping a lock on their table: somebody else is to move them meanwhile.
+    /// Undoes whatever was read since `holdMessage`: the transaction that is left is idle, and holds
+    /// the target's lock, no snapshot and no lock on a table. Concurrent index builds of its database
+    /// do not wait for it, and somebody else can move the version rows.
+    static let holdNothingElse = "ROLLBACK TO SAVEPOINT rows"
+
+    /// Takes the target's lock for as long as the transaction stays open, and checks the rows.
     func holdMessage(state: VersionState) -> StepMessage {
         var message = StepMessage()
         open(&message)
         message.append(.opening, "SET LOCAL idle_in_transaction_session_timeout = 0")
         message.append(.opening, "SAVEPOINT rows")
         guardState(&message, state: state, table: table)
-        message.append(.opening, "ROLLBACK TO SAVEPOINT rows")
         return message
     }
 

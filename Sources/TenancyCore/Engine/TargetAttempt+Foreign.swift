@@ -19,6 +19,7 @@ extension TargetAttempt {
         let planned = progress.plan.steps[progress.position]
         let isStamp = engine.task.operation == .stamp
         let answer: Result<JSONValue, TenantFailure>
+        if isUnfinished, try await findStep(planned, digests: [""]) == nil { return }
         do throws(TenantFailure) {
             let pool = try foreignPool()
             try await engine.journal.write(
@@ -37,14 +38,17 @@ extension TargetAttempt {
             throw .failed(error)
         }
         isCertain = false
-        if Task.isCancelled { throw .cancelled }
+        if Task.isCancelled {
+            try await noteCutOff(planned, answer)
+            throw .cancelled
+        }
         let result: Result<Void, Stop>
         do throws(Stop) {
             result = .success(try await conclude(planned, answer, hasStrayed: false))
         } catch {
             result = .failure(error)
         }
-        if isCertain { try await forgetForeignStep() }
+        if isCertain && !isInDoubt { try await forgetForeignStep() }
         try result.get()
     }
 

@@ -1,7 +1,9 @@
 /// How an attempt has Alembic itself run a step.
 ///
-/// A transaction of ours holds the target's lock meanwhile, on a connection of its own that does
-/// nothing else. What the worker says of its success is not believed: the version rows are read
+/// A transaction of ours holds the target's lock meanwhile, and nothing else: it is idle, without a
+/// snapshot and without a lock on a table, so that concurrent index builds in the worker do not wait
+/// for it. It stays open, so that a transaction pooler leaves its session to it and to nobody else.
+/// What the worker says of its success is not believed: the version rows are read
 /// afterwards, and where they do not prove the step, it has failed.
 extension TargetAttempt {
     /// A lock that nobody waits for, and a reading of a catalogue.
@@ -18,12 +20,15 @@ extension TargetAttempt {
         guard try await pass(builder.guardMessage(state: state), builder, connection) else {
             return
         }
+        // One that a person has to settle is not begun again.
+        if isUnfinished, try await findStep(planned, digests: [""]) == nil { return }
         // What the guards have let pass includes a version table.
         state = .rows(state.revisions)
         guard try await pass(builder.holdMessage(state: state), builder, connection) else {
             return
         }
         let before = try await relations(connection)
+        try await holdNothingElse(connection)
         let answer: Result<JSONValue, TenantFailure>
         do throws(TenantFailure) {
             answer = .success(
@@ -39,16 +44,33 @@ extension TargetAttempt {
         isCertain = false
         if Task.isCancelled {
             await connection.close()
+            try await noteCutOff(planned, answer)
             throw .cancelled
         }
         let after = try await relations(connection)
         await rollBack(connection)
-        try await conclude(planned, answer, hasStrayed: before.strayed(to: after))
+        try await conclude(
+            planned, answer, hasStrayed: before.strayed(to: after),
+            invalid: after.invalid.subtracting(before.invalid).sorted())
+    }
+
+    /// A query with parameters leaves its snapshot with the session until the next one, and
+    /// `CREATE INDEX CONCURRENTLY` in the worker would wait for it.
+    private func holdNothingElse(_ connection: PostgresConnection) async throws(Stop) {
+        do throws(PostgresError) {
+            _ = try await connection.execute(
+                StepMessageBuilder.holdNothingElse, deadline: .after(TargetAttempt.patience))
+        } catch {
+            // The transaction that holds the lock must not stay open.
+            await rollBack(connection)
+            throw Stop(error)
+        }
     }
 
     /// Compares what the worker says with what the target's rows say.
     mutating func conclude(
-        _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>, hasStrayed: Bool
+        _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>, hasStrayed: Bool,
+        invalid: [String] = []
     ) async throws(Stop) {
         guard let progress else { return }
         let expected = progress.states[progress.position + 1]
@@ -64,15 +86,17 @@ extension TargetAttempt {
             return
         }
         isCertain = true
+        let reported: TenantFailure
         switch answer {
         case .success(let answer):
             let event = answer["event"]?.stringValue
-            let reported: TenantFailure =
-                event == "failed" ? .init(worker: answer) : .notMigrated(found.revisions)
-            throw .failed(failure(planned, reported))
+            reported =
+                event == "failed"
+                ? .init(worker: answer) : .notMigrated(found.revisions, worker: answer)
         case .failure(let error):
-            throw .failed(failure(planned, error))
+            reported = error
         }
+        try await leave(planned, failure(planned, reported), invalid: invalid)
     }
 
     private func failure(_ planned: PlannedStep, _ failure: TenantFailure) -> TenantFailure {
@@ -81,33 +105,32 @@ extension TargetAttempt {
         failure.file = engine.task.graph[planned.revision]?.file
         failure.message = target.connection.scrubbed(failure.message)
         failure.statement = failure.statement.map(target.connection.scrubbed)
+        failure.traceback = failure.traceback.map(target.connection.scrubbed)
+        failure.committed = failure.committed.map(target.connection.scrubbed)
         if !target.connection.isPostgres, failure.hint == nil { failure.hint = Self.partsMayStay }
         return failure
     }
 
     /// The tables of the tenant's schema and of the one that an env.py falls back to.
     private func relations(_ connection: PostgresConnection) async throws(Stop) -> Relations {
-        guard let schema = target.schema else { return Relations() }
         do throws(PostgresError) {
             let rows = try await connection.query(
                 """
-                SELECT n.nspname = $1, c.oid || ' ' || c.relname FROM pg_class c
-                JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname IN ($1, 'public') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+                SELECT CASE WHEN n.nspname = $1 THEN 'own' ELSE 'shared' END,
+                    c.oid || ' ' || c.relname
+                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname IN ($1, 'public') AND $1 IS NOT NULL
+                    AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
                     AND NOT EXISTS (
                         SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                             AND d.objid = c.oid AND d.deptype = 'e')
-                """, [schema.text], deadline: .after(TargetAttempt.patience))
-            var relations = Relations()
-            for row in rows {
-                guard let name = row[1] else { continue }
-                if row[0] == "t" {
-                    relations.own.insert(name)
-                } else {
-                    relations.shared.insert(name)
-                }
-            }
-            return relations
+                UNION ALL
+                SELECT 'invalid', format('%I.%I', n.nspname, c.relname)
+                FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid AND NOT i.indisvalid
+                    JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = coalesce($1, n.nspname)
+                """, [target.schema?.text], deadline: .after(TargetAttempt.patience))
+            return Relations(rows)
         } catch {
             // The transaction that holds the lock must not stay open.
             await rollBack(connection)
@@ -116,8 +139,17 @@ extension TargetAttempt {
     }
 
     private struct Relations {
-        var own: Set<String> = []
-        var shared: Set<String> = []
+        let own: Set<String>
+        let shared: Set<String>
+        /// Indexes that a build has left half done.
+        let invalid: Set<String>
+
+        init(_ rows: [[String?]]) {
+            func names(_ kind: String) -> Set<String> {
+                Set(rows.filter { $0[0] == kind }.compactMap { $0[1] })
+            }
+            (own, shared, invalid) = (names("own"), names("shared"), names("invalid"))
+        }
 
         /// Whether tables came to be in the shared schema and none in the tenant's own.
         func strayed(to after: Relations) -> Bool {
@@ -134,8 +166,21 @@ extension TenantFailure {
             revision: revision)
     }
 
-    fileprivate static func notMigrated(_ rows: [String]) -> TenantFailure {
-        TenantFailure(
+    /// A worker has reported success, and the rows have not moved.
+    fileprivate static func notMigrated(
+        _ rows: [String], worker answer: JSONValue
+    ) -> TenantFailure {
+        let committed = ExportDocument.strings(answer["committed"])
+        if !committed.isEmpty {
+            var failure = TenantFailure(
+                code: "not_migrated",
+                message: "the step committed Alembic's transaction by itself, and what came after "
+                    + "that was rolled back, the version row too",
+                hint: "use op.get_context().autocommit_block() instead of commit()")
+            failure.committed = committed
+            return failure
+        }
+        return TenantFailure(
             code: "not_migrated",
             message: "Alembic reported success, and the tenant's version rows are still "
                 + "\(rows.sorted()): another database or schema was migrated",
@@ -151,16 +196,16 @@ extension TenantFailure {
     /// What a worker reports.
     init(worker answer: JSONValue) {
         let state = answer["sqlstate"]?.stringValue
-        let traceback = ExportDocument.strings(answer["traceback"])
         self.init(
             code: TenantFailure.code(ofKind: answer["kind"]?.stringValue, state),
-            message: ([answer["message"]?.stringValue ?? "the step failed"] + traceback)
-                .joined(separator: "\n"),
+            message: answer["message"]?.stringValue ?? "the step failed",
             sqlState: state,
             statement: answer["statement"]?.stringValue.map {
                 String($0.prefix(FailureDescription.statementLimit))
             },
-            isRetryable: state.map(SQLState.isRetryable) ?? false)
+            isRetryable: state.map(SQLState.isRetryable) ?? false,
+            traceback: ExportDocument.strings(answer["traceback"]))
+        committed = ExportDocument.strings(answer["committed"])
     }
 
     private static func code(ofKind kind: String?, _ state: String?) -> String {

@@ -52,7 +52,7 @@ extension TargetAttempt {
     // MARK: - Beginning
 
     /// Where the step stands: as the journal has it, or at its beginning. Nil when the rows have moved.
-    private mutating func findStep(
+    mutating func findStep(
         _ planned: PlannedStep, digests: [String]
     ) async throws(Stop) -> UnfinishedStep? {
         let rows = state.revisions
@@ -249,7 +249,7 @@ extension TargetAttempt {
         }
     }
 
-    private mutating func write(_ step: UnfinishedStep) async throws(Stop) {
+    mutating func write(_ step: UnfinishedStep) async throws(Stop) {
         let tenants = tenants
         isUnfinished = true
         try await journaled { journal, target throws(TenantFailure) in
@@ -305,11 +305,11 @@ extension TenantFailure {
         TenantFailure(
             code: "in_doubt",
             message:
-                "a statement of revision \(step.revision) was interrupted, and whether it took "
-                + "effect is unknown: \(step.doubt ?? "")",
+                "revision \(step.revision) was interrupted in its middle: \(step.doubt ?? "")",
             revision: step.revision, statement: step.statement,
             hint: "look at the tenant, then POST /v1/tenants/{id}/resolve: resume runs the "
-                + "statement again, mark_applied and mark_not_applied settle the whole step")
+                + "statement again (of a step in Python: the whole step), mark_applied and "
+                + "mark_not_applied settle the whole step")
     }
 
     static func inTheWay(_ step: UnfinishedStep) -> TenantFailure {

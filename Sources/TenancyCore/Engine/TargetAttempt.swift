@@ -18,6 +18,8 @@ struct TargetAttempt {
     var state = VersionState.noTable
     /// Whether `progress` tells for sure where the target stands.
     var isCertain = false
+    /// Whether the plan's next step is left to a person: it has committed a part and failed.
+    var isInDoubt = false
     /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
     var lockDeadline: Deadline?
     /// Whether steps need one session throughout, which a transaction pooler does not give.

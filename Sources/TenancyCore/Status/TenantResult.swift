@@ -60,11 +60,15 @@ public struct TenantFailure: Error, Sendable, Equatable {
     public var isRetryable: Bool
     public var hint: String?
     public var blockedBy: [BlockingSession]
+    /// The end of the traceback of the project's code, where that was what failed.
+    public var traceback: [String]
+    /// What the step had committed before it failed; it cannot be tried again from its start then.
+    var committed: [String] = []
 
     public init(
         code: String, message: String, sqlState: String? = nil, revision: String? = nil,
         statement: String? = nil, file: String? = nil, line: Int? = nil, isRetryable: Bool = false,
-        hint: String? = nil, blockedBy: [BlockingSession] = []
+        hint: String? = nil, blockedBy: [BlockingSession] = [], traceback: [String] = []
     ) {
         self.code = code
         self.message = message
@@ -76,6 +80,7 @@ public struct TenantFailure: Error, Sendable, Equatable {
         self.isRetryable = isRetryable
         self.hint = hint
         self.blockedBy = blockedBy
+        self.traceback = traceback
     }
 }
 

@@ -5,7 +5,7 @@ extension TenantFailure {
             "code": .string(code), "sqlstate": JSONValue(sqlState), "revision": JSONValue(revision),
             "statement": JSONValue(statement), "file": JSONValue(file), "line": JSONValue(line),
             "retryable": .bool(isRetryable), "hint": JSONValue(hint),
-            "blocked_by": .array(blockedBy.map(\.json)),
+            "blocked_by": .array(blockedBy.map(\.json)), "traceback": JSONValue(traceback),
         ]
     }
 
@@ -16,7 +16,8 @@ extension TenantFailure {
             statement: stored["statement"]?.stringValue, file: stored["file"]?.stringValue,
             line: stored["line"]?.intValue, isRetryable: stored["retryable"]?.boolValue ?? false,
             hint: stored["hint"]?.stringValue,
-            blockedBy: (stored["blocked_by"]?.arrayValue ?? []).compactMap(BlockingSession.init))
+            blockedBy: (stored["blocked_by"]?.arrayValue ?? []).compactMap(BlockingSession.init),
+            traceback: (stored["traceback"]?.arrayValue ?? []).compactMap(\.stringValue))
     }
 }
 

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 
+import migrationd_committed as committed
 import migrationd_protocol as protocol
 
 STATEMENT_LENGTH = 500
@@ -60,16 +61,20 @@ class Worker:
 
         self._channel = channel
         self._request = {}
+        self._secrets = protocol.Secrets()
         self._statement = None
         self._last_progress = 0.0
         self._connections = weakref.WeakSet()
+        self._work = committed.CommittedWork(self._report_commit)
         event.listen(Engine, "connect", self._set_up)
         event.listen(Engine, "before_cursor_execute", self._note_statement)
+        self._work.listen()
 
     def serve(self, request):
         """The last answer to a request; never raises."""
-        secrets = protocol.Secrets()
+        secrets = self._secrets = protocol.Secrets()
         self._request, self._statement = request, None
+        self._work.forget()
         try:
             secrets.add_url(request["url"])
             action = {"step": self._step, "read": self._read, "stamp": self._stamp}[
@@ -79,6 +84,8 @@ class Worker:
             answer = {"event": "failed", **error.document()}
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             answer = {"event": "failed", **self._described(error)}
+        answer["committed"] = self._work.statements
+        self._work.forget()
         self._close_connections()
         return {"id": request.get("id"), **secrets.scrub(answer)}
 
@@ -107,6 +114,7 @@ class Worker:
                 raise OtherRows(rows)
             for kind, schema, name in request.get("named_types", ()):
                 context.impl.memo.setdefault(kind, set()).add((schema, name))
+            self._work.begin()
             make = (MigrationStep.upgrade_from_script if is_upgrade
                     else MigrationStep.downgrade_from_script)
             return [make(scripts.revision_map, revision)]
@@ -170,6 +178,11 @@ class Worker:
         if now - self._last_progress >= PROGRESS_INTERVAL:
             self._last_progress = now
             self._channel.answer({"id": self._request.get("id"), "event": "progress"})
+
+    def _report_commit(self, statements):
+        """Said at once: this process may not live to say it at its end."""
+        answer = {"id": self._request.get("id"), "event": "progress", "committed": statements}
+        self._channel.answer(self._secrets.scrub(answer))
 
     def _close_connections(self):
         """No connection to a tenant outlives its step, even if env.py keeps its engine."""
