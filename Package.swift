@@ -77,7 +77,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: readmes("Commands", "Demo", "Routes", "Wiring"),
+            exclude: readmes("Client", "Commands", "Demo", "Routes", "Wiring"),
             // A link to examples/fleet/migrations: the demo carries its migrations with it.
             resources: [.embedInCode("Demo/migrations")],
             swiftSettings: strict),

@@ -113,3 +113,16 @@ def test_every_folder_of_sources_explains_itself_shortly():
     assert missing == []
     lengths = {str(path): text(path).count("\n") for path in files("Sources/*README.md")}
     assert {path: n for path, n in lengths.items() if n > README_LINES} == {}
+
+
+def test_text_reaches_a_terminal_by_one_door_only():
+    """`StandardStream` lets no control character through; nobody else writes to its streams, and
+    only the log, which escapes them itself, writes bytes there as they are."""
+    streams = re.compile(r"\bSTD(?:OUT|ERR)_FILENO\b|\bf?puts\s*\(|\bFileHandle\.standard(?:Out|Err)")
+    door = "Sources/MigrationDaemon/Wiring/StandardStream.swift"
+    elsewhere = [
+        str(path) for path in swift_sources() if str(path) != door and streams.search(code(path))]
+    assert elsewhere == []
+    raw = re.compile(r"\bStandardStream\.\w+\.write\((?!\s*(?:lines|json):)")
+    users = [str(path) for path in swift_sources() if raw.search(code(path))]
+    assert users == ["Sources/MigrationDaemon/Wiring/LogHandlers.swift"]

@@ -16,11 +16,22 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
 /// Why a command ends without its result.
 struct CommandFailure: Error, Sendable, Equatable {
     let status: CommandStatus
-    /// For people, on the standard error; nil when everything has been said.
-    let message: String?
+    /// For people, on the standard error; empty when everything has been said.
+    let lines: [String]
 
+    /// A message whose line feeds are our own; those of text from outside would make lines, too.
     init(_ status: CommandStatus, _ message: String? = nil) {
-        self.status = status
-        self.message = message
+        self.init(
+            status,
+            lines: message.map {
+                $0.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            } ?? [])
     }
+
+    init(_ status: CommandStatus, lines: [String]) {
+        self.status = status
+        self.lines = lines
+    }
+
+    var message: String { lines.joined(separator: "\n") }
 }

@@ -100,7 +100,9 @@ struct Demo: AsyncParsableCommand {
         let job = try await client.send(
             "POST", "/v1/jobs",
             body: ["operation": "upgrade", "comment": "the demo's first release"])
-        try await JobWatcher(client: client, json: false).follow(job)
+        let persistent = PersistentClient(
+            client: client, reconnection: Reconnection(limit: .zero))
+        try await JobWatcher(client: persistent, json: false).follow(job)
     }
 
     private func config(
@@ -121,6 +123,6 @@ struct Demo: AsyncParsableCommand {
     }
 
     private func say(_ text: String) {
-        StandardStream.output.writeLine(text)
+        StandardStream.output.writeText(text)
     }
 }

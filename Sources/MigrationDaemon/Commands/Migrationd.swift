@@ -16,8 +16,7 @@ struct Migrationd: AsyncParsableCommand {
         version: "\(Version.current) (\(Version.build) build)",
         subcommands: [
             Serve.self, Demo.self, CheckConfig.self, Plan.self, Render.self, Verify.self,
-            JobCommand.self,
-            TenantCommand.self,
+            JobCommand.self, TenantCommand.self, FleetCommand.self, RevisionCommand.self,
         ])
 
     static func main() async {
@@ -37,20 +36,20 @@ struct Migrationd: AsyncParsableCommand {
     /// wrong command line is 64; ours is 2.
     private static func end(with error: any Error) -> Int32 {
         if let failure = error as? CommandFailure {
-            if let message = failure.message { StandardStream.error.writeLine(message) }
+            if !failure.lines.isEmpty { StandardStream.error.interject(failure.lines) }
             return failure.status.rawValue
         }
         let code = exitCode(for: error)
         let message = fullMessage(for: error)
         switch code {
         case .success:
-            StandardStream.output.writeLine(message)
+            StandardStream.output.writeText(message)
             return CommandStatus.success.rawValue
         case .validationFailure:
-            StandardStream.error.writeLine(message)
+            StandardStream.error.writeText(message)
             return CommandStatus.usage.rawValue
         default:
-            if !message.isEmpty { StandardStream.error.writeLine(message) }
+            if !message.isEmpty { StandardStream.error.writeText(message) }
             return code.rawValue
         }
     }

@@ -36,19 +36,17 @@ struct Plan: AsyncParsableCommand {
     func run() async throws {
         guard let migrations else {
             let answers = try VectorAnswers.answer(try Self.parse(Files.read("/dev/stdin")))
-            return StandardStream.output.writeLine(answers.renderedString())
+            return StandardStream.output.write(json: answers)
         }
         do throws(PlanFailure) {
             let graph = try await Self.graph(migrations, python: python)
             let target = target ?? PlanQuestion.defaultTarget(operation)
             let plan = try Self.plan(graph, operation, target, from: rows)
-            StandardStream.output.writeLine(
-                json
-                    ? JSONValue.object(plan.bareJSON).renderedString()
-                    : Self.text(plan, graph, target))
+            if json { return StandardStream.output.write(json: .object(plan.bareJSON)) }
+            StandardStream.output.write(lines: Self.lines(plan, graph, target))
         } catch {
             guard json else { throw CommandFailure(.failure, error.message) }
-            StandardStream.output.writeLine(error.json.renderedString())
+            StandardStream.output.write(json: error.json)
             throw CommandFailure(.failure)
         }
     }
@@ -106,9 +104,9 @@ struct Plan: AsyncParsableCommand {
         }
     }
 
-    private static func text(
+    private static func lines(
         _ plan: RevisionPlan, _ graph: RevisionGraph, _ target: String
-    ) -> String {
+    ) -> [String] {
         var lines = plan.warnings.map { "warning: \($0)" }
         lines += plan.steps.map { step in
             let message = graph[step.revision]?.message.map { "  \($0)" } ?? ""
@@ -117,7 +115,7 @@ struct Plan: AsyncParsableCommand {
         }
         if plan.steps.isEmpty { lines.append("nothing to do for \(target)") }
         let rows = plan.result.isEmpty ? "none" : plan.result.joined(separator: ", ")
-        return (lines + ["version rows afterwards: \(rows)"]).joined(separator: "\n")
+        return lines + ["version rows afterwards: \(rows)"]
     }
 }
 

@@ -40,7 +40,7 @@ struct Serve: AsyncParsableCommand {
         do throws(CommandFailure) {
             return try ConfigFile.load(config)
         } catch {
-            throw CommandFailure(.usage, error.message ?? "")
+            throw CommandFailure(.usage, lines: error.lines)
         }
     }
 }

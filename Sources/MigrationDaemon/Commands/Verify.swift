@@ -55,7 +55,7 @@ struct Verify: AsyncParsableCommand {
                     "\(comparison.direction.rawValue)  \(comparison.revision)  "
                         + "\(comparison.engine.rawValue)  \(verdict)")
                 for line in comparison.differences {
-                    StandardStream.output.writeLine("    " + line.replacing("\n", with: "\n    "))
+                    StandardStream.output.writeText("    " + line.replacing("\n", with: "\n    "))
                 }
             }
         } catch let error as ReplayVerifier.Failure {

@@ -23,23 +23,29 @@ extension DaemonConfig.Log.Format {
             for (key, value) in data {
                 object[object[key] == nil ? key : "metadata.\(key)"] = Self.json(value)
             }
-            return JSONValue.object(object).rendered() + [UInt8(ascii: "\n")]
+            let line = TerminalText.json(JSONValue.object(object).renderedString())
+            return Array((line + "\n").utf8)
         }
     }
 
     /// A value as it is where that is one plain word, else quoted as in JSON.
     private static func bare(_ value: Logger.MetadataValue) -> String {
-        guard case .string(let text) = json(value) else { return json(value).renderedString() }
+        guard case .string(let text) = json(value) else {
+            return TerminalText.json(json(value).renderedString())
+        }
         let isPlain = text.utf8.allSatisfy {
             $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") && $0 != 0x7F
         }
-        return isPlain && !text.isEmpty ? text : JSONValue.string(text).renderedString()
+        return isPlain && !text.isEmpty && TerminalText.isPlain(text) ? text : quoted(text)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        TerminalText.json(JSONValue.string(text).renderedString())
     }
 
     /// A message without what would break its line or steer a terminal.
     private static func unbroken(_ text: String) -> String {
-        let isClean = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
-        return isClean ? text : JSONValue.string(text).renderedString()
+        TerminalText.isPlain(text) ? text : quoted(text)
     }
 
     private static func json(_ value: Logger.MetadataValue) -> JSONValue {

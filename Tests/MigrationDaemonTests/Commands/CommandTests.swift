@@ -31,12 +31,29 @@ import Testing
         #expect(running.firstErrors == ["acme: lock timeout"])
     }
 
+    @Test("what is waited for stands in the place of a rate, and a rate of nothing is none")
+    func waiting() throws {
+        let counts: JSONValue = ["total": 4, "succeeded": 1, "running": 1]
+        let still = try job(state: "running", counts: counts, rate: 2.0, eta: 1_500)
+        #expect(
+            still.line(waiting: "acme still running")
+                == "j upgrade head running: 1/4 tenants 1 succeeded 1 running - acme still running")
+        #expect(!still.bar(columns: 100, waiting: "acme").contains("/s"))
+        for (state, rate) in [("running", 0.0), ("paused", 2.0), ("queued", 2.0)] {
+            let job = try job(state: state, counts: counts, rate: JSONValue(rate), eta: 1)
+            #expect(!job.line.contains("/s") && !job.bar(columns: 100).contains("left"))
+        }
+        let fresh = try job(state: "running", counts: ["total": 4], rate: 0.1)
+        #expect(!fresh.line.contains("/s"))
+    }
+
     @Test("a job's bar on a terminal never leaves its line")
     func bar() throws {
         let half = try job(
             state: "running", counts: ["total": 4, "succeeded": 1, "failed": 1], rate: 2.0,
             eta: 1_500)
         #expect(half.bar(columns: 40).count < 40)
+        #expect(half.bar(columns: 50, waiting: "a\u{1B}b: lock_timeout").count < 50)
         #expect(
             half.bar(columns: 60) == "[##########...........] 2/4 1 failed 2.0/s 2 s left running")
         let empty = try job(state: "queued", counts: ["total": 0])
@@ -61,7 +78,7 @@ import Testing
             try Migrationd.parseAsRoot([
                 "job", "start", "--operation", "upgrade", "--tenant", "a", "--tenant", "b",
                 "--metadata", "plan=enterprise", "--metadata", "seats=3", "--behind-only",
-                "--concurrency", "4", "--dry-run", "plan",
+                "--concurrency", "4", "--dry-run", "plan", "--allow-empty",
             ]) as? JobStart)
         #expect(
             try command.request.json() == [
@@ -69,7 +86,7 @@ import Testing
                 "tenants": [
                     "ids": ["a", "b"], "metadata": ["plan": "enterprise", "seats": 3],
                     "behind_only": true,
-                ], "concurrency": 4, "dry_run": "plan",
+                ], "concurrency": 4, "allow_empty": true, "dry_run": "plan",
             ])
         let short = try #require(
             try Migrationd.parseAsRoot(["job", "start", "--operation", "check"]) as? JobStart)

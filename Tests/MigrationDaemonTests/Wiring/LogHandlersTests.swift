@@ -38,6 +38,8 @@ import Testing
         ("List", ["x": ["a", "b"], "y": ["k": "v"]], "List x=[\"a\",\"b\"] y={\"k\":\"v\"}"),
         ("Two\nlines", [:], "\"Two\\nlines\""),
         ("Colour \u{1B}[31m", [:], "\"Colour \\u001B[31m\""),
+        ("Turned", ["x": "a\u{202E}b"], "Turned x=\"a\\u202eb\""),
+        ("\u{9B}2J", [:], "\"\\u009b2J\""),
     ]
 
     @Test("as text an event is one line, whatever it holds", arguments: texts)

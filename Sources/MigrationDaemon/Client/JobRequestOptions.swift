@@ -1,14 +1,44 @@
 internal import ArgumentParser
 internal import TenancyCore
 
+/// What a job of one tenant takes as well as one of many.
+struct StepOptions: ParsableArguments {
+    @Option(help: "Anything that Alembic accepts: head, +1, -1, a revision, label@head, ...")
+    var target: String?
+
+    @Option(help: "Milliseconds that a statement waits for a lock.")
+    var lockTimeoutMs: Int?
+
+    @Option(help: "Milliseconds that a statement may run.")
+    var statementTimeoutMs: Int?
+
+    @Option(help: "Tries of a tenant whose failure may pass.")
+    var maxAttempts: Int?
+
+    @Option(help: "none or plan.")
+    var dryRun: String?
+
+    @Option(help: "A comment that the job carries.")
+    var comment: String?
+
+    /// What is given, as members of a request.
+    var members: JSONObject {
+        var body = JSONObject()
+        body["target"] = target.map { .string($0) }
+        body["lock_timeout_ms"] = lockTimeoutMs.map { JSONValue($0) }
+        body["statement_timeout_ms"] = statementTimeoutMs.map { JSONValue($0) }
+        body["max_attempts"] = maxAttempts.map { JSONValue($0) }
+        body["dry_run"] = dryRun.map { .string($0) }
+        body["comment"] = comment.map { .string($0) }
+        return body
+    }
+}
+
 /// The members of a job request as options. What is not given is left out, so that the daemon's
 /// own defaults hold.
 struct JobRequestOptions: ParsableArguments {
     @Option(help: "upgrade, downgrade, stamp or check.")
     var operation: String
-
-    @Option(help: "Anything that Alembic accepts: head, +1, -1, a revision, label@head, ...")
-    var target: String?
 
     @Option(name: .customLong("tenant"), help: "A tenant's id or identifier; may be repeated.")
     var tenants: [String] = []
@@ -37,20 +67,10 @@ struct JobRequestOptions: ParsableArguments {
     @Option(help: "Registry rows read at once.")
     var pageSize: Int?
 
-    @Option(help: "Milliseconds that a statement waits for a lock.")
-    var lockTimeoutMs: Int?
+    @Flag(help: "A selection that matches no tenant is a success.")
+    var allowEmpty = false
 
-    @Option(help: "Milliseconds that a statement may run.")
-    var statementTimeoutMs: Int?
-
-    @Option(help: "Tries of a tenant whose failure may pass.")
-    var maxAttempts: Int?
-
-    @Option(help: "none or plan.")
-    var dryRun: String?
-
-    @Option(help: "A comment that the job carries.")
-    var comment: String?
+    @OptionGroup var step: StepOptions
 
     func json() throws(CommandFailure) -> JSONValue {
         var selection = JSONObject()
@@ -63,15 +83,11 @@ struct JobRequestOptions: ParsableArguments {
         selection["limit"] = limit.map { JSONValue($0) }
 
         var body: JSONObject = ["operation": .string(operation)]
-        body["target"] = target.map { .string($0) }
         if !selection.isEmpty { body["tenants"] = .object(selection) }
         body["concurrency"] = concurrency.map { JSONValue($0) }
         body["page_size"] = pageSize.map { JSONValue($0) }
-        body["lock_timeout_ms"] = lockTimeoutMs.map { JSONValue($0) }
-        body["statement_timeout_ms"] = statementTimeoutMs.map { JSONValue($0) }
-        body["max_attempts"] = maxAttempts.map { JSONValue($0) }
-        body["dry_run"] = dryRun.map { .string($0) }
-        body["comment"] = comment.map { .string($0) }
+        if allowEmpty { body["allow_empty"] = true }
+        for member in step.members.members { body[member.key] = member.value }
         return .object(body)
     }
 

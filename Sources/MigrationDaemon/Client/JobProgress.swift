@@ -8,6 +8,7 @@ struct JobProgress: Sendable, Equatable {
     let state: String
     let stateReason: String?
     let version: Int
+    let isDryRun: Bool
     let counts: [String: Int]
     let tenantsPerSecond: Double?
     let etaMilliseconds: Int?
@@ -25,6 +26,7 @@ struct JobProgress: Sendable, Equatable {
         target = job["target"]?.stringValue ?? ""
         stateReason = job["state_reason"]?.stringValue
         version = job["version"]?.intValue ?? 0
+        isDryRun = job["request"]?["dry_run"]?.stringValue == "plan"
         tenantsPerSecond = job["tenants_per_second"]?.doubleValue
         etaMilliseconds = job["eta_ms"]?.intValue
         firstErrors = (job["first_errors"]?.arrayValue ?? []).map { note in
@@ -33,6 +35,9 @@ struct JobProgress: Sendable, Equatable {
     }
 
     var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }
+
+    /// Whether its results hold steps that nobody has run.
+    var reportsPlans: Bool { isDryRun || operation == "check" }
 
     /// What the shell is told of a job that has ended.
     var commandStatus: CommandStatus {
@@ -44,35 +49,53 @@ struct JobProgress: Sendable, Equatable {
     }
 
     /// One line for a log or a list.
-    var line: String {
+    var line: String { line(waiting: nil) }
+
+    /// The same with what is waited for, in the place of a rate that nothing moves at.
+    func line(waiting: String?) -> String {
         var parts = [
             "\(id) \(operation) \(target) \(state):", "\(ended)/\(count("total")) tenants",
         ]
         let named = ["succeeded", "skipped", "failed", "cancelled", "running"]
         for name in named where count(name) > 0 { parts.append("\(count(name)) \(name)") }
-        if let rate = tenantsPerSecond, !isFinal { parts.append("\(rate)/s") }
+        if let waiting {
+            parts.append("- \(waiting)")
+        } else if let rate {
+            parts.append("\(rate)/s")
+        }
         if let stateReason { parts.append("(\(stateReason))") }
         return parts.joined(separator: " ")
     }
 
-    /// One line for a terminal of so many columns: a bar and the numbers.
-    func bar(columns: Int) -> String {
+    /// One line for a terminal of so many columns: a bar and the numbers, or what is waited for.
+    func bar(columns: Int, waiting: String? = nil) -> String {
         let total = count("total")
         let failed = count("failed") > 0 ? " \(count("failed")) failed" : ""
-        let rate = tenantsPerSecond.map { " \($0)/s" } ?? ""
-        let left = etaMilliseconds.map { " \(($0 + 999) / 1_000) s left" } ?? ""
-        let numbers = " \(ended)/\(total)\(failed)\(rate)\(left) \(state)"
+        let numbers =
+            " \(ended)/\(total)\(failed)\(waiting == nil ? pace : "") \(state)"
+            + (waiting.map { " - \($0)" } ?? "")
         let width = max(10, min(40, columns - numbers.count - 3))
         let filled = total == 0 ? 0 : width * ended / total
         let cells =
             String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         // A line that wraps could not be drawn over.
-        return String("[\(cells)]\(numbers)".prefix(columns - 1))
+        return String(TerminalText.line("[\(cells)]\(numbers)").prefix(columns - 1))
     }
 
-    private var ended: Int {
+    private var pace: String {
+        guard let rate else { return "" }
+        let left = etaMilliseconds.map { " \(($0 + 999) / 1_000) s left" } ?? ""
+        return " \(rate)/s\(left)"
+    }
+
+    /// Tenants a second, while that says something.
+    private var rate: Double? {
+        state == "running" && ended > 0 ? tenantsPerSecond.flatMap { $0 > 0 ? $0 : nil } : nil
+    }
+
+    var ended: Int {
         ["succeeded", "skipped", "failed", "cancelled"].reduce(0) { $0 + count($1) }
     }
 
-    private func count(_ name: String) -> Int { counts[name] ?? 0 }
+    func count(_ name: String) -> Int { counts[name] ?? 0 }
 }

@@ -1,0 +1,56 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+struct TenantList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists all tenants in the order of their ids.")
+
+    @OptionGroup var client: ClientOptions
+
+    @Option(help: "Only tenants with these statuses, separated by commas.")
+    var status: String?
+
+    @Option(help: "schema, database or rls.")
+    var isolation: String?
+
+    @Option(help: "A glob on the identifier.")
+    var match: String?
+
+    @Option(help: "Only tenants at this revision.")
+    var revision: String?
+
+    @Flag(help: "Only tenants that are behind.")
+    var behind = false
+
+    @Option(help: "At most this many; all of them without.")
+    var limit: Int?
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit takes 1 or more.") }
+    }
+
+    func run() async throws {
+        let pages = Pages(
+            client: try client.once(), path: "/v1/tenants",
+            query: [
+                "status": status, "isolation": isolation, "match": match, "revision": revision,
+                "behind": behind ? "true" : nil,
+            ], limit: limit)
+        try await pages.show(client, Self.columns)
+    }
+
+    private static let columns = [
+        TableColumn("TENANT", key: "tenant_id"), TableColumn("IDENTIFIER", key: "identifier"),
+        TableColumn("STATUS", key: "status"),
+        TableColumn("ISOLATION") { JSONText.of($0["placement"]?["isolation"]) },
+        TableColumn("REVISION") { JSONText.rows($0["revisions"]) },
+        TableColumn("BEHIND") { $0["behind"]?.boolValue.map { $0 ? "yes" : "no" } ?? "?" },
+        TableColumn("READ", key: "read_at"),
+        TableColumn("LAST RESULT") { tenant in
+            if let error = tenant["placement_error"]?.stringValue { return error }
+            guard let result = tenant["last_result"], !result.isNull else { return "" }
+            let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
+            return JSONText.of(result["state"]) + error
+        },
+    ]
+}

@@ -1,0 +1,25 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+struct TenantResolve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resolve",
+        abstract: "Settles a step that was begun and not finished, mostly one in doubt.",
+        discussion: """
+            resume: the interrupted statement did not take effect and runs again. mark_applied: the \
+            whole step is done. mark_not_applied: nothing of the step is there. Nothing runs before \
+            the next job.
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var tenant: TenantArgument
+
+    @Option(help: "resume, mark_applied or mark_not_applied.")
+    var action: String
+
+    func run() async throws {
+        let answer = try await client.client().send(
+            "POST", "\(tenant.path)/resolve", body: ["action": .string(action)])
+        client.show(answer, lines: TenantShow.live)
+    }
+}

@@ -1,0 +1,59 @@
+internal import ArgumentParser
+internal import TenancyCore
+
+struct TenantShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows one tenant with its last known revision.")
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var tenant: TenantArgument
+
+    @Flag(help: "Reads the revision now, from the tenant itself.")
+    var live = false
+
+    func run() async throws {
+        let answer = try await client.client().send(
+            "GET", tenant.path + (live ? "/revision" : ""))
+        client.show(answer, lines: live ? Self.live : Self.known)
+    }
+
+    private static func known(_ tenant: JSONValue) -> [String] {
+        let isolation = tenant["placement"]?["isolation"]?.stringValue ?? "cannot be placed"
+        var lines = [
+            "\(name(tenant)) \(JSONText.of(tenant["status"])) \(isolation) "
+                + JSONText.rows(tenant["revisions"])
+        ]
+        if let place = tenant["placement"], !place.isNull {
+            let schema = place["schema"]?.stringValue.map { ", schema \($0)" } ?? ""
+            lines.append(
+                "  lives on \(JSONText.of(place["server"])), "
+                    + "database \(JSONText.of(place["database"]))\(schema)")
+        }
+        if let error = tenant["placement_error"]?.stringValue { lines.append("  \(error)") }
+        if let readAt = tenant["read_at"]?.stringValue { lines.append("  read at \(readAt)") }
+        if let result = tenant["last_result"], !result.isNull {
+            let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
+            lines.append(
+                "  \(JSONText.of(result["state"])) in job \(JSONText.of(result["job_id"]))\(error)")
+        }
+        return lines
+    }
+
+    /// A revision as it was just read; also what settling a step shows.
+    static func live(_ tenant: JSONValue) -> [String] {
+        let pending = tenant["pending"]?.intValue ?? 0
+        let distance = pending == 0 ? "at head" : "\(pending) behind"
+        var lines = ["\(name(tenant)) \(JSONText.rows(tenant["current"])) \(distance)"]
+        if let step = tenant["unfinished_step"], !step.isNull {
+            let doubt = step["in_doubt"]?.boolValue == true ? ", in doubt" : ""
+            lines.append(
+                "  unfinished: \(JSONText.of(step["revision"])) \(JSONText.of(step["direction"]))"
+                    + "\(doubt), at \(JSONText.of(step["statement"]))")
+        }
+        return lines
+    }
+
+    private static func name(_ tenant: JSONValue) -> String {
+        "\(JSONText.of(tenant["tenant_id"])) \(JSONText.of(tenant["identifier"]))"
+    }
+}
