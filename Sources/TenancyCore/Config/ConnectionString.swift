@@ -81,7 +81,7 @@ public enum ConnectionString {
         do throws(ConnectionStringError) {
             return try parse(secret)
         } catch .notPostgres(let scheme) {
-            return ConnectionParameters(foreign: ForeignURL(secret, scheme: scheme))
+            return ConnectionParameters(foreign: try ForeignURL(secret, scheme: scheme))
         }
     }
 

@@ -6,13 +6,17 @@ struct ForeignURL: Sendable, Hashable {
     /// A file's or database's name; empty where it is not clear which part of the URL it is.
     let database: String
 
-    /// Takes any URL; `scheme` is what stands before `://`.
-    init(_ url: Secret, scheme: String) {
+    /// Takes a URL; `scheme` is what stands before `://`. One that SQLAlchemy or a driver would read
+    /// differently than it was meant is refused: their errors quote the part of the password that
+    /// they took for a host or a port.
+    init(_ url: Secret, scheme: String) throws(ConnectionStringError) {
         self.url = url
         let dialect = String(scheme.prefix { $0 != "+" })
         let rest = url.reveal().dropFirst(scheme.count + 3)
         let authority = rest.prefix { !"/?#".contains($0) }
         let path = rest.dropFirst(authority.count).prefix { !"?#".contains($0) }
+        let ats = rest.prefix { $0 != "?" }.count { $0 == "@" }
+        guard authority.isEmpty || ats <= 1 else { throw .strayAt }
         // A password that is not escaped may reach beyond the first slash.
         guard !rest.dropFirst(authority.count).contains("@") else {
             (server, database) = (dialect, "")
@@ -21,8 +25,7 @@ struct ForeignURL: Sendable, Hashable {
         // Without an @ what follows a colon may be a password.
         let port = authority.contains("@") ? "" : authority.drop { $0 != ":" }.dropFirst()
         guard authority.hasPrefix("[") || port.utf8.allSatisfy(\.isASCIIDigit) else {
-            (server, database) = (dialect, "")
-            return
+            throw .badPort
         }
         let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
         server = host.isEmpty ? dialect : "\(dialect) \(host.lowercased())"
