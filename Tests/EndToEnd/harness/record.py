@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import tempfile
 import threading
 import urllib.parse
@@ -9,6 +10,11 @@ import urllib.parse
 _lock = threading.Lock()
 _said = tempfile.TemporaryFile()
 _secrets = set()
+_marks = set()
+
+# Letters that follow one another in no word, so that six of them are a piece of a mark and of nothing else.
+_RARE = "QZXJVKWY"
+_PIECE = 6
 
 
 def heard(content):
@@ -26,6 +32,20 @@ def keep_secret(secret):
     return secret
 
 
+def mark(length=20):
+    """A random text of which not even six characters in a row may be said, ever, by anybody."""
+    text = "".join(secrets.choice(_RARE) for _ in range(length))
+    with _lock:
+        _marks.add(text)
+    return text
+
+
+def traces(text):
+    """The pieces of marks in a text."""
+    pieces = {mark[at:at + _PIECE] for mark in _marks for at in range(len(mark) - _PIECE + 1)}
+    return sorted(piece for piece in pieces if piece in text)
+
+
 def spellings(secret):
     """The ways in which a secret could be written out."""
     return {
@@ -37,6 +57,8 @@ def spellings(secret):
 def leaks(chunk=1 << 24):
     """Where a secret stands in what was said: a text around each."""
     wanted = [text.encode() for secret in _secrets for text in spellings(secret)]
+    wanted += [mark[at:at + _PIECE].encode() for mark in _marks
+               for at in range(len(mark) - _PIECE + 1)]
     overlap = max((len(text) for text in wanted), default=0)
     found, tail = [], b""
     with _lock:
