@@ -223,3 +223,64 @@ def test_the_progress_of_an_index_build_is_shown(indexed, start_daemon):
     writer.close()
     assert client.finish(job)["state"] == "succeeded"
     assert client.results(job)["s-000000"]["progress"] is None
+
+
+def test_a_build_waits_for_an_old_snapshot_longer_than_for_a_table(indexed, start_daemon):
+    """A reader of something else in the database, under whom lock_timeout_ms passes."""
+    tenant = indexed.add_schema_tenants(1)[0]
+    client = start_daemon(indexed.config()).client()
+    client.run(operation="upgrade", target="b001")
+    with psycopg2.connect(indexed.cluster.socket_conninfo(indexed.app)) as reader:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        reader.cursor().execute("SELECT 1")
+        job = client.start(operation="upgrade", lock_timeout_ms=100, max_attempts=1)
+
+        def waits():
+            progress = client.results(job).get(tenant.id, {}).get("progress")
+            return progress and progress["phase"] == "waiting for old snapshots" and progress
+        progress = eventually(waits, within=60)
+        assert [b["pid"] for b in progress["blocked_by"]] == [reader.get_backend_pid()], progress
+    job = client.finish(job)
+    assert job["state"] == "succeeded", job["first_errors"]
+    assert client.results(job)[tenant.id]["attempts"] == 1
+    assert indexes(indexed) == all_valid(indexed)
+
+
+def test_a_build_that_waits_ends_with_a_cancel(indexed, start_daemon):
+    indexed.add_schema_tenants(1)
+    client = start_daemon(indexed.config()).client()
+    client.run(operation="upgrade", target="b001")
+    with psycopg2.connect(indexed.cluster.socket_conninfo(indexed.app)) as reader:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        reader.cursor().execute("SELECT 1")
+        job = client.start(operation="upgrade", lock_timeout_ms=100)
+        eventually(lambda: indexed.cluster.psql(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%'"
+            " AND wait_event = 'virtualxid'") == "1", within=60)
+        client.post(f"/v1/jobs/{job['id']}/cancel", {"mode": "immediate"}).expect(200)
+        job = client.finish(job, within=30)
+        assert job["counts"]["cancelled"] == 1, job
+
+
+def test_an_invalid_index_in_pg_toast_is_named_and_not_multiplied(fleet, start_daemon, tmp_path):
+    [tenant] = fleet.add_schema_tenants(1)
+    fleet.migrations = tmp_path / "toast"
+    write_revision(
+        fleet.migrations, "t001", None, "CREATE TABLE t (id int PRIMARY KEY, words text);",
+        "DROP TABLE t;")
+    write_revision(
+        fleet.migrations, "t002", "t001", "REINDEX TABLE CONCURRENTLY t;", "SELECT 1;",
+        header="-- transaction: off\n")
+    config = fleet.config(scheduler={"concurrent_lock_timeout_ms": 300})
+    client = start_daemon(config).client()
+    client.run(operation="upgrade", target="t001")
+    with psycopg2.connect(fleet.cluster.socket_conninfo(fleet.app)) as reader:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        reader.cursor().execute("SELECT 1")
+        result = client.results(client.run(operation="upgrade"))[tenant.id]
+    left = fleet.cluster.psql(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE NOT i.indisvalid", fleet.app).split()
+    assert len(left) == 1 and left[0].startswith("pg_toast_"), left
+    assert result["attempts"] == 1 and left[0] in result["error"], result
+    assert "rewrites the table" in result["error_detail"]["hint"], result

@@ -137,25 +137,26 @@ extension OpenAPI {
         "progress": Schema.orNull(
             Schema.answer([
                 "phase": Schema.text, "unit": Schema.text, "done": Schema.count,
-                "total": Schema.count,
+                "total": Schema.count, "blocked_by": blockers,
             ])),
     ]
 
     private static let failure = Schema.answer(failureMembers)
     private static let retry = Schema.answer(["error": Schema.text], failureMembers)
 
+    private static let blockers = Schema.list(
+        Schema.answer([
+            "pid": Schema.count, "query": Schema.text, "state": Schema.orNull(Schema.text),
+            "application_name": Schema.orNull(Schema.text),
+            "age_ms": Schema.orNull(Schema.count),
+        ]))
+
     private static let failureMembers: KeyValuePairs<String, JSONValue> = [
         "code": Schema.text, "sqlstate": Schema.orNull(Schema.text),
         "revision": Schema.orNull(Schema.text), "statement": Schema.orNull(Schema.text),
         "file": Schema.orNull(Schema.text), "line": Schema.orNull(Schema.count),
         "retryable": Schema.flag, "hint": Schema.orNull(Schema.text),
-        "blocked_by": Schema.list(
-            Schema.answer([
-                "pid": Schema.count, "query": Schema.text, "state": Schema.orNull(Schema.text),
-                "application_name": Schema.orNull(Schema.text),
-                "age_ms": Schema.orNull(Schema.count),
-            ])),
-        "traceback": Schema.list(Schema.text),
+        "blocked_by": blockers, "traceback": Schema.list(Schema.text),
     ]
 
     private static let tenants: [(String, JSONValue)] = [

@@ -90,7 +90,7 @@ extension StatementProgress {
     fileprivate var json: JSONValue {
         [
             "phase": .string(phase), "unit": .string(unit), "done": JSONValue(done),
-            "total": JSONValue(total),
+            "total": JSONValue(total), "blocked_by": .array(blockedBy.map(\.json)),
         ]
     }
 }

@@ -144,7 +144,9 @@ struct Daemon: Sendable {
                 connectTimeout: connectTimeout, leaseTerm: config.scheduler.leaseTerm,
                 serverRecoveryTimeout: config.scheduler.serverRecoveryTimeout,
                 createMissingSchemas: config.tenancy.createMissingSchemas,
-                extraSearchPath: config.tenancy.extraSearchPath),
+                extraSearchPath: config.tenancy.extraSearchPath,
+                overridesReadOnly: config.tenancy.overridesReadOnly,
+                concurrentLockTimeout: config.scheduler.concurrentLockTimeout),
             channel: ControlChannel(control, connectTimeout: connectTimeout, logger: logger),
             metrics: metrics,
             logger: logger)

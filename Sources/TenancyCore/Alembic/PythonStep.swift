@@ -26,6 +26,11 @@ struct PythonStep: Sendable {
             ("expected_rows", JSONValue(rows)), ("version_table", .string(versionTable.name)),
             ("version_table_schema", JSONValue(schema)),
             ("lock_timeout_ms", JSONValue(session.lockTimeoutMilliseconds)),
+            (
+                "concurrent_lock_timeout_ms",
+                JSONValue(session.concurrentLockTimeoutMilliseconds)
+            ),
+            ("override_read_only", .bool(session.overridesReadOnly)),
             ("statement_timeout_ms", JSONValue(session.statementTimeoutMilliseconds)),
         ]
         if let planned {

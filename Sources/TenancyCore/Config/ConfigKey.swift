@@ -122,6 +122,7 @@ struct ConfigKey: Sendable {
         ConfigKey("tenancy.standard_isolation_strategy", choice(Isolation.self), "rls"),
         ConfigKey("tenancy.encryption_key", .encryptionKey, nil, isSecret: true),
         ConfigKey("tenancy.create_missing_schemas", .flag, false),
+        ConfigKey("tenancy.override_read_only", .flag, false),
         ConfigKey("tenancy.extra_search_path", .schemas, []),
     ]
 
@@ -143,6 +144,7 @@ struct ConfigKey: Sendable {
             "scheduler.transaction_per", choice(TransactionScope.self),
             "step"),
         ConfigKey("scheduler.lock_timeout_ms", .integer(someMilliseconds), 3_000),
+        ConfigKey("scheduler.concurrent_lock_timeout_ms", .integer(milliseconds), 600_000),
         ConfigKey("scheduler.statement_timeout_ms", .integer(milliseconds), 0),
         ConfigKey("scheduler.max_attempts", .integer(1...100), 5),
         ConfigKey("scheduler.drain_timeout_ms", .integer(milliseconds), 30_000),

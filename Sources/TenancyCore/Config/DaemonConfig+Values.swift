@@ -116,6 +116,7 @@ extension DaemonConfig.Tenancy {
             standard: values.choice("tenancy.standard_isolation_strategy"))
         encryptionKey = values.optionalSecret("tenancy.encryption_key")
         createMissingSchemas = values.flag("tenancy.create_missing_schemas")
+        overridesReadOnly = values.flag("tenancy.override_read_only")
         extraSearchPath = values.strings("tenancy.extra_search_path").map(DaemonConfig.schema)
     }
 
@@ -134,6 +135,7 @@ extension DaemonConfig.Scheduler {
         perServerConnections = values.integer("scheduler.per_server_connections")
         transactionPer = values.choice("scheduler.transaction_per")
         lockTimeout = values.milliseconds("scheduler.lock_timeout_ms")
+        concurrentLockTimeout = values.milliseconds("scheduler.concurrent_lock_timeout_ms")
         statementTimeout = values.milliseconds("scheduler.statement_timeout_ms")
         maxAttempts = values.integer("scheduler.max_attempts")
         drainTimeout = values.milliseconds("scheduler.drain_timeout_ms")

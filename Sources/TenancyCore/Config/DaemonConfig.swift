@@ -115,6 +115,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var isolationRule: IsolationRule
         public var encryptionKey: Secret?
         public var createMissingSchemas: Bool
+        /// Whether to write where `default_transaction_read_only` is on for the role or the database.
+        public var overridesReadOnly: Bool
         /// Schemas that stand behind the tenant's own in `search_path`.
         public var extraSearchPath: [SchemaName]
     }
@@ -143,6 +145,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var perServerConnections: Int
         public var transactionPer: TransactionScope
         public var lockTimeout: Duration
+        /// What bounds the waits of statements that build or drop an index beside the application.
+        public var concurrentLockTimeout: Duration
         /// Zero is no limit.
         public var statementTimeout: Duration
         public var maxAttempts: Int

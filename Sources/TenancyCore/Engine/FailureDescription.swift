@@ -34,6 +34,13 @@ enum FailureDescription {
         failure.revision = revision?.id
         failure.statement = String(statement.text.prefix(statementLimit))
         failure.file = revision?.file
+        if SharedObjectRace.isOne(
+            state: error.sqlState, message: error.message, constraint: error.constraint,
+            statement: statement.text)
+        {
+            failure.isRetryable = true
+            failure.hint = SharedObjectRace.hint
+        }
         // Statements that Alembic has rendered stand on no line of a file.
         if statement.line > 0 {
             failure.line = offset.map { statement.line(ofCharacter: $0 + 1) } ?? statement.line
@@ -53,7 +60,7 @@ enum FailureDescription {
         TenantFailure(
             code: code(ofState: error.sqlState), message: error.message, sqlState: error.sqlState,
             isRetryable: SQLState.isRetryable(error.sqlState),
-            hint: error.hint ?? hint(ofState: error.sqlState))
+            hint: ownHint(ofState: error.sqlState) ?? error.hint ?? hint(ofState: error.sqlState))
     }
 
     static func code(ofState state: String) -> String {
@@ -90,6 +97,16 @@ enum FailureDescription {
         case .server, .network:
             "check that the server runs, and the tenant's database URL and role"
         }
+    }
+
+    /// A hint that says more than the server's.
+    static func ownHint(ofState state: String) -> String? {
+        state == SQLState.unsafeNewEnumValue
+            ? "a value that ALTER TYPE ... ADD VALUE has added can be used only once it is committed: "
+                + "use it in a later revision, or run the step with '-- transaction: off' (in Alembic: "
+                + "ADD VALUE in autocommit_block); under scheduler.transaction_per \"target\" "
+                + "revisions share a transaction"
+            : nil
     }
 
     private static func hint(ofState state: String) -> String? {

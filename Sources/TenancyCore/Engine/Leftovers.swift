@@ -113,6 +113,7 @@ struct Leftovers {
 
     /// Drops the INVALID index that an earlier run of `command` left, whoever ran it.
     func clear(before command: OutsideCommand) async throws(PostgresError) {
+        if case .reindexConcurrently = command { return try await dropRebuilt() }
         guard case .createIndex(let name?, let table) = command else { return }
         for index in try await indexes(of: table, named: name)
         where index.isNamed && !index.isValid {
@@ -169,6 +170,22 @@ struct Leftovers {
             guard let id = row[0], let name = row[1] else { return nil }
             return Index(id: id, name: name, isNamed: row[2] == "t", isValid: row[3] == "t")
         }
+    }
+
+    /// The INVALID indexes that interrupted rebuilds have left on TOAST tables of the schemas searched,
+    /// each with the table.
+    func rebuiltInToast() async throws(PostgresError) -> [(index: String, table: String)] {
+        try await query(
+            """
+            SELECT c.relname, t.oid::regclass::text
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                JOIN pg_class t ON t.reltoastrelid = i.indrelid
+            WHERE NOT i.indisvalid
+                AND t.relnamespace = ANY(SELECT to_regnamespace(quote_ident(name))
+                    FROM unnest(current_schemas(false)) AS name)
+            ORDER BY 2, 1
+            """
+        ).compactMap { row in row[0].flatMap { index in row[1].map { (index, $0) } } }
     }
 
     private func dropRebuilt() async throws(PostgresError) {

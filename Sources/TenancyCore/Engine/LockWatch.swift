@@ -120,9 +120,10 @@ public final class LockWatch: Sendable {
             var news: [([String], StatementProgress)] = []
             for (token, entry) in slow {
                 if let blockers = found[entry.backend] { state.entries[token]?.blockers = blockers }
-                guard let progress = builds[entry.backend], state.entries[token] != nil,
-                    entry.progress != progress
+                guard var progress = builds[entry.backend], state.entries[token] != nil
                 else { continue }
+                progress.blockedBy = found[entry.backend] ?? []
+                if progress.tellsNothingNew(after: entry.progress) { continue }
                 state.entries[token]?.progress = progress
                 news.append((entry.tenants, progress))
             }

@@ -95,14 +95,29 @@ public struct SessionSettings: Sendable, Equatable {
     public var statementTimeoutMilliseconds: Int
     /// Schemas searched after the tenant's own.
     public var extraSearchPath: [SchemaName]
+    /// Whether transactions write although `default_transaction_read_only` is on for the role or the
+    /// database.
+    public var overridesReadOnly: Bool
+    /// What bounds the waits of a statement that builds or drops an index beside the application, in
+    /// milliseconds; 0 waits for ever.
+    public var concurrentLockTimeoutMilliseconds: Int
 
     public init(
         lockTimeoutMilliseconds: Int, statementTimeoutMilliseconds: Int,
-        extraSearchPath: [SchemaName] = []
+        extraSearchPath: [SchemaName] = [], overridesReadOnly: Bool = false,
+        concurrentLockTimeoutMilliseconds: Int = 600_000
     ) {
         self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
         self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
         self.extraSearchPath = extraSearchPath
+        self.overridesReadOnly = overridesReadOnly
+        self.concurrentLockTimeoutMilliseconds = concurrentLockTimeoutMilliseconds
+    }
+
+    /// How a transaction begins. The isolation is stated, since the guards rely on READ COMMITTED
+    /// whatever the role's default is; a read-only default is left as it is.
+    var begin: String {
+        "BEGIN ISOLATION LEVEL READ COMMITTED" + (overridesReadOnly ? " READ WRITE" : "")
     }
 
     /// The statements that set up a transaction. SET LOCAL only: a session's settings would leak to
@@ -123,6 +138,9 @@ public struct SessionSettings: Sendable, Equatable {
             "\(set) lock_timeout = \(lockTimeoutMilliseconds)",
             "\(set) statement_timeout = \(statementTimeoutMilliseconds)",
         ]
+        if overridesReadOnly && set == "SET SESSION" {
+            statements.append("SET SESSION default_transaction_read_only = off")
+        }
         if let schema {
             let path = ([schema] + extraSearchPath).map(\.quoted).joined(separator: ", ")
             statements.append("\(set) search_path TO \(path)")

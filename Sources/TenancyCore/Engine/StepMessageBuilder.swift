@@ -124,8 +124,7 @@ struct StepMessageBuilder: Sendable {
     }
 
     private func open(_ message: inout StepMessage) {
-        // Stated in full: the guards rely on READ COMMITTED, whatever the role's defaults are.
-        message.append(.opening, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        message.append(.opening, settings.begin)
         let statements = settings.statements(
             schema: target.schema, serverVersion: serverVersion)
         for statement in statements { message.append(.opening, statement) }

@@ -86,7 +86,7 @@ extension TargetAttempt {
             return
         }
         isCertain = true
-        let reported: TenantFailure
+        var reported: TenantFailure
         switch answer {
         case .success(let answer):
             let event = answer["event"]?.stringValue
@@ -95,6 +95,9 @@ extension TargetAttempt {
                 ? .init(worker: answer) : .notMigrated(found.revisions, worker: answer)
         case .failure(let error):
             reported = error
+        }
+        if reported.sqlState == SQLState.readOnlyTransaction, target.connection.isPostgres {
+            reported = await readOnly(reported)
         }
         try await leave(planned, failure(planned, reported), invalid: invalid)
     }
@@ -206,11 +209,25 @@ extension TenantFailure {
             isRetryable: state.map(SQLState.isRetryable) ?? false,
             traceback: ExportDocument.strings(answer["traceback"]))
         committed = ExportDocument.strings(answer["committed"])
+        if let state, state == SQLState.unsafeNewEnumValue {
+            hint = FailureDescription.ownHint(ofState: state)
+        }
+        if let state,
+            SharedObjectRace.isOne(state: state, message: message, statement: statement ?? "")
+        {
+            isRetryable = true
+            hint = SharedObjectRace.hint
+        }
     }
 
     private static func code(ofKind kind: String?, _ state: String?) -> String {
+        if let state, state.hasPrefix("08") {
+            return kind == "connect_failed" ? "unreachable" : "connection_lost"
+        }
         if let state { return FailureDescription.code(ofState: state) }
         return switch kind {
+        case "database_unsupported": "database_unsupported"
+        case "irreversible": "irreversible"
         case "other_rows": "version_rows_changed"
         case "env_failed", "env_exit", "no_migration_ran": "env_failed"
         case "revision_failed": "revision_failed"

@@ -27,6 +27,9 @@ extension TargetAttempt {
     ) async throws(Stop) {
         let index = min(error.completedStatements, message.parts.count - 1)
         switch message.parts[index] {
+        case _ where error.sqlState == SQLState.readOnlyTransaction:
+            throw .failed(
+                await readOnly(failure(error, ofPart: index, of: message, builder: builder)))
         case .lock where error.sqlState == SQLState.divisionByZero:
             try await waitForLock()
             try adopt(await read())
@@ -50,15 +53,44 @@ extension TargetAttempt {
             readOnly.sqlState = SQLState.readOnlyTransaction
             await worker.close()
             throw .failed(failure(readOnly, of: message.parts[index]))
-        case .opening, .lock, .commit:
-            // A server that became read-only is not the one to go on with.
-            if error.sqlState == SQLState.readOnlyTransaction { await worker.close() }
-            throw .failed(failure(error, of: message.parts[index]))
-        case .statement(let step, let statement):
-            let offset = error.position.flatMap { message.offset(ofPosition: $0, inPart: index) }
-            throw .failed(
-                failure(error, step: step, statement: statement, builder: builder, offset: offset))
+        case .opening, .lock, .commit, .statement:
+            throw .failed(failure(error, ofPart: index, of: message, builder: builder))
         }
+    }
+
+    private func failure(
+        _ error: ServerError, ofPart index: Int, of message: StepMessage,
+        builder: StepMessageBuilder
+    ) -> TenantFailure {
+        guard case .statement(let step, let statement) = message.parts[index] else {
+            return failure(error, of: message.parts[index])
+        }
+        let offset = error.position.flatMap { message.offset(ofPosition: $0, inPart: index) }
+        return failure(error, step: step, statement: statement, builder: builder, offset: offset)
+    }
+
+    /// Tells a standby, which is not the server to go on with, from a database that somebody has made
+    /// read-only, which stays so until he is asked.
+    mutating func readOnly(_ failure: TenantFailure) async -> TenantFailure {
+        let row: [String?]?
+        do throws(PostgresError) {
+            let connection = try await connection()
+            row = try await connection.query(
+                "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')",
+                deadline: .after(.seconds(10))
+            ).first
+        } catch {
+            row = nil
+        }
+        // A standby may have been promoted since it refused the statement.
+        guard row == ["f", "on"] else {
+            await worker.close()
+            return failure
+        }
+        return failure.asFinal(
+            code: "database_read_only",
+            hint: "default_transaction_read_only is on for the database or the role, as for "
+                + "maintenance: migrate when it is off again, or set tenancy.override_read_only")
     }
 
     private func failure(_ error: ServerError, of part: StepMessage.Part) -> TenantFailure {
@@ -128,4 +160,15 @@ extension TargetAttempt {
         isRetryable: true,
         hint: "blocked_by names the session that holds the target's advisory lock; let it end, "
             + "or raise scheduler.target_lock_timeout_ms")
+}
+
+extension TenantFailure {
+    /// The same as one that would be the same at the next attempt.
+    fileprivate func asFinal(code: String, hint: String) -> TenantFailure {
+        var failure = self
+        failure.code = code
+        failure.isRetryable = false
+        failure.hint = hint
+        return failure
+    }
 }

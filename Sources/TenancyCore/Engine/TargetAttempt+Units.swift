@@ -198,6 +198,7 @@ extension TargetAttempt {
             if case .createIndex(nil, let table) = command {
                 begun.indexes = try await leftovers.indexIDs(of: table)
             }
+            try await boundWaits(of: command, on: all.connection)
         } catch {
             throw Stop(error)
         }
@@ -206,12 +207,10 @@ extension TargetAttempt {
         do throws(PostgresError) {
             _ = try await send(all.script.statements[index].text, on: all.connection)
         } catch .server(let error) {
-            // A build that failed leaves an INVALID index, which every write would have to serve.
-            try? await leftovers.clear(before: command)
-            throw .failed(
-                failure(
-                    error, step: all.place, statement: index, builder: all.builder,
-                    offset: error.position.map { $0 - 1 }))
+            let failed = failure(
+                error, step: all.place, statement: index, builder: all.builder,
+                offset: error.position.map { $0 - 1 })
+            throw .failed(await explained(failed, of: command, leftovers))
         } catch {
             await worker.close()
             throw Stop(error)

@@ -16,13 +16,18 @@ public struct JobEnvironment: Sendable {
         public var serverRecoveryTimeout: Duration
         public var createMissingSchemas: Bool
         public var extraSearchPath: [SchemaName]
+        /// Whether to write where `default_transaction_read_only` is on.
+        public var overridesReadOnly: Bool
+        /// What bounds the waits of statements that build or drop an index beside the application.
+        public var concurrentLockTimeout: Duration
 
         public init(
             maxRunningJobs: Int, maxQueuedJobs: Int = 1_000, scope: TransactionScope,
             targetLockTimeout: Duration, connectTimeout: Duration,
             leaseTerm: Duration = .seconds(15),
             serverRecoveryTimeout: Duration = .seconds(600), createMissingSchemas: Bool,
-            extraSearchPath: [SchemaName]
+            extraSearchPath: [SchemaName], overridesReadOnly: Bool = false,
+            concurrentLockTimeout: Duration = .seconds(600)
         ) {
             self.maxRunningJobs = maxRunningJobs
             self.maxQueuedJobs = maxQueuedJobs
@@ -33,6 +38,8 @@ public struct JobEnvironment: Sendable {
             self.serverRecoveryTimeout = serverRecoveryTimeout
             self.createMissingSchemas = createMissingSchemas
             self.extraSearchPath = extraSearchPath
+            self.overridesReadOnly = overridesReadOnly
+            self.concurrentLockTimeout = concurrentLockTimeout
         }
     }
 
@@ -75,7 +82,9 @@ public struct JobEnvironment: Sendable {
         SessionSettings(
             lockTimeoutMilliseconds: request.lockTimeoutMilliseconds,
             statementTimeoutMilliseconds: request.statementTimeoutMilliseconds,
-            extraSearchPath: settings.extraSearchPath)
+            extraSearchPath: settings.extraSearchPath,
+            overridesReadOnly: settings.overridesReadOnly,
+            concurrentLockTimeoutMilliseconds: Int(settings.concurrentLockTimeout.milliseconds))
     }
 
     func task(for request: JobRequest) -> TargetTask {

@@ -35,6 +35,15 @@ enum OutsideCommand: Equatable, Sendable {
         }
     }
 
+    /// Whether it waits for old snapshots of its whole database while it holds no lock that keeps
+    /// anybody from reading or writing, so that a longer wait harms nobody.
+    var waitsHarmlessly: Bool {
+        switch self {
+        case .createIndex, .dropIndex, .reindexConcurrently: true
+        case .detachPartition, .addEnumValue, .repeatable, .opaque: false
+        }
+    }
+
     private static func index(_ words: StatementWords) -> OutsideCommand? {
         if let place = words.place(
             after: ["create", "[unique]", "index", "concurrently", "[if not exists]"])

@@ -58,6 +58,9 @@ struct SQLFile {
 }
 
 private struct Parser {
+    /// A file that is all psql commands is known for what it is by then.
+    private static let commandLimit = 20
+
     let name: String
     var header = SQLHeader()
     var scripts: [Direction: StepScript] = [:]
@@ -90,6 +93,7 @@ private struct Parser {
         } catch {
             // What follows cannot be read, so nothing is said about missing sections.
             note(error.line, error.reason.rawValue, error.explanation)
+            if error.reason == .metaCommand { noteFurtherCommands(text, below: error.line) }
             header.finish()
             addHeaderProblems()
             return
@@ -98,6 +102,27 @@ private struct Parser {
         addHeaderProblems()
         checkSections()
         for direction in Direction.allCases { scripts[direction] = script(direction) }
+    }
+
+    /// A file written for psql has many of its commands: all are named at once, up to a bound. Each is
+    /// taken to end with its line.
+    private mutating func noteFurtherCommands(_ text: String, below line: Int) {
+        let lines = text.split(omittingEmptySubsequences: false) {
+            $0 == "\n" || $0 == "\r\n" || $0 == "\r"
+        }
+        var last = line
+        for _ in 1..<Parser.commandLimit {
+            var reader = SQLReader(
+                lines.dropFirst(last).joined(separator: "\n"), firstLine: last + 1)
+            do throws(SQLSplitError) {
+                while try reader.next() != nil {}
+                return
+            } catch {
+                guard error.reason == .metaCommand else { return }
+                note(error.line, error.reason.rawValue, error.explanation)
+                last = error.line
+            }
+        }
     }
 
     private mutating func take(_ piece: SQLReader.Piece) {

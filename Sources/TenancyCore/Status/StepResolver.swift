@@ -87,7 +87,8 @@ public struct StepResolver: Sendable {
                 for: target.connection, schemas: 1,
                 slotUntil: .after(StepResolver.slotPatience))
             let settings = SessionSettings(
-                lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
+                lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000,
+                overridesReadOnly: environment.settings.overridesReadOnly)
             let message = StepResolver.message(
                 target, step, settings, environment.migrations.loaded.set.versionTable,
                 serverVersion: connection.serverVersion)
@@ -120,7 +121,7 @@ public struct StepResolver: Sendable {
         let change = PlannedStep(
             revision: step.revision, direction: step.direction, deleteVersions: gone,
             insertVersions: new, updateVersion: nil)
-        var statements = ["BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"]
+        var statements = [settings.begin]
         statements += settings.statements(schema: target.schema, serverVersion: serverVersion)
         statements += [TargetLock.takeOrFail(target.lockKey), table.guardRows(step.fromRows)]
         statements += table.change(change)

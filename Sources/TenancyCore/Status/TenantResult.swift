@@ -92,12 +92,25 @@ public struct StatementProgress: Sendable, Equatable {
     public let unit: String
     public let done: Int64
     public let total: Int64
+    /// Who it waits for at the moment.
+    public var blockedBy: [BlockingSession]
 
-    public init(phase: String, unit: String, done: Int64, total: Int64) {
+    public init(
+        phase: String, unit: String, done: Int64, total: Int64, blockedBy: [BlockingSession] = []
+    ) {
         self.phase = phase
         self.unit = unit
         self.done = done
         self.total = total
+        self.blockedBy = blockedBy
+    }
+
+    /// The same but for how long the others' transactions are open.
+    func tellsNothingNew(after other: StatementProgress?) -> Bool {
+        guard var other else { return false }
+        let isSameWait = other.blockedBy.map(\.pid) == blockedBy.map(\.pid)
+        other.blockedBy = blockedBy
+        return isSameWait && other == self
     }
 }
 

@@ -22,7 +22,8 @@ extension TenantFailure {
 }
 
 extension BlockingSession {
-    var json: JSONValue {
+    /// As the status tables keep it, and as the API shows it.
+    public var json: JSONValue {
         [
             "pid": JSONValue(pid), "query": .string(query), "state": JSONValue(state),
             "application_name": JSONValue(applicationName), "age_ms": JSONValue(ageMilliseconds),

@@ -29,7 +29,7 @@ import Testing
         let message = try builder(graph).message(for: progress(graph), state: .noTable)
         let key = try builder(graph).target.lockKey
         let opening = """
-            BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE
+            BEGIN ISOLATION LEVEL READ COMMITTED
             ;
             SET LOCAL lock_timeout = 3000
             ;

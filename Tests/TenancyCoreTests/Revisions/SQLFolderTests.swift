@@ -130,6 +130,22 @@ struct SQLFolderTests {
         #expect(try problems(["a.sql": text]) == ["a.sql:\(problem)"])
     }
 
+    @Test("every psql command of a file is reported, and nothing of what stands between them")
+    func reportsEveryCommand() throws {
+        let text = """
+            -- revision: a1
+            -- upgrade
+            \\set x 1
+            SELECT 1;
+            \\i other.sql
+            SELECT '\\no';
+            \\.
+            """
+        #expect(
+            try problems(["a.sql": text])
+                == ["a.sql:3: meta_command", "a.sql:5: meta_command", "a.sql:7: meta_command"])
+    }
+
     @Test("all problems of all files are reported at once, in order")
     func reportsAll() throws {
         let found = try problems([

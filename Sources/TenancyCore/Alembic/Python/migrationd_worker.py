@@ -6,6 +6,7 @@ told, and that the version rows must be the ones expected before anything does.
 
 import os
 import queue
+import re
 import threading
 import time
 import weakref
@@ -14,6 +15,20 @@ import migrationd_committed as committed
 import migrationd_protocol as protocol
 
 STATEMENT_LENGTH = 500
+SQLITE_STATES = {
+    "SQLITE_BUSY": "55P03", "SQLITE_LOCKED": "55P03", "SQLITE_INTERRUPT": "57014",
+    "SQLITE_FULL": "53100", "SQLITE_READONLY": "42501"}
+MYSQL_DRIVERS = ("pymysql", "MySQLdb", "aiomysql", "asyncmy", "mysql.connector", "mariadb")
+MYSQL_STATES = {
+    1205: "55P03", 1213: "40P01",  # lock wait timeout, deadlock
+    2002: "08001", 2003: "08001",  # nobody answers
+    2006: "08006", 2013: "08006", 2055: "08006", 1927: "08006",  # gone, lost, killed
+    1040: "53300", 1203: "53300", 1226: "53300",  # too many connections
+    1053: "57P01", 1317: "57014", 1969: "57014", 3024: "57014"}
+# Alembic has no dialect for them, or one that fails where it should roll back.
+UNSUPPORTED = {"duckdb": "DuckDB", "firebird": "Firebird"}
+_CONCURRENTLY = re.compile(
+    r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b[^;]*?)\s+CONCURRENTLY\b", re.I)
 PROGRESS_INTERVAL = 0.05
 REQUESTS_SERVED = 500
 
@@ -77,6 +92,7 @@ class Worker:
         self._work.forget()
         try:
             secrets.add_url(request["url"])
+            _check_supported(request["url"])
             action = {"step": self._step, "read": self._read, "stamp": self._stamp}[
                 request["action"]]
             answer = {"event": "done", "rows": action(request)}
@@ -159,6 +175,8 @@ class Worker:
             "lock_timeout": str(self._request.get("lock_timeout_ms", 0)),
             "statement_timeout": str(self._request.get("statement_timeout_ms", 0)),
         }
+        if self._request.get("override_read_only"):
+            settings["default_transaction_read_only"] = "off"
         cursor = connection.cursor()
         try:
             cursor.execute("SHOW server_version_num")
@@ -174,10 +192,30 @@ class Worker:
 
     def _note_statement(self, connection, cursor, statement, parameters, context, many):
         self._statement = statement
+        self._bound_waits(connection, statement)
         now = time.monotonic()
         if now - self._last_progress >= PROGRESS_INTERVAL:
             self._last_progress = now
             self._channel.answer({"id": self._request.get("id"), "event": "progress"})
+
+    def _bound_waits(self, connection, statement):
+        """An index that is built or dropped beside the application waits for every older snapshot of
+        its database, which is bounded apart from the wait for a table."""
+        before = connection.info.pop("migrationd_lock_timeout", None)
+        is_concurrent = _CONCURRENTLY.match(statement) is not None
+        if connection.dialect.name != "postgresql" or (before is None and not is_concurrent):
+            return
+        cursor = connection.connection.cursor()
+        try:
+            if before is None:
+                cursor.execute("SHOW lock_timeout")
+                before = cursor.fetchone()[0]
+            bound = self._request.get("concurrent_lock_timeout_ms", 0) if is_concurrent else before
+            cursor.execute(f"SET lock_timeout = '{bound}'")
+            if is_concurrent:
+                connection.info["migrationd_lock_timeout"] = before
+        finally:
+            cursor.close()
 
     def _report_commit(self, statements):
         """Said at once: this process may not live to say it at its end."""
@@ -206,6 +244,11 @@ class Worker:
         elif isinstance(error, SystemExit):
             described.update(
                 kind="env_exit", message=f"the project called {protocol.describe(error)}")
+        elif isinstance(error, NotImplementedError) and (
+                self._request.get("direction") == "downgrade"):
+            described.update(
+                kind="irreversible",
+                message=f"the downgrade refuses to run: {protocol.describe(error)}")
         elif isinstance(error, sqlalchemy.exc.DBAPIError):
             original = error.orig
             described.update(
@@ -243,6 +286,13 @@ def _ask(request, question):
     return asyncio.run(ask())
 
 
+def _check_supported(url):
+    name = UNSUPPORTED.get(re.match(r"\w*", url).group())
+    if name:
+        raise protocol.Failure(
+            "database_unsupported", f"{name} is no database that Alembic can migrate here")
+
+
 def _check_file(url):
     """SQLite would make a file that is not there, which is an error in the registry."""
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
@@ -272,11 +322,20 @@ def _rows(connection, table):
 
 
 def _sqlstate(error):
-    """What each driver calls it. What says in another database's way that somebody else holds a lock
-    gets PostgreSQL's word for it."""
+    """What each driver calls it. What another database says in its own way, and what decides whether
+    the step is tried again, gets PostgreSQL's word for it."""
     cause = getattr(error, "__cause__", None) or error
-    if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-        return "55P03"
+    name = getattr(cause, "sqlite_errorname", "")
+    for beginning, state in SQLITE_STATES.items():
+        if name.startswith(beginning):
+            return state
+    module = type(cause).__module__ or ""
+    if any(driver in module for driver in MYSQL_DRIVERS):
+        number = next(iter(cause.args), None) if cause.args else None
+        if number in MYSQL_STATES:
+            return MYSQL_STATES[number]
+        if type(cause).__name__ == "InterfaceError":
+            return "08006"  # PyMySQL on a connection that it has found closed.
     for name in ("sqlstate", "pgcode"):
         value = getattr(error, name, None)
         if isinstance(value, str):
