@@ -85,6 +85,9 @@ struct JobRunner: Sendable {
     private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
         let failure = outcome.state == .failed ? outcome.failure : nil
         var outcome = outcome
+        if !work.target.connection.isPostgres {
+            noteHealth(of: work.target.connection.serverKey, failure)
+        }
         if let failure, !outcome.isPostponed {
             outcome.isPostponed = RetryPolicy.isWaiting(
                 failure,
@@ -100,6 +103,19 @@ struct JobRunner: Sendable {
         let settlement = run.settle(work, outcome, retryAfter: pause)
         count(work, outcome, settlement)
         if settlement == .ended, let failure { log(failure, of: work) }
+    }
+
+    /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their
+    /// tenants.
+    private func noteHealth(of server: String, _ failure: TenantFailure?) {
+        let health = environment.slots.health
+        switch failure?.code {
+        case "unreachable" where failure?.isRetryable == true:
+            health.refused(server, isAway: false)
+        case "server_unavailable": health.refused(server, isAway: true)
+        case nil: health.reached(server)
+        default: break
+        }
     }
 
     private func count(

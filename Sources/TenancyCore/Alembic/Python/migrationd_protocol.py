@@ -133,6 +133,9 @@ def describe(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     name = type(error).__name__
     text = f"{name}: {' '.join(lines[:3])}" if lines else name
+    if "greenlet" in text and isinstance(error, (ImportError, ValueError)):
+        text += f"; install it for {sys.executable}: pip install 'sqlalchemy[asyncio]' " \
+            "(SQLAlchemy 2.1 does not bring it by itself)"
     return text if len(text) <= MESSAGE_LENGTH else text[:MESSAGE_LENGTH - 1] + "…"
 
 
