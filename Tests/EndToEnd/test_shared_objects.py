@@ -1,8 +1,11 @@
 """Tenants that meet at objects which they share, and databases that are not to be written."""
 
+import re
+
 import psycopg2
 import pytest
 
+from conftest import ROOT
 from harness import eventually
 from harness.alembic_fleet import alembic_config
 from harness.migrations import write_revision
@@ -92,6 +95,24 @@ def test_a_read_only_default_can_be_overridden(fleet, start_daemon, tmp_path, en
     job = start_daemon(config).client().run(operation="upgrade")
     assert job["state"] == "succeeded", job["first_errors"]
     assert fleet.version_rows(tenant.schema) == ["a1"]
+
+
+def test_the_documented_key_keeps_the_daemon_out(fleet, start_daemon, tmp_path):
+    [tenant] = fleet.add_schema_tenants(1)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    function = re.search(r"CREATE FUNCTION migrationd_lock_key.*?;", page, re.S).group()
+    fleet.cluster.psql(function, fleet.app)
+    fleet.migrations = tmp_path / "migrations"
+    write_revision(fleet.migrations, "a1", None, "CREATE TABLE t (id int);", "SELECT 1;")
+    config = fleet.config(scheduler={"target_lock_timeout_ms": 200})
+    client = start_daemon(config).client()
+    with psycopg2.connect(fleet.cluster.socket_conninfo(fleet.app)) as offboarding:
+        offboarding.cursor().execute(
+            "SELECT pg_advisory_xact_lock(migrationd_lock_key(%s))", [tenant.schema])
+        job = client.run(operation="upgrade", max_attempts=1)
+        result = client.results(job)[tenant.id]
+        assert result["error_detail"]["code"] == "target_locked", result
+    assert client.run(operation="upgrade")["state"] == "succeeded"
 
 
 def test_a_value_of_an_enum_used_too_early_is_explained(fleet, start_daemon, tmp_path):
