@@ -43,7 +43,7 @@ def engines(client):
 
 @pytest.mark.parametrize("name", [
     "bulk-plain-types", "bulk-types", "client-default", "float-inf", "text-traps",
-    "enum-same-type-two-steps", "orm-session", "two-locations", "datetime-subclass",
+    "enum-same-type-two-steps", "orm-session", "two-locations", "datetime-subclass", "long-id-env", "long-id-step", "no-pk-version-table",
 ])
 def test_heads_are_what_alembic_makes_of_them(fleet, start_daemon, name):
     client = start(fleet, start_daemon, name)

@@ -36,7 +36,8 @@ struct ExportDocument {
         let schema = json["version_table_schema"]?.stringValue
         return VersionTableName(
             name: json["version_table"]?.stringValue ?? VersionTableName.standard.name,
-            schema: schema.flatMap { SchemaPlace.isIn($0) ? nil : $0 })
+            schema: schema.flatMap { SchemaPlace.isIn($0) ? nil : $0 },
+            columns: json["version_table_columns"]?.stringValue)
     }
 
     /// SHA-256 of each file by its path.

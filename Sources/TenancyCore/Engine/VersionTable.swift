@@ -30,10 +30,14 @@ public struct VersionTableName: Sendable, Hashable {
     public let name: String
     /// The schema of all tenants' tables; `nil` for each tenant's own.
     public let schema: String?
+    /// What stands in the brackets of its CREATE TABLE where env.py describes a table of its own;
+    /// `nil` for Alembic's usual one.
+    public let columns: String?
 
-    public init(name: String, schema: String? = nil) {
+    public init(name: String, schema: String? = nil, columns: String? = nil) {
         self.name = name
         self.schema = schema
+        self.columns = columns
     }
 
     public static let standard = VersionTableName(name: "alembic_version")
@@ -51,12 +55,15 @@ public struct VersionTableName: Sendable, Hashable {
 struct VersionTable: Sendable {
     /// The table's name in SQL: qualified, so that no other schema's table is ever read for it.
     let qualifiedName: String
-    private let keyName: String
+    private let columns: String
 
     init(schema: SchemaName?, name: VersionTableName = .standard) {
         let schema = name.schema.map(SQLText.identifier) ?? schema?.quoted
         qualifiedName = (schema.map { $0 + "." } ?? "") + VersionTable.quotedIfNeeded(name.name)
-        keyName = VersionTable.quotedIfNeeded(name.name + "_pkc")
+        let key = VersionTable.quotedIfNeeded(name.name + "_pkc")
+        columns =
+            name.columns
+            ?? "version_num VARCHAR(32) NOT NULL, CONSTRAINT \(key) PRIMARY KEY (version_num)"
     }
 
     private static func quotedIfNeeded(_ name: String) -> String {
@@ -65,12 +72,7 @@ struct VersionTable: Sendable {
     }
 
     /// As Alembic creates it (`MigrationContext._version`).
-    var create: String {
-        """
-        CREATE TABLE \(qualifiedName) (version_num VARCHAR(32) NOT NULL, \
-        CONSTRAINT \(keyName) PRIMARY KEY (version_num))
-        """
-    }
+    var create: String { "CREATE TABLE \(qualifiedName) (\(columns))" }
 
     var read: String { "SELECT version_num FROM \(qualifiedName)" }
 

@@ -23,10 +23,12 @@ struct FolderSettings: Sendable, Equatable {
             self = try ObjectReader.read(value) { reader in
                 let name = reader.string("version_table", .optional, length: 1...63)
                 let schema = reader.string("version_table_schema", .nullable, length: 1...63)
+                let columns = reader.string("version_table_columns", .nullable, length: 1...4096)
                 let source = reader.string("rendered_from", .optional)
                 return FolderSettings(
                     versionTable: VersionTableName(
-                        name: name ?? VersionTableName.standard.name, schema: schema),
+                        name: name ?? VersionTableName.standard.name, schema: schema,
+                        columns: columns),
                     isRendered: source != nil)
             }
         } catch {
@@ -36,11 +38,15 @@ struct FolderSettings: Sendable, Equatable {
 
     /// As the file has it.
     var json: JSONValue {
-        [
-            "rendered_from": isRendered ? "alembic" : nil,
-            "version_table": .string(versionTable.name),
-            "version_table_schema": JSONValue(versionTable.schema),
+        var members: [(String, JSONValue)] = [
+            ("rendered_from", isRendered ? "alembic" : nil),
+            ("version_table", .string(versionTable.name)),
+            ("version_table_schema", JSONValue(versionTable.schema)),
         ]
+        if let columns = versionTable.columns {
+            members.append(("version_table_columns", .string(columns)))
+        }
+        return .object(JSONObject(uniqueMembers: members))
     }
 
     private static func failure(_ messages: [String]) -> FolderError {

@@ -34,8 +34,11 @@ import Testing
     private func set(_ revisions: [Revision]) throws -> RevisionSet {
         RevisionSet(
             graph: try RevisionGraph(revisions),
-            versionTable: VersionTableName(name: "Versions", schema: "shared"))
+            versionTable: Self.table)
     }
+
+    private static let table = VersionTableName(
+        name: "Versions", schema: "shared", columns: "version_num VARCHAR(128) NOT NULL")
 
     private func withFolder(_ body: (String) throws -> Void) throws {
         let path = NSTemporaryDirectory() + "rendered-\(UUID().uuidString)"
@@ -55,7 +58,7 @@ import Testing
         try withFolder { path in
             try RenderedFolder(set(revisions)).write(to: path)
             let read = try SQLFolder.load(path: path)
-            #expect(read.versionTable == VersionTableName(name: "Versions", schema: "shared"))
+            #expect(read.versionTable == Self.table)
             #expect(read.graph.revisions.map(\.id) == ["a", "b", "c"])
             #expect(read.graph["a"]?.message == "two lines: of it")
             #expect(read.graph["c"]?.dependsOn == ["b"])

@@ -10,17 +10,17 @@ IDENTIFIER = "\uf8f0"
 BARE = "\uf8f1"
 
 
-def directions(plain, again, quoted, without, keys):
+def directions(plain, again, newer, quoted, without, keys):
     """By (revision, direction) what the daemon is told; see `direction`."""
     reason = plain.project.get("python") or _project_reason(plain, quoted)
     return {
         key: {"python": reason} if reason else direction(
-            plain.steps.get(key), again.get(key), quoted.steps.get(key),
+            plain.steps.get(key), again.get(key), newer.get(key), quoted.steps.get(key),
             without and without.get(key))
         for key in keys}
 
 
-def direction(plain, again, quoted, without):
+def direction(plain, again, newer, quoted, without):
     """One step: its statements with places for the schema, or why Python has to run it.
 
     Each argument is a list of [sql, is_autocommit, named type], or a reason; `without` may be None where env.py
@@ -32,6 +32,8 @@ def direction(plain, again, quoted, without):
     if plain != again:
         return {"python": "it renders otherwise each time: by the time, at random, or by the order "
                 "of a set"}
+    if isinstance(newer, list) and again != newer:
+        return {"python": "it renders otherwise for PostgreSQL 18 and later than for servers before"}
     if plain == quoted:
         step = {"statements": _statements(plain)}
         if isinstance(without, list) and without != plain:

@@ -84,9 +84,9 @@ def export(config_file, name, secrets, second):
             places = [each["path"] for each in inputs.directories(scripts)]
             warnings.warn(f"there are no revisions in {', '.join(places)}")
 
-        def render(schema):
+        def render(schema, is_newer=False):
             where = protocol.Address(url, schema, schema or compare.PLAIN)
-            return rendering.render(config_file, name, where, scripts, revisions)
+            return rendering.render(config_file, name, where, scripts, revisions, is_newer)
 
         try:
             plain = render(compare.PLAIN)
@@ -102,17 +102,19 @@ def export(config_file, name, secrets, second):
                 without = None  # This env.py cannot do without a schema.
             return {
                 "again": _listed(plain.steps),
+                "newer": _listed(render(compare.PLAIN, is_newer=True).steps),
                 "failed": [[each.path, each.message] for each in failures],
                 "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
-    again, without, remarks = second.steps(revisions)
-    steps = compare.directions(plain, again, quoted, without, keys)
+    again, newer, without, remarks = second.steps(revisions)
+    steps = compare.directions(plain, again, newer, quoted, without, keys)
     document = {
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),
         "directories": inputs.directories(scripts),
         "version_table": plain.project.get("version_table", "alembic_version"),
+        "version_table_columns": plain.project.get("version_table_columns"),
         "version_table_schema": compare.version_table_schema(plain, quoted),
         "transaction_per_migration": plain.project.get("transaction_per_migration", False),
         "warnings": list(dict.fromkeys(
@@ -224,8 +226,9 @@ class SecondRun:
             stdin.write(json.dumps(request).encode())
 
     def steps(self, revisions):
-        """What it has rendered with the plain schema and without one, where None is a project that
-        cannot be; and what people should know of it. A step that it could not load has the reason."""
+        """What it has rendered with the plain schema, the same for the newest servers, and without a
+        schema, where None is a project that cannot be; and what people should know of it. A step
+        that it could not load has the reason."""
         document, remarks = self._document(), []
         if "again" not in document:
             remarks.append(
@@ -248,7 +251,8 @@ class SecondRun:
                 again.setdefault(
                     (revision.revision, way), f"a second render failed: {reason}")
         without = document.get("without")
-        return again, without and _by_step(without), remarks
+        newer = _by_step(document.get("newer", []))
+        return again, newer, without and _by_step(without), remarks
 
     def _document(self):
         self._process.wait()

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import typing
+import warnings
 
 import migrationd_protocol as protocol
 import migrationd_values as values
@@ -22,6 +23,7 @@ PROLOGUE = re.compile(
     r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|lock_timeout|statement_timeout)'"
     r"|CREATE\s+SCHEMA\s+IF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
 DIRECTIONS = ("upgrade", "downgrade")
+VIRTUAL = "supports_virtual_generated_columns"
 NAMED_TYPE = re.compile(r"\s*(CREATE|DROP)\s+(TYPE|DOMAIN)\b")
 
 
@@ -39,13 +41,14 @@ class Rendering(typing.NamedTuple):
     project: dict
 
 
-def render(config_file, name, address, scripts, revisions):
-    """Runs env.py offline for one address and has it render all steps.
+def render(config_file, name, address, scripts, revisions, is_newer=False):
+    """Runs env.py offline for one address and has it render all steps, as for the oldest servers or
+    (`is_newer`) for the newest.
 
     Raises Failure("env_failed") where env.py fails for another reason than the missing database.
     """
     config = protocol.load_config(config_file, name, address)
-    recorder = Recorder(revisions)
+    recorder = Recorder(revisions, is_newer)
     try:
         with _environment(config, scripts, recorder):
             scripts.run_env()
@@ -96,8 +99,10 @@ def _comes_from_refusal(error):
 class Recorder:
     """Runs the steps one by one and keeps what they emit."""
 
-    def __init__(self, revisions):
+    def __init__(self, revisions, is_newer=False):
         self.revisions = revisions
+        self._is_newer = is_newer
+        self._path = None
         self.paths = {revision.module.__file__ for revision in revisions}
         self.steps = {}
         self.project = {}
@@ -116,11 +121,15 @@ class Recorder:
         self.project.update(
             version_table=context.version_table,
             version_table_schema=context.version_table_schema,
+            version_table_columns=_version_columns(context),
             transaction_per_migration=bool(context._transaction_per_migration))
         if context.dialect.name != "postgresql":
             self.project["python"] = f"env.py is set up for {context.dialect.name}"
         elif context.on_version_apply_callbacks:
             self.project["python"] = "env.py has on_version_apply callbacks"
+        if hasattr(context.dialect, VIRTUAL):
+            # What SQLAlchemy 2.1 finds out when it connects; 18 was the first to have them.
+            setattr(context.dialect, VIRTUAL, self._is_newer)
         for revision in self.revisions:
             for direction in DIRECTIONS:
                 context.impl.memo = Memo(self)
@@ -129,6 +138,7 @@ class Recorder:
 
     def _run_step(self, revision, direction):
         self._statements, self._is_autocommit, self._reason = [], False, None
+        self._path = revision.module.__file__
         try:
             getattr(revision.module, direction)()
         except (Exception, SystemExit) as error:
@@ -152,6 +162,17 @@ class Recorder:
             self._statements.append(
                 [sql, self._is_autocommit, self._named_type if is_marked else None])
         self._named_type = None
+
+    def warn_of_null(self, name):
+        """A `:word` in DDL text is a parameter without a value, and NULL with Alembic, too."""
+        frame, place = sys._getframe(1), ""
+        while frame is not None:
+            if frame.f_code.co_filename == self._path:
+                place = f"{os.path.basename(self._path)}:{frame.f_lineno}: "
+            frame = frame.f_back
+        warnings.warn(
+            f"{place}:{name} in the text of a default or a constraint becomes NULL, here as with "
+            f"Alembic itself; write \\:{name} for the colon")
 
     def name_type(self, *identity):
         """Notes that the next statement is there only since the run has not named the type yet."""
@@ -288,6 +309,7 @@ def _observe(context, recorder):
     from sqlalchemy.schema import DDLElement
 
     impl = context.impl
+    impl.dialect.statement_compiler = _noticing(impl.dialect.statement_compiler, recorder)
     sender = values.Values(impl.dialect, recorder.emit)
 
     def send(construct, parameters=None, execution_options=None):
@@ -329,6 +351,32 @@ def _observe(context, recorder):
 
     members = {name: watched(name) for name in ("as_sql", "opts")}
     context.__class__ = type("MigrationContext", (type(context),), members)
+
+
+def _noticing(compiler, recorder):
+    """The compiler, with a warning where DDL text has a parameter that nothing gives a value."""
+    class Compiler(compiler):
+        def visit_bindparam(self, bindparam, **options):
+            if bindparam.required and options.get("literal_binds"):
+                recorder.warn_of_null(bindparam.key)
+            return super().visit_bindparam(bindparam, **options)
+
+    return Compiler
+
+
+def _version_columns(context):
+    """What stands in brackets in the CREATE TABLE of env.py's own version table; None where it is
+    the usual one."""
+    from sqlalchemy import MetaData
+    from sqlalchemy.schema import CreateTable
+
+    table = context._version
+    copy = getattr(table, "to_metadata", None) or table.tometadata
+    text = str(CreateTable(copy(MetaData(), schema=None)).compile(dialect=context.dialect))
+    usual = ("version_num VARCHAR(32) NOT NULL", f"CONSTRAINT {table.name}_pkc PRIMARY KEY "
+             "(version_num)")
+    columns = text[text.index("(") + 1:text.rindex(")")].strip()
+    return None if tuple(columns.split(", \n\t")) == usual else columns
 
 
 def _leaves_open(construct):
