@@ -20,7 +20,7 @@ endif
 # Swift tests whose subject depends on the optimiser: who ends when, and who still holds a descriptor.
 OPTIMISED := Descriptor|Worker|ChildProcess|FinishedProgram|TLS|PostgresConnection|ConnectionPool|ServerSlots
 
-.PHONY: help build demo test test-unit test-optimised test-e2e test-postgres test-newest test-chaos chaos fmt check bench clean
+.PHONY: help build demo test test-unit test-optimised test-e2e test-postgres test-newest test-chaos test-real chaos fmt check bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) \
@@ -71,6 +71,9 @@ test-chaos: $(program) .venv/.installed ## Migrate a fleet under every kind of f
 
 chaos: $(program) .venv/.installed ## The same for long: CHAOS="kill-daemon --rounds 100 --seed 7"
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python Tests/Chaos/run.py $(CHAOS)
+
+test-real: $(program) ## Migrate whole public projects beside Alembic, not in CI: REAL="prefect"
+	MIGRATIOND=$(MIGRATIOND) $(PYTHON) Tests/Real/run.py $(REAL)
 
 fmt: ## Format the Swift code
 	$(SWIFT) format --in-place --recursive $(FORMATTED)
