@@ -39,6 +39,9 @@ struct StepMessage: Sendable {
     /// For each `commit` part, how many steps are durable once it has run.
     private var stepsAtCommit: [Int] = []
 
+    /// Transactions in the message.
+    var commits: Int { stepsAtCommit.count }
+
     var sql: String { texts.joined(separator: StepMessage.separator) }
 
     /// How many steps are durable when `completed` parts have run.
@@ -54,6 +57,26 @@ struct StepMessage: Sendable {
         let before = texts.prefix(index).reduce(0) { $0 + $1.unicodeScalars.count + gap }
         let offset = position - 1 - before
         return texts[index].unicodeScalars.count > offset && offset >= 0 ? offset : nil
+    }
+
+    /// The part that an error is about. PostgreSQL reads a whole message before it runs any of it, so
+    /// that what it cannot read (a syntax error, a character that the database's encoding lacks) is
+    /// told before the first part has run; then the position in the text tells the part.
+    func part(of error: ServerError) -> (index: Int, isUnread: Bool) {
+        let next = min(error.completedStatements, parts.count - 1)
+        guard error.completedStatements == 0 else { return (next, false) }
+        if let position = error.position,
+            let index = parts.indices.first(where: {
+                offset(ofPosition: position, inPart: $0) != nil
+            })
+        {
+            return (index, index > 0)
+        }
+        // Nothing in a transaction's BEGIN can be the matter.
+        guard parts[0] == .opening, SQLState.isDataException(error.sqlState),
+            let first = parts.firstIndex(where: { $0.step != nil })
+        else { return (next, false) }
+        return (first, true)
     }
 
     mutating func append(_ part: Part, _ text: String) {

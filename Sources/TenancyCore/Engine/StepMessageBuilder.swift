@@ -14,7 +14,11 @@ struct StepMessageBuilder: Sendable {
 
     /// The next message of `progress`, up to the first step that cannot commit as a whole. `state` is
     /// what was last known of the target; the message fails at a guard when it is no longer so.
-    func message(for progress: TargetProgress, state: VersionState) -> StepMessage {
+    ///
+    /// `isSingle` asks for no more than the first transaction.
+    func message(
+        for progress: TargetProgress, state: VersionState, isSingle: Bool = false
+    ) -> StepMessage {
         var message = StepMessage()
         var bytes = 0
         var rows = progress.expectedRows
@@ -22,7 +26,7 @@ struct StepMessageBuilder: Sendable {
             let isFirst = message.steps == 0
             if !isFirst && (needsPython(step) || !commitsAsWhole(step)) { break }
             if isFirst || scope == .step {
-                if bytes > StepMessageBuilder.maxBytes { break }
+                if bytes > StepMessageBuilder.maxBytes || isSingle && !isFirst { break }
                 open(&message)
                 guardState(&message, state: isFirst ? state : .rows(rows), table: table)
             }

@@ -25,7 +25,12 @@ extension TargetAttempt {
     private mutating func recover(
         from error: ServerError, message: StepMessage, builder: StepMessageBuilder
     ) async throws(Stop) {
-        let index = min(error.completedStatements, message.parts.count - 1)
+        let (index, isUnread) = message.part(of: error)
+        if isUnread && message.commits > 1 {
+            // Nothing ran. What can be read is applied, up to what cannot.
+            sendsOneByOne = true
+            return
+        }
         switch message.parts[index] {
         case _ where error.sqlState == SQLState.readOnlyTransaction:
             throw .failed(
@@ -53,6 +58,9 @@ extension TargetAttempt {
             readOnly.sqlState = SQLState.readOnlyTransaction
             await worker.close()
             throw .failed(failure(readOnly, of: message.parts[index]))
+        case .statement(let step, _) where isUnread && error.position == nil:
+            // Which of its statements it is, the server does not say.
+            throw .failed(failure(error, of: .commit(step: step)))
         case .opening, .lock, .commit, .statement:
             throw .failed(failure(error, ofPart: index, of: message, builder: builder))
         }

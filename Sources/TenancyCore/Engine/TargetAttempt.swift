@@ -24,6 +24,8 @@ struct TargetAttempt {
     var lockDeadline: Deadline?
     /// Whether steps need one session throughout, which a transaction pooler does not give.
     private var isPastPooler = false
+    /// Whether each transaction is a message of its own, since the server cannot read all of them.
+    var sendsOneByOne = false
     /// Who was in the way of the last message.
     private var blockers: [BlockingSession] = []
     private var replans = 0
@@ -184,7 +186,7 @@ struct TargetAttempt {
             }
             return try await advanceByUnits(next, script, builder: builder, on: connection)
         }
-        let message = builder.message(for: progress, state: state)
+        let message = builder.message(for: progress, state: state, isSingle: sendsOneByOne)
         do throws(PostgresError) {
             _ = try await send(message.sql, on: connection)
             didCommit(message.steps)

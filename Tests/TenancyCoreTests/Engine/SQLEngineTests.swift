@@ -31,6 +31,67 @@ import Testing
         }
     }
 
+    @Test("steps before one that the server cannot read stay, and the error says where it is")
+    func unreadable() async throws {
+        let graph = try RevisionGraph([
+            revision("r1", up: "CREATE TABLE t1 (id int)"),
+            revision("r2", after: ["r1"], up: "CREATE TABLE t2 (id int)"),
+            revision(
+                "r3", after: ["r2"],
+                up: "CREATE TABLE t3 (id int);\n\nCREATE TABLE t4 (\n    id int,,\n    n int)"),
+            revision("r4", after: ["r3"], up: "CREATE TABLE t5 (id int)"),
+        ])
+        try await EngineRig.with { rig in
+            let outcome = try await rig.apply(task(.upgrade, "head", graph))
+            #expect(outcome.state == .failed && outcome.steps == 2)
+            #expect(outcome.toRevisions == ["r2"])
+            #expect(try await rig.tables() == ["t1", "t2"])
+            #expect(outcome.failure?.sqlState == "42601")
+            #expect(outcome.failure?.revision == "r3")
+            #expect(outcome.failure?.file == "r3.sql" && outcome.failure?.line == 4)
+            #expect(outcome.failure?.statement?.hasPrefix("CREATE TABLE t4") == true)
+        }
+        try await EngineRig.with { rig in
+            let outcome = try await rig.apply(task(.upgrade, "head", graph), scope: .target)
+            #expect(outcome.steps == 0 && outcome.toRevisions == [])
+            #expect(outcome.failure?.revision == "r3" && outcome.failure?.line == 4)
+        }
+    }
+
+    @Test("a character that the database's encoding lacks names its revision")
+    func untranslatable() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.cluster.psql(
+                "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+            let graph = try RevisionGraph([
+                revision("r1", up: "CREATE TABLE t1 (id int)"),
+                revision("r2", after: ["r1"], up: "COMMENT ON TABLE t1 IS '\u{20AC}'"),
+            ])
+            let rig = EngineRig(
+                database: database, slots: ServerSlots(limit: 1),
+                parameters: try database.parameters.setting("dbname", to: "latin"))
+            let outcome = try await rig.apply(task(.upgrade, "head", graph), to: nil)
+            #expect(outcome.toRevisions == ["r1"] && outcome.steps == 1)
+            #expect(outcome.failure?.sqlState == "22P05")
+            #expect(outcome.failure?.revision == "r2" && outcome.failure?.file == "r2.sql")
+            try await database.cluster.psql("DROP DATABASE latin WITH (FORCE)")
+        }
+    }
+
+    @Test("a statement of a step outside of transactions that the server cannot read is named")
+    func unreadableUnit() async throws {
+        let graph = try RevisionGraph([
+            revision("r1", up: "CREATE TABLE t1 (id int)"),
+            loose("r2", after: ["r1"], up: "CREATE TABLE t2 (id int);\nCREATE TABL t3 (id int)"),
+        ])
+        try await EngineRig.with { rig in
+            let outcome = try await rig.apply(task(.upgrade, "head", graph))
+            #expect(outcome.toRevisions == ["r1"])
+            #expect(outcome.failure?.revision == "r2" && outcome.failure?.line == 2)
+            #expect(try await rig.tables() == ["t1", "t2"])
+        }
+    }
+
     @Test("a database without schemas keeps its rows where Alembic would")
     func database() async throws {
         try await EngineRig.with(schemas: []) { rig in
