@@ -6,15 +6,19 @@ extension JobRun {
     /// is away does not end up in memory as a whole.
     static let asideLimit = 5_000
 
+    /// Takes in how many tenants the registry counts. Those that an earlier lease had selected stay
+    /// counted until their pages have come, or it is known that they have gone.
     func expect(total: Int) {
-        change { $0.unpaged = max(0, total - $0.job.counts.total) }
+        change { $0.unpaged = max($0.unpaged, total - $0.job.counts.total) }
     }
 
-    /// Takes over what was recorded under an earlier lease.
+    /// Takes over what was recorded under an earlier lease. Tenants that had been selected and have
+    /// not ended are pending: their pages are read again.
     func resume(ended keys: some Sequence<Int64>, counts: JobCounts, lastEvent: Int64 = 0) {
         change { state in
             state.lastEvent = lastEvent
             state.endedTargets = Set(keys)
+            state.unpaged = max(0, state.job.counts.total - counts.total)
             state.job.counts = counts
         }
     }
