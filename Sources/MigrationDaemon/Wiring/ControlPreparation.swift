@@ -3,7 +3,8 @@ internal import Synchronization
 internal import TenancyCore
 
 /// Brings the control database's tables up to this release, trying until it works, and only then
-/// lets the scheduler look for jobs. The daemon answers meanwhile and says why it is not ready.
+/// lets the scheduler look for jobs. The daemon answers meanwhile and says why it is not ready. A
+/// database that was recreated empty is prepared again.
 final class ControlPreparation: Sendable {
     private static let pause = Duration.seconds(2)
 
@@ -34,20 +35,29 @@ final class ControlPreparation: Sendable {
         }
     }
 
-    /// Tries once, and goes on trying in the background when that does not do.
+    /// Tries once, and sees to it in the background from then on.
     func start() async {
-        if await attempt() { return }
-        work.withLock { $0 = Task { await keepTrying() } }
+        _ = await attempt()
+        work.withLock { $0 = Task { await keepReady() } }
     }
 
     func stop() {
         work.withLock { $0 }?.cancel()
     }
 
-    private func keepTrying() async {
+    private func keepReady() async {
+        var seen = store.timesUnprepared
         while !Task.isCancelled {
+            if obstacle == nil {
+                await store.waitUntilUnprepared(after: seen)
+                if Task.isCancelled { return }
+                seen = store.timesUnprepared
+                state.withLock { $0 = .pending(reason: "its tables are missing") }
+                logger.warning("The control database has lost its tables")
+                if await attempt() { seen = store.timesUnprepared }
+            }
             try? await Task.sleep(for: ControlPreparation.pause)
-            if await attempt() { return }
+            if obstacle != nil, await attempt() { seen = store.timesUnprepared }
         }
     }
 

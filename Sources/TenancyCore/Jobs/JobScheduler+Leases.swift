@@ -38,6 +38,7 @@ extension JobScheduler {
             {
                 try await adopt(job, lease)
             }
+            try await restoreLeft()
         } catch {
             environment.logger.warning(
                 "Leases wait for the control database", metadata: ["reason": "\(error)"])
@@ -57,6 +58,23 @@ extension JobScheduler {
         if beat.hasCommands { await carryOutCommands() }
         // Whoever comes or goes changes what is shared.
         if !arrived.isEmpty { for entry in live.values { entry.run.sharing.notify() } }
+    }
+
+    /// Writes down how jobs ended whose rows went with the control database.
+    private func restoreLeft() async throws(StatusError) {
+        for (id, rest) in left {
+            if try await environment.store.job(id) == nil {
+                let job = rest.end(at: environment.clock.now)
+                try await environment.store.restore(
+                    job, results: rest.unrecorded, lease: rest.lease,
+                    migrations: environment.migrations.loaded.digest)
+                environment.logger.error(
+                    "The control database has lost a job",
+                    metadata: ["job": "\(id)", "state": "\(job.state)"])
+                words.jobs.notify()
+            }
+            left[id] = nil
+        }
     }
 
     /// Another daemon has the job now, or may have it: nothing more of it is started here.

@@ -3,7 +3,12 @@ extension JobScheduler {
     /// A job as it stands now; `nil` when there is none of that id.
     public func snapshot(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
         if let run = live[id]?.run { return run.snapshot }
-        return try await environment.store.job(id)
+        return try await recorded(id)
+    }
+
+    private func recorded(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
+        let job = try await environment.store.job(id)
+        return job ?? left[id]?.job
     }
 
     /// Whether this daemon runs the job, or has it waiting.
@@ -25,7 +30,7 @@ extension JobScheduler {
         // Led by another daemon: looked at when somebody says that it has changed, and by itself.
         while true {
             let generation = words.jobs.generation
-            guard let job = try await environment.store.job(id) else { return nil }
+            guard let job = try await recorded(id) else { return nil }
             let isOver = version.map { job.version != $0 } ?? false
             let isLeaving = isDraining || Task.isCancelled
             if isOver || job.state.isFinal || deadline.hasPassed || isLeaving { return job }

@@ -17,6 +17,8 @@ public actor JobScheduler {
     var assisting: [JobID: Live] = [:]
     /// Jobs that wait for a place, oldest first.
     var waiting: [JobID] = []
+    /// Jobs that were left before their end, until it is known that the tables still have them.
+    var left: [JobID: LeftJob] = [:]
     /// Jobs that are being recorded, for which a place in the queue is kept.
     private var arriving = 0
     var isDraining = false
@@ -220,6 +222,10 @@ public actor JobScheduler {
     /// From here on the job is what the tables say, also to those who wait for a change of it.
     func forget(_ run: JobRun) {
         live[run.id] = nil
+        if !isDraining, let rest = LeftJob(run) {
+            left[run.id] = rest
+            words.leases.notify()
+        }
         run.changes.notify()
     }
 

@@ -172,11 +172,13 @@ extension StatusStore {
     }
 
     /// Records how tenants ended, and what is now known of them.
+    ///
+    /// - Throws: also when the job's row is gone, with which the tenants' rows have gone.
     func record(
         _ results: [TenantResult], job: JobID, lease: JobLease
     ) async throws(StatusError) {
         if results.isEmpty { return }
-        _ = try await run(
+        let rows = try await run(
             """
             WITH \(StatusStore.given),
             \(leased(
@@ -192,15 +194,18 @@ extension StatusStore {
                     AND \(lease.isAssistant
                         ? "t.worker = $3::uuid AND t.state IN ('pending', 'running')"
                         : "t.epoch = $3::bigint AND t.worker IS NULL")
+            ), known AS (
+                \(upsertStatus)
+                ORDER BY tenant_id
+                \(onKnownTenant)
             )
-            \(upsertStatus)
-            ORDER BY tenant_id
-            \(onKnownTenant)
+            SELECT FROM \(table("jobs")) WHERE id = $2::uuid
             """,
             [
                 render(results.map { TenantClaim(result: $0, targetKey: nil) }), job.description,
                 lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
+        if rows.isEmpty { throw .jobGone }
     }
 
     private func render(_ claims: [TenantClaim]) -> String {

@@ -13,6 +13,10 @@ public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
     static let leaseLost = StatusError(
         description: "another daemon has taken the job over", isTemporary: false)
 
+    /// The control database lost the job.
+    static let jobGone = StatusError(
+        description: "the control database does not have the job any more", isTemporary: true)
+
     private init(description: String, isTemporary: Bool) {
         self.description = description
         self.isTemporary = isTemporary
@@ -23,6 +27,11 @@ public struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
     /// anywhere, want of room or memory, and trouble with its disk (manual, classes 53 and 58).
     private static func passes(_ state: String) -> Bool {
         SQLState.isRetryable(state) || state.hasPrefix("53") || state.hasPrefix("58")
+    }
+
+    /// Whether the tables, or the schema that holds them, are not there.
+    var isUnprepared: Bool {
+        sqlState == SQLState.undefinedTable || sqlState == SQLState.invalidSchemaName
     }
 
     init(_ error: PostgresError) {
@@ -88,6 +97,7 @@ public struct StatusStore: Sendable {
     let schema: SchemaName
     let clock: WallClock
     let metrics: Metrics?
+    private let lostTables = Signal()
 
     public init(
         pool: ConnectionPool, schema: SchemaName, clock: WallClock = .system,
@@ -113,6 +123,15 @@ public struct StatusStore: Sendable {
     /// Throws unless the database answers and its tables are there.
     public func ping() async throws(StatusError) {
         _ = try await run("SELECT version FROM \(table("schema_version"))")
+    }
+
+    /// How often the tables were found missing: those of a control database that was recreated are to
+    /// be prepared again.
+    public var timesUnprepared: Int { lostTables.generation }
+
+    /// Waits until the tables are found missing once more than `seen` times, or the task ends.
+    public func waitUntilUnprepared(after seen: Int) async {
+        await lostTables.wait(after: seen)
     }
 
     // MARK: - Jobs
@@ -220,6 +239,24 @@ public struct StatusStore: Sendable {
             """, [caller.name, action, job.description, tenant, caller.requestID, caller.peer])
     }
 
+    /// Writes down again how a job stands whose row went with the control database, and what is
+    /// known of its tenants. Ignored when the row is there.
+    func restore(
+        _ job: JobSnapshot, results: [TenantResult], lease: JobLease, migrations: String
+    ) async throws(StatusError) {
+        let rows = try await run(
+            """
+            INSERT INTO \(table("jobs")) (\(JobRow.names))
+            SELECT \(JobRow.names) FROM
+                jsonb_populate_record(NULL::\(table("jobs")), $1::jsonb || jsonb_build_object(
+                    'lease_until', now(), 'migrations', $2::text)) AS r
+            ON CONFLICT (id) DO NOTHING RETURNING id
+            """, [JobRow(job, lease: lease).json.renderedString(), migrations])
+        if rows.isEmpty { return }
+        _ = try await claim(
+            results.map { TenantClaim(result: $0, targetKey: nil) }, job: job.id, lease: lease)
+    }
+
     func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
         let rows = try await run(
             "SELECT \(JobRow.columns) FROM \(table("jobs")) WHERE id = $1::uuid", [id.description])
@@ -302,7 +339,9 @@ public struct StatusStore: Sendable {
             return try await body()
         } catch {
             metrics?.add(.controlErrors)
-            throw StatusError(error)
+            let error = StatusError(error)
+            if error.isUnprepared { lostTables.notify() }
+            throw error
         }
     }
 }
