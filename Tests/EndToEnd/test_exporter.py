@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness.alembic import PROJECTS
-from harness.alembic_fleet import alembic_config, moved
+from harness.alembic import PROJECTS, AlembicProject
+from harness.alembic_fleet import alembic_config, all_equal, moved, reference
 from harness.daemon import daemon_binary
 from harness.projects import write_project, write_revision
 
@@ -38,6 +38,10 @@ HABITS = [
     ("enum drop", 'e.drop(bind, checkfirst=False)', None),
     ("enum create unconditional", 'e.create(bind, checkfirst=False)', None),
     ("batch", 'with op.batch_alter_table("t") as b: b.add_column(sa.Column("y", sa.Text))', None),
+    ("several indexes", 'op.create_table("y", *(sa.Column(n, sa.Text, index=True) for n in "abcdef"),'
+     ' *(sa.Index(f"y_{n}", n) for n in "abcdef"))', None),
+    ("column with all", 'op.add_column("t", sa.Column("y", sa.Text, sa.ForeignKey("a.b"), '
+     'sa.ForeignKey("c.d"), sa.ForeignKey("e.f"), index=True, unique=True))', None),
     ("if not exists", 'op.create_table("y", sa.Column("x", sa.Text), if_not_exists=True)', None),
     ("autocommit", 'with op.get_context().autocommit_block(): op.execute("VACUUM")', None),
     ("if execute", 'if bind.execute(sa.select(t)): op.execute("SELECT 1")', RESULT),
@@ -61,9 +65,12 @@ HABITS = [
     ("insert rows", 'bind.execute(t.insert(), [{"x": 1}])', None),
     ("colon word", 'op.execute("SELECT \'a :word\'")', VALUE),
     ("create_all", 'metadata.create_all(bind)', FIRST),
-    ("enum create", 'e.create(bind, checkfirst=True)', FIRST),
-    ("offline mode", 'if context.is_offline_mode(): op.execute("SELECT 1")', "offline"),
-    ("as_sql", 'if op.get_context().as_sql: op.execute("SELECT 1")', "as_sql"),
+    ("enum create", 'e.create(bind, checkfirst=True)', None),
+    ("enum drop if there", 'e.drop(bind)', None),
+    ("offline mode", 'if context.is_offline_mode(): op.execute("SELECT 1")', None),
+    ("online mode", 'if not context.is_offline_mode(): bind.execute(sa.select(t)).all()', RESULT),
+    ("as_sql", 'if op.get_context().as_sql: bind.execute(sa.select(t)).all()', None),
+    ("opts", 'op.get_context().opts["as_sql"]', "opts"),
     ("uuid4", 'import uuid\nop.execute(f"SELECT \'{uuid.uuid4()}\'")', AGAIN),
     ("now", 'import datetime\nop.execute(f"SELECT \'{datetime.datetime.now():%Y-%j}\'")', AGAIN),
     ("utc offset", 'import time\nop.execute(f"SELECT \'{time.strftime(chr(37) + chr(122))}\'")', AGAIN),
@@ -116,6 +123,58 @@ def test_every_habit_is_rendered_or_left_to_alembic(tmp_path):
         if (expected is None) != (f"h{number}" not in found)
         or (expected or "") not in found.get(f"h{number}", "")]
     assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_a_step_that_asks_is_rendered_as_it_runs_online(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 0)
+    (project / "shop_modes.py").write_text(
+        "from alembic import context, op\n"
+        "def mode():\n"
+        "    asked = context.is_offline_mode(), op.get_context().as_sql\n"
+        "    return 'offline' if any(asked) else 'online'\n")
+    (project / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    write_revision(project, "r1", None, """
+        from alembic import context
+        from shop_modes import mode
+        offline = context.is_offline_mode() or op.get_context().as_sql
+        op.execute("CREATE TABLE " + ("offline" if offline else "online") + "_asked (id int)")
+        op.execute("CREATE TABLE " + mode() + "_by_helper (id int)")
+        """)
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project / "alembic.ini")).client()
+    assert client.get("/v1/revisions").expect(200).json["items"][0]["engine"] == "sql"
+    moved(client, ["r1"], operation="upgrade", target="head")
+    reference(fleet, AlembicProject(project), ("upgrade", "head"))
+    all_equal(fleet)
+
+
+def test_a_type_is_looked_for_where_it_is_made(fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", """
+        import sqlalchemy as sa
+        from sqlalchemy.dialects.postgresql import ENUM
+        size = ENUM("s", "it's $only_if_1$", name="Size", create_type=False)
+        sa.Enum("a", "b", name="kind").create(op.get_bind(), checkfirst=True)
+        size.create(op.get_bind())
+        op.add_column("r1", sa.Column("size", size))
+        """, """
+        import sqlalchemy as sa
+        op.drop_column("r1", "size")
+        sa.Enum(name="Size").drop(op.get_bind(), checkfirst=True)
+        sa.Enum(name="nowhere").drop(op.get_bind(), checkfirst=True)
+        """)
+    fleet.add_schema_tenants(2)
+    there = "CREATE TYPE tenant_s_000001.kind AS ENUM ('a', 'b')"
+    fleet.cluster.psql(there, fleet.app)
+    client = start_daemon(alembic_config(fleet, project / "alembic.ini")).client()
+    assert client.get("/v1/revisions").expect(200).json["items"][1]["engine"] == "sql"
+    moved(client, ["r2"], operation="upgrade", target="head")
+    reference(fleet, AlembicProject(project), ("upgrade", "head"))
+    all_equal(fleet)
+    moved(client, ["r1"], operation="downgrade", target="r1")
+    reference(fleet, AlembicProject(project), ("downgrade", "r1"))
+    all_equal(fleet)
 
 
 def test_literals_are_written_as_postgresql_reads_them(tmp_path):

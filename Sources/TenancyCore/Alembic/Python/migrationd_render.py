@@ -6,6 +6,7 @@ result of a SELECT that nobody can know, is found here, and makes a step one for
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -137,6 +138,8 @@ class Recorder:
         return []
 
     def _run_step(self, revision, direction):
+        if not hasattr(revision.module, direction):
+            return f"it has no {direction}()"
         self._statements, self._is_autocommit, self._reason = [], False, None
         self._path = revision.module.__file__
         try:
@@ -174,6 +177,19 @@ class Recorder:
             f"{place}:{name} in the text of a default or a constraint becomes NULL, here as with "
             f"Alembic itself; write \\:{name} for the colon")
 
+    @contextlib.contextmanager
+    def only_if(self, condition):
+        """Has the server look at a condition before what is emitted meanwhile."""
+        before, self._statements = self._statements, []
+        try:
+            yield
+        finally:
+            found, self._statements = self._statements, before
+        text = "".join(f"\n{sql.strip()};" for sql, *_ in found)
+        tag = next(
+            tag for tag in (f"$only_if_{n}$" for n in itertools.count(1)) if tag not in text)
+        self.emit(f"DO {tag} BEGIN IF {condition} THEN{text}\nEND IF; END {tag}")
+
     def name_type(self, *identity):
         """Notes that the next statement is there only since the run has not named the type yet."""
         self._named_type = json.dumps(identity)
@@ -187,10 +203,16 @@ class Recorder:
             self._is_autocommit = False
 
     def is_read_by_step(self):
-        """Whether who asks is the code of a revision, perhaps through a function of Alembic's that
-        only passes the call on."""
-        frames = (sys._getframe(2), sys._getframe(3))
-        return any(frame.f_code.co_filename in self.paths for frame in frames)
+        """Whether who asks is the code of a revision."""
+        return sys._getframe(2).f_code.co_filename in self.paths
+
+    def is_asked_by_step(self):
+        """Whether a step asks, or what it calls of the project, and not Alembic for itself."""
+        frame = sys._getframe(2)
+        while frame.f_globals.get("__name__") == "alembic.context":
+            frame = frame.f_back  # That module only passes calls on.
+        asks = frame.f_globals.get("__name__", "").partition(".")[0]
+        return self._statements is not None and asks != "alembic"
 
 
 def _reason(error, path):
@@ -244,6 +266,17 @@ class Unknown:
     __hash__ = None
 
 
+def _type_exists(kind, exists):
+    """What SQLAlchemy asks (`PGDialect.has_type`) before it makes or drops a type that has a name."""
+    def literal(text):
+        return "'" + text.replace("'", "''") + "'"
+
+    place = f"n.nspname = {literal(kind.schema)}" if kind.schema else (
+        "pg_catalog.pg_type_is_visible(t.oid) AND n.nspname <> 'pg_catalog'")
+    return (f"{exists} (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n"
+            f" ON n.oid = t.typnamespace WHERE t.typname = {literal(kind.name)} AND {place})")
+
+
 def _stand_in(recorder, dialect, send):
     """The connection that scripts get: it takes statements and tells nothing."""
     from sqlalchemy.engine.mock import MockConnection
@@ -254,9 +287,14 @@ def _stand_in(recorder, dialect, send):
             return Unknown(recorder)
 
         def _run_ddl_visitor(self, visitorcallable, element, **kwargs):
-            if kwargs.get("checkfirst"):
+            if not kwargs.get("checkfirst"):
+                return super()._run_ddl_visitor(visitorcallable, element, **kwargs)
+            if not hasattr(element, "create_type"):  # Of types that have a name only.
                 self._object("it looks first whether something exists (checkfirst)")
-            return super()._run_ddl_visitor(visitorcallable, element, **kwargs)
+            is_new = visitorcallable.__name__.endswith("Generator")
+            with recorder.only_if(_type_exists(element, "NOT EXISTS" if is_new else "EXISTS")):
+                super()._run_ddl_visitor(
+                    visitorcallable, element, **{**kwargs, "checkfirst": False})
 
         def __getattr__(self, name):
             if name.startswith("__") or name in ("in_transaction", "_in_transaction"):
@@ -292,14 +330,13 @@ def _environment(config, scripts, recorder):
         configure(**options)
         _observe(environment.get_context(), recorder)
 
-    def is_offline_mode_noticed():
-        if recorder.is_read_by_step():
-            recorder.object_to("it asks whether it runs offline")
-        return is_offline_mode()
+    def is_offline_for_env():
+        # A step is rendered as it will run for a tenant: online.
+        return is_offline_mode() and not recorder.is_asked_by_step()
 
     # On the object: Alembic's module `context` passes calls on to it, whatever its class.
     environment.configure = configure_literally
-    environment.is_offline_mode = is_offline_mode_noticed
+    environment.is_offline_mode = is_offline_for_env
     return environment
 
 
@@ -332,25 +369,44 @@ def _observe(context, recorder):
         finally:
             impl.as_sql = True
 
+    def create_table(table, **options):
+        _put_in_order(table)
+        type(impl).create_table(impl, table, **options)
+
+    def add_column(table_name, column, **options):
+        _put_in_order(column.table)
+        type(impl).add_column(impl, table_name, column, **options)
+
     impl._exec, impl.bulk_insert = execute, bulk_insert
+    impl.create_table, impl.add_column = create_table, add_column
     impl.static_output = recorder.emit
     impl.emit_begin = impl.emit_commit = lambda: None
     impl.connection = context.connection = _stand_in(recorder, context.dialect, send)
     context.autocommit_block = recorder.autocommit
 
-    def watched(name):
-        def read(self):
-            if recorder.is_read_by_step():
-                recorder.object_to(f"it reads {name} of the migration context")
-            return vars(self)[name]
+    def read_as_sql(self):
+        return vars(self)["as_sql"] and not recorder.is_asked_by_step()
 
-        def write(self, value):
-            vars(self)[name] = value
+    def read_opts(self):
+        if recorder.is_read_by_step():
+            recorder.object_to("it reads opts of the migration context")
+        return vars(self)["opts"]
 
-        return property(read, write)
+    def attribute(name, read):
+        return property(read, lambda self, value: vars(self).update({name: value}))
 
-    members = {name: watched(name) for name in ("as_sql", "opts")}
-    context.__class__ = type("MigrationContext", (type(context),), members)
+    context.__class__ = type("MigrationContext", (type(context),), {
+        "as_sql": attribute("as_sql", read_as_sql), "opts": attribute("opts", read_opts)})
+
+
+def _put_in_order(table):
+    """Alembic makes what stands in these sets in their order, which is another one each time."""
+    from sqlalchemy.util import OrderedSet
+
+    table.indexes = OrderedSet(sorted(
+        table.indexes, key=lambda index: (str(index.name), list(map(str, index.expressions)))))
+    table.constraints = OrderedSet(
+        sorted(table.constraints, key=lambda constraint: constraint._creation_order))
 
 
 def _noticing(compiler, recorder):
