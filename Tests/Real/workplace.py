@@ -16,7 +16,6 @@ ENV = '''import asyncio
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 {before}
 
@@ -38,6 +37,8 @@ def migrate(connection):
 
 
 async def migrate_by_asyncio():
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     async with create_async_engine(url, poolclass=pool.NullPool).connect() as connection:
         await connection.run_sync(migrate)
 
