@@ -51,7 +51,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
-            dependencies: ["COpenSSL", "CSystem", "CZlib"],
+            dependencies: ["COpenSSL", "CSystem", "CZlib", "Descriptors"],
             exclude: ["README.md"]
                 + readmes(
                     "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "MigrationDaemon",
             dependencies: [
-                "TenancyCore", "HTTPLite", "PrivatePostgres",
+                "Descriptors", "TenancyCore", "HTTPLite", "PrivatePostgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -98,7 +98,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HTTPLiteTests",
-            dependencies: ["HTTPLite", "CZlib"],
+            dependencies: ["Descriptors", "HTTPLite", "CZlib"],
             swiftSettings: strict),
         .testTarget(
             name: "MigrationDaemonTests",

@@ -6,7 +6,7 @@ internal import Glibc
 /// not at the end of its scope; a bare number that outlives its owner then names whatever was
 /// opened next. `withDescriptor` keeps the owner until its closure has returned.
 package struct OwnedDescriptor: ~Copyable, Sendable {
-    private let number: Int32
+    @usableFromInline let number: Int32
 
     /// Takes over a descriptor that nobody else closes.
     package init(owning number: Int32) {
@@ -17,7 +17,7 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     deinit { DescriptorClosing.close(number) }
 
     /// Lends the number to `body`, which must not keep it.
-    package borrowing func withDescriptor<Result: ~Copyable, Failure: Error>(
+    @inlinable package borrowing func withDescriptor<Result: ~Copyable, Failure: Error>(
         _ body: (Int32) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         defer { extendLifetime(self) }

@@ -1,4 +1,5 @@
 internal import ChildProcesses
+internal import Descriptors
 internal import FoundationEssentials
 internal import Glibc
 
@@ -83,11 +84,12 @@ struct ClusterSetup: Sendable {
         case .trust:
             command += ["--auth-host=trust"]
         case .password(let password):
-            let file = try check(
-                open(passwordFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600),
-                "open", passwordFile)
-            defer { close(file) }
-            try check(Int32(write(file, password, password.utf8.count)), "write", passwordFile)
+            let file = OwnedDescriptor(
+                owning: try check(
+                    open(passwordFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600),
+                    "open", passwordFile))
+            let written = file.withDescriptor { write($0, password, password.utf8.count) }
+            try check(Int32(written), "write", passwordFile)
             // initdb reads it as the server's user.
             try user?.own(passwordFile)
             command += ["--auth-host=scram-sha-256", "--pwfile=" + passwordFile]

@@ -1,4 +1,5 @@
 internal import ChildProcesses
+internal import Descriptors
 internal import Glibc
 
 /// Returns `result`, unless it says that the call failed.
@@ -27,15 +28,17 @@ func makeTemporaryFolder(_ name: String) throws(ClusterError) -> String {
 /// A TCP port on 127.0.0.1 that nobody listens on now. Somebody else may take it before it is used.
 func freePort() throws(ClusterError) -> UInt16 {
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    let descriptor = try check(socket(AF_INET, type, 0), "socket", "127.0.0.1")
-    defer { close(descriptor) }
+    let descriptor = OwnedDescriptor(
+        owning: try check(socket(AF_INET, type, 0), "socket", "127.0.0.1"))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let result = withUnsafeMutablePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            descriptor.withDescriptor {
+                bind($0, address, length) == 0 ? getsockname($0, address, &length) : -1
+            }
         }
     }
     try check(result, "bind", "127.0.0.1")

@@ -159,7 +159,7 @@ final class Connection: @unchecked Sendable {
         if transport.pending > 0 { wanted.insert(.output) }
         guard wanted != interest else { return }
         interest = wanted
-        core.loop.modify(transport.socket.descriptor, token: token, interest: wanted)
+        core.loop.modify(transport.socket, token: token, interest: wanted)
     }
 
     /// Enters the deadline again after the timers were emptied.
@@ -217,7 +217,7 @@ final class Connection: @unchecked Sendable {
         guard let transport else { return }
         self.transport = nil
         if reset { transport.socket.resetOnClose() }
-        core.loop.remove(transport.socket.descriptor)
+        core.loop.remove(transport.socket)
         core.collectedBytes -= collectedBytes
         collectedBytes = 0
         abandonHandler()

@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Descriptors
 internal import Glibc
 internal import Synchronization
 
@@ -34,17 +35,20 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private let shared = Locked(Shared())
     private let thread = Atomic<UInt>(0)
-    private let wakeDescriptor: Socket
+    private let wakeDescriptor: OwnedDescriptor
     private var poller: EpollPoller
     private var jobs: [UnownedJob] = []
     private(set) var now = Moment.read()
     var timers = TimerQueue()
 
     init() throws(SocketError) {
-        poller = try EpollPoller()
-        wakeDescriptor = Socket(owning: csystem_eventfd())
-        guard wakeDescriptor.descriptor >= 0 else { throw SocketError(.poll, "eventfd") }
-        try poller.add(wakeDescriptor.descriptor, token: Self.wakeToken, interest: .input)
+        let poller = try EpollPoller()
+        let number = csystem_eventfd()
+        guard number >= 0 else { throw SocketError(.poll, "eventfd") }
+        let wakeDescriptor = OwnedDescriptor(owning: number)
+        try poller.add(wakeDescriptor, token: Self.wakeToken, interest: .input)
+        self.poller = poller
+        self.wakeDescriptor = wakeDescriptor
     }
 
     /// Whether the caller runs on the loop's thread.
@@ -96,21 +100,21 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func wake() {
         var one: UInt64 = 1
-        _ = write(wakeDescriptor.descriptor, &one, MemoryLayout<UInt64>.size)
+        wakeDescriptor.withDescriptor { _ = write($0, &one, MemoryLayout<UInt64>.size) }
     }
 
     // MARK: On the loop's thread
 
-    func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError) {
-        try poller.add(descriptor, token: token, interest: interest)
+    func add(_ socket: Socket, token: UInt64, interest: Readiness) throws(SocketError) {
+        try poller.add(socket.descriptor, token: token, interest: interest)
     }
 
-    func modify(_ descriptor: Int32, token: UInt64, interest: Readiness) {
-        poller.modify(descriptor, token: token, interest: interest)
+    func modify(_ socket: Socket, token: UInt64, interest: Readiness) {
+        poller.modify(socket.descriptor, token: token, interest: interest)
     }
 
-    func remove(_ descriptor: Int32) {
-        poller.remove(descriptor)
+    func remove(_ socket: Socket) {
+        poller.remove(socket.descriptor)
     }
 
     private func run(_ client: any EventLoopClient) {
@@ -138,7 +142,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func takeShared() {
         var count: UInt64 = 0
-        _ = read(wakeDescriptor.descriptor, &count, MemoryLayout<UInt64>.size)
+        wakeDescriptor.withDescriptor { _ = read($0, &count, MemoryLayout<UInt64>.size) }
         let calls = shared.withLock { shared in
             shared.isWoken = false
             jobs += shared.jobs

@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Descriptors
 internal import Glibc
 
 /// A listening socket.
@@ -37,14 +38,14 @@ struct Listener: Sendable {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         while true {
-            let descriptor = withUnsafeMutablePointer(to: &storage) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    csystem_accept(socket.descriptor, $0, &length)
+            let number = withUnsafeMutablePointer(to: &storage) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    socket.descriptor.withDescriptor { csystem_accept($0, address, &length) }
                 }
             }
-            if descriptor >= 0 {
+            if number >= 0 {
                 let (peer, isLocal) = SocketAddress.peer(storage)
-                return .connection(Socket(owning: descriptor), peer: peer, isLocal: isLocal)
+                return .connection(Socket(owning: number), peer: peer, isLocal: isLocal)
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
@@ -86,13 +87,13 @@ struct Listener: Sendable {
         let socket = try makeSocket(candidate.family, address)
         // So that a restart need not wait for old connections; SO_REUSEPORT would let a second
         // daemon share the port in silence.
-        socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
-        if candidate.family == AF_INET6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-        guard candidate.withPointer({ bind(socket.descriptor, $0, $1) }) == 0 else {
+        socket.set(SOL_SOCKET, SO_REUSEADDR, Int32(1))
+        if candidate.family == AF_INET6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(0)) }
+        guard socket.call(bind, candidate) == 0 else {
             throw SocketError(.bind, address.description)
         }
         try listen(socket, backlog, address)
-        let bound = SocketAddress.ofSocket(socket.descriptor)
+        let bound = socket.descriptor.withDescriptor(SocketAddress.ofSocket)
         return Listener(
             socket: socket, address: .tcp(host: bound.host, port: bound.port), isUnix: false)
     }
@@ -104,12 +105,12 @@ struct Listener: Sendable {
             throw SocketError(.bind, address.description, code: ENAMETOOLONG)
         }
         let socket = try makeSocket(AF_UNIX, address)
-        if target.withPointer({ bind(socket.descriptor, $0, $1) }) != 0 {
+        if socket.call(bind, target) != 0 {
             guard errno == EADDRINUSE, try isAbandoned(target, address) else {
                 throw SocketError(.bind, address.description, code: EADDRINUSE)
             }
             unlink(path)
-            guard target.withPointer({ bind(socket.descriptor, $0, $1) }) == 0 else {
+            guard socket.call(bind, target) == 0 else {
                 throw SocketError(.bind, address.description)
             }
         }
@@ -144,23 +145,25 @@ struct Listener: Sendable {
         _ target: SocketAddress, _ address: ListenerAddress
     ) throws(SocketError) -> Bool {
         let probe = try makeSocket(AF_UNIX, address)
-        return target.withPointer { connect(probe.descriptor, $0, $1) } != 0
-            && errno == ECONNREFUSED
+        return probe.call(connect, target) != 0 && errno == ECONNREFUSED
     }
 
     private static func makeSocket(
         _ family: Int32, _ address: ListenerAddress
     ) throws(SocketError) -> Socket {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        let descriptor = Glibc.socket(family, type, 0)
-        guard descriptor >= 0 else { throw SocketError(.create, address.description) }
-        return Socket(owning: descriptor)
+        let number = Glibc.socket(family, type, 0)
+        guard number >= 0 else { throw SocketError(.create, address.description) }
+        return Socket(owning: number)
     }
 
     private static func listen(
         _ socket: Socket, _ backlog: Int, _ address: ListenerAddress
     ) throws(SocketError) {
-        guard Glibc.listen(socket.descriptor, Int32(clamping: backlog)) == 0 else {
+        let result = socket.descriptor.withDescriptor {
+            Glibc.listen($0, Int32(clamping: backlog))
+        }
+        guard result == 0 else {
             throw SocketError(.listen, address.description)
         }
     }

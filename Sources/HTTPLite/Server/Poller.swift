@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Descriptors
 internal import Glibc
 
 /// What a descriptor is ready for, or what is asked of it.
@@ -12,9 +13,12 @@ struct Readiness: OptionSet, Sendable {
 
 /// Waits for descriptors; level-triggered, so that whoever reads only a part is told again.
 protocol Poller: ~Copyable {
-    func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError)
-    func modify(_ descriptor: Int32, token: UInt64, interest: Readiness)
-    func remove(_ descriptor: Int32)
+    func add(
+        _ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness
+    ) throws(SocketError)
+    func modify(_ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness)
+    /// To be called before the descriptor is closed: its number may be another's afterwards.
+    func remove(_ descriptor: borrowing OwnedDescriptor)
     /// Waits for at most the timeout, nil for ever; returns how many descriptors are ready.
     mutating func wait(timeout: Interval?) -> Int
     /// One of the descriptors that the last wait found ready.
@@ -25,28 +29,29 @@ protocol Poller: ~Copyable {
 struct EpollPoller: Poller, ~Copyable {
     private static let capacity = 256
 
-    private let descriptor: Int32
+    private let epoll: OwnedDescriptor
     private var tokens = [UInt64](repeating: 0, count: Self.capacity)
     private var events = [UInt32](repeating: 0, count: Self.capacity)
 
     init() throws(SocketError) {
-        descriptor = csystem_epoll_create()
-        guard descriptor >= 0 else { throw SocketError(.poll, "epoll") }
+        let number = csystem_epoll_create()
+        guard number >= 0 else { throw SocketError(.poll, "epoll") }
+        epoll = OwnedDescriptor(owning: number)
     }
 
-    deinit { Glibc.close(descriptor) }
-
-    func add(_ descriptor: Int32, token: UInt64, interest: Readiness) throws(SocketError) {
+    func add(
+        _ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness
+    ) throws(SocketError) {
         guard control(EPOLL_CTL_ADD, descriptor, token, interest) == 0 else {
-            throw SocketError(.poll, "descriptor \(descriptor)")
+            throw SocketError(.poll, "a socket")
         }
     }
 
-    func modify(_ descriptor: Int32, token: UInt64, interest: Readiness) {
+    func modify(_ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness) {
         _ = control(EPOLL_CTL_MOD, descriptor, token, interest)
     }
 
-    func remove(_ descriptor: Int32) {
+    func remove(_ descriptor: borrowing OwnedDescriptor) {
         _ = control(EPOLL_CTL_DEL, descriptor, 0, [])
     }
 
@@ -56,8 +61,10 @@ struct EpollPoller: Poller, ~Copyable {
             $0.nanoseconds <= 0 ? 0 : Int32(clamping: $0.nanoseconds / 1_000_000 + 1)
         }
         // EINTR ends the wait without events, which every caller takes for an early wake.
-        let count = csystem_epoll_wait(
-            descriptor, &tokens, &events, Int32(Self.capacity), milliseconds ?? -1)
+        let count = epoll.withDescriptor {
+            csystem_epoll_wait(
+                $0, &tokens, &events, Int32(Self.capacity), milliseconds ?? -1)
+        }
         return max(0, Int(count))
     }
 
@@ -66,12 +73,15 @@ struct EpollPoller: Poller, ~Copyable {
     }
 
     private func control(
-        _ operation: Int32, _ target: Int32, _ token: UInt64, _ interest: Readiness
+        _ operation: Int32, _ target: borrowing OwnedDescriptor, _ token: UInt64,
+        _ interest: Readiness
     ) -> Int32 {
         var events: UInt32 = 0
         if interest.contains(.input) { events |= EPOLLIN.rawValue }
         if interest.contains(.output) { events |= EPOLLOUT.rawValue }
-        return csystem_epoll_control(descriptor, operation, target, events, token)
+        return epoll.withDescriptor { epoll in
+            target.withDescriptor { csystem_epoll_control(epoll, operation, $0, events, token) }
+        }
     }
 
     private static func readiness(_ events: UInt32) -> Readiness {

@@ -60,7 +60,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         renewDate()
         for (index, listener) in listeners.enumerated() {
             try loop.add(
-                listener.socket.descriptor, token: Self.listenerBit | UInt64(index),
+                listener.socket, token: Self.listenerBit | UInt64(index),
                 interest: .input)
         }
         isAccepting = true
@@ -171,7 +171,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
             isLocal: isLocal, core: self)
         slots[Int(index)].connection = connection
         do throws(SocketError) {
-            try loop.add(socket.descriptor, token: token, interest: .input)
+            try loop.add(socket, token: token, interest: .input)
         } catch {
             connection.closeNow()
         }
@@ -209,7 +209,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         isAccepting = accepts
         for (index, listener) in listeners.enumerated() {
             loop.modify(
-                listener.socket.descriptor, token: Self.listenerBit | UInt64(index),
+                listener.socket, token: Self.listenerBit | UInt64(index),
                 interest: accepts ? .input : [])
         }
     }
@@ -307,7 +307,7 @@ final class ServerCore: EventLoopClient, @unchecked Sendable {
         loop.timers.insert(moment, token: Self.listenerBit)
         guard isFirst else { return }
         for listener in listeners {
-            loop.remove(listener.socket.descriptor)
+            loop.remove(listener.socket)
             listener.removeFile()
         }
         listeners = []

@@ -1,7 +1,8 @@
 internal import CSystem
+internal import Descriptors
 internal import Glibc
 
-/// A socket descriptor, closed exactly once when its last owner lets go.
+/// A socket, closed exactly once when its last owner lets go.
 final class Socket: Sendable {
     enum Transfer {
         case bytes(Int)
@@ -12,17 +13,17 @@ final class Socket: Sendable {
         case failed
     }
 
-    let descriptor: Int32
+    let descriptor: OwnedDescriptor
 
-    init(owning descriptor: Int32) {
-        self.descriptor = descriptor
+    init(owning number: Int32) {
+        descriptor = OwnedDescriptor(owning: number)
     }
-
-    deinit { Glibc.close(descriptor) }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
         while true {
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            let count = descriptor.withDescriptor {
+                recv($0, buffer.baseAddress, buffer.count, 0)
+            }
             if count > 0 { return .bytes(count) }
             if count == 0 { return .end }
             if errno == EINTR { continue }
@@ -33,8 +34,9 @@ final class Socket: Sendable {
     func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         while true {
             // A write to a peer that has left must be an error, not a signal.
-            let count = send(
-                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            let count = descriptor.withDescriptor {
+                send($0, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
             if count >= 0 { return .bytes(count) }
             if errno == EINTR { continue }
             return errno == EAGAIN ? .wouldBlock : .failed
@@ -42,26 +44,35 @@ final class Socket: Sendable {
     }
 
     func endOutput() {
-        _ = shutdown(descriptor, Int32(SHUT_WR))
+        descriptor.withDescriptor { _ = shutdown($0, Int32(SHUT_WR)) }
     }
 
     /// Makes the coming close send a reset instead of an orderly end.
     func resetOnClose() {
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        _ = setsockopt(
-            descriptor, SOL_SOCKET, SO_LINGER, &linger,
-            socklen_t(MemoryLayout.size(ofValue: linger)))
+        set(SOL_SOCKET, SO_LINGER, linger(l_onoff: 1, l_linger: 0))
     }
 
     /// Sends each write at once; fails harmlessly on a Unix socket.
     func disableNagle() {
-        set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        set(Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
     }
 
     @discardableResult
-    func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
-        var value = value
-        return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
-            == 0
+    func set<Value>(_ level: Int32, _ option: Int32, _ value: Value) -> Bool {
+        withUnsafeBytes(of: value) { bytes in
+            descriptor.withDescriptor {
+                setsockopt($0, level, option, bytes.baseAddress, socklen_t(bytes.count)) == 0
+            }
+        }
+    }
+    /// Binds or connects (`call`) to an address.
+    ///
+    /// - Returns: what the call did, 0 for success; `errno` is its own.
+    func call(
+        _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32, _ address: SocketAddress
+    ) -> Int32 {
+        descriptor.withDescriptor { number in
+            address.withPointer { call(number, $0, $1) }
+        }
     }
 }

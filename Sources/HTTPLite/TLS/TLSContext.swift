@@ -50,7 +50,7 @@ public final class TLSContext: Sendable {
 
     /// A session for a new connection; nil if OpenSSL has no memory for it.
     func makeSession() -> TLSSession? {
-        current.withLock { TLSSession(context: $0.raw) }
+        current.withLock { $0.withRaw(TLSSession.init(context:)) }
     }
 }
 
@@ -58,7 +58,7 @@ public final class TLSContext: Sendable {
 private final class ContextHandle: @unchecked Sendable {
     // Safety: the context is complete when `init` ends and is not changed afterwards; OpenSSL
     // locks what its sessions share.
-    let raw: OpaquePointer
+    private let raw: OpaquePointer
 
     private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
     private static let sessionName: [UInt8] = Array("httplite".utf8)
@@ -85,6 +85,11 @@ private final class ContextHandle: @unchecked Sendable {
     }
 
     deinit { SSL_CTX_free(raw) }
+
+    /// Lends the pointer to `body`, which must not keep it.
+    func withRaw<Value>(_ body: (OpaquePointer) -> Value) -> Value {
+        withExtendedLifetime(self) { body(raw) }
+    }
 
     private func load(_ configuration: TLSConfiguration) throws(TLSError) {
         let certificate = configuration.certificateFile

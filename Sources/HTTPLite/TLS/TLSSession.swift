@@ -15,11 +15,21 @@ final class TLSSession {
         case failed
     }
 
-    private let session: OpaquePointer
-    private let input: OpaquePointer
-    private let output: OpaquePointer
+    private let raw: Raw
     private(set) var isEstablished = false
     private var isBroken = false
+
+    private struct Raw {
+        let session: OpaquePointer
+        /// The session's own, for as long as it lives.
+        let input: OpaquePointer
+        let output: OpaquePointer
+    }
+
+    /// Lends the pointers to `body`: the session lives until that returns.
+    private func withRaw<Value>(_ body: (Raw) -> Value) -> Value {
+        withExtendedLifetime(self) { body(raw) }
+    }
 
     /// Makes the server's side; nil if OpenSSL has no memory.
     init?(context: OpaquePointer) {
@@ -31,22 +41,20 @@ final class TLSSession {
         // The session owns both from here on.
         SSL_set_bio(session, input, output)
         SSL_set_accept_state(session)
-        self.session = session
-        self.input = input
-        self.output = output
+        raw = Raw(session: session, input: input, output: output)
     }
 
-    deinit { SSL_free(session) }
+    deinit { SSL_free(raw.session) }
 
     /// Takes bytes from the wire.
     func receive(_ bytes: UnsafeBufferPointer<UInt8>) {
-        BIO_write(input, bytes.baseAddress, Int32(bytes.count))
+        withRaw { _ = BIO_write($0.input, bytes.baseAddress, Int32(bytes.count)) }
     }
 
     /// Goes on with the handshake as far as the bytes reach.
     func handshake() -> Progress {
         OpenSSLErrors.clear()
-        let result = SSL_do_handshake(session)
+        let result = withRaw { SSL_do_handshake($0.session) }
         if result == 1 { isEstablished = true }
         return progress(result)
     }
@@ -54,7 +62,9 @@ final class TLSSession {
     /// Decrypts as much as fits.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> (count: Int, progress: Progress) {
         OpenSSLErrors.clear()
-        let result = SSL_read(session, buffer.baseAddress, Int32(clamping: buffer.count))
+        let result = withRaw {
+            SSL_read($0.session, buffer.baseAddress, Int32(clamping: buffer.count))
+        }
         return result > 0 ? (Int(result), .done) : (0, progress(result))
     }
 
@@ -63,7 +73,9 @@ final class TLSSession {
         var rest = bytes
         while !rest.isEmpty {
             OpenSSLErrors.clear()
-            let result = SSL_write(session, rest.baseAddress, Int32(clamping: rest.count))
+            let result = withRaw {
+                SSL_write($0.session, rest.baseAddress, Int32(clamping: rest.count))
+            }
             guard result > 0 else {
                 _ = progress(result)
                 return false
@@ -75,13 +87,15 @@ final class TLSSession {
 
     /// Moves what is to be sent to the wire.
     func takeOutput(into bytes: inout [UInt8]) {
-        let pending = BIO_ctrl_pending(output)
-        guard pending > 0 else { return }
-        bytes.reserveCapacity(bytes.count + pending)
-        withUnsafeTemporaryAllocation(byteCount: min(pending, 16_384), alignment: 16) { buffer in
-            while case let count = BIO_read(output, buffer.baseAddress, Int32(buffer.count)),
-                count > 0
-            { bytes += buffer[..<Int(count)] }
+        withRaw { raw in
+            let pending = BIO_ctrl_pending(raw.output)
+            guard pending > 0 else { return }
+            bytes.reserveCapacity(bytes.count + pending)
+            withUnsafeTemporaryAllocation(byteCount: min(pending, 16_384), alignment: 16) { part in
+                while case let count = BIO_read(raw.output, part.baseAddress, Int32(part.count)),
+                    count > 0
+                { bytes += part[..<Int(count)] }
+            }
         }
     }
 
@@ -89,14 +103,16 @@ final class TLSSession {
     func end() {
         guard isEstablished, !isBroken else { return }
         OpenSSLErrors.clear()
-        SSL_shutdown(session)
+        withRaw { _ = SSL_shutdown($0.session) }
         OpenSSLErrors.clear()
     }
 
-    var clientCertificate: ClientCertificate? { ClientCertificate(session: session) }
+    var clientCertificate: ClientCertificate? {
+        withRaw { ClientCertificate(session: $0.session) }
+    }
 
     private func progress(_ result: Int32) -> Progress {
-        switch SSL_get_error(session, result) {
+        switch withRaw({ SSL_get_error($0.session, result) }) {
         case SSL_ERROR_NONE:
             return .done
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:

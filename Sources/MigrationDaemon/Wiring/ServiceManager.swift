@@ -1,3 +1,4 @@
+internal import Descriptors
 internal import Glibc
 
 /// Tells systemd how the daemon is (sd_notify(3)): a datagram to the socket in NOTIFY_SOCKET.
@@ -22,13 +23,16 @@ struct ServiceManager: Sendable {
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
+        let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let number = socket(AF_UNIX, type, 0)
+        guard number >= 0 else { return }
+        let descriptor = OwnedDescriptor(owning: number)
         let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
         _ = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                sendto(descriptor, message, message.utf8.count, 0, address, length)
+                descriptor.withDescriptor {
+                    sendto($0, message, message.utf8.count, 0, address, length)
+                }
             }
         }
     }

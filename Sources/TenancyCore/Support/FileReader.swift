@@ -1,3 +1,4 @@
+internal import Descriptors
 internal import Glibc
 
 /// A file that could not be read.
@@ -22,13 +23,13 @@ public typealias FileReader = (_ path: String) throws(FileError) -> [UInt8]
 public enum Files {
     /// Reads a whole file, or fails when it is larger than the limit.
     public static func read(_ path: String, limit: Int = 64 << 20) throws(FileError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw failure(path) }
-        defer { close(file) }
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw failure(path) }
+        let file = OwnedDescriptor(owning: number)
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
+            let count = file.withDescriptor { Glibc.read($0, &chunk, chunk.count) }
             if count == 0 { return bytes }
             guard count > 0 else {
                 if errno == EINTR { continue }

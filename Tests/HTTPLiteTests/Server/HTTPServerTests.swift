@@ -1,3 +1,4 @@
+import Descriptors
 import Glibc
 import Synchronization
 import Testing
@@ -366,7 +367,7 @@ struct HTTPServerTests {
     func inherited() async throws {
         let made = try #require(
             try Listener.open(.tcp(host: "127.0.0.1", port: 0), backlog: 5).first)
-        let descriptor = dup(made.socket.descriptor)
+        let descriptor = made.socket.descriptor.withDescriptor { dup($0) }
         try await withServer(
             router(), adjust: { $0.listeners = [.inherited(descriptor: descriptor)] }
         ) { _, address in

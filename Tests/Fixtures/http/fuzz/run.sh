@@ -19,8 +19,12 @@ else
 fi
 mkdir -p "$folder/corpus"
 python3 "$here/corpus.py" --unpack "$folder/corpus"
+swiftc -O -g -swift-version 6 -parse-as-library -sanitize=address -emit-module -emit-library -static \
+    -module-name Descriptors -package-name migrationd -module-link-name Descriptors \
+    -emit-module-path "$folder/Descriptors.swiftmodule" -o "$folder/libDescriptors.a" \
+    "$sources"/Descriptors/*.swift
 find "$sources/HTTPLite" -name '*.swift' -exec swiftc -O -g -swift-version 6 -parse-as-library \
-    -sanitize=fuzzer,address -module-name HTTPLiteFuzz \
+    -sanitize=fuzzer,address -module-name HTTPLiteFuzz -package-name migrationd -I "$folder" -L "$folder" \
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault \
     -enable-upcoming-feature NonisolatedNonsendingByDefault \
     -Xcc -fmodule-map-file="$sources/CSystem/module.modulemap" \
