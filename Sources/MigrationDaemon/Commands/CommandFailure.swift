@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TenancyCore
 
 /// What a command tells the shell.
 enum CommandStatus: Int32, CaseIterable, Sendable {
@@ -30,7 +31,7 @@ struct CommandFailure: Error, Sendable, Equatable {
 
     init(_ status: CommandStatus, lines: [String]) {
         self.status = status
-        self.lines = lines
+        self.lines = lines.map(scrub)
     }
 
     var message: String { lines.joined(separator: "\n") }

@@ -3,7 +3,7 @@ internal import Synchronization
 internal import TenancyCore
 
 /// How a log event is written: as text for people, with the data as `key=value`, or as a JSON
-/// object for collectors, with the data beside the message.
+/// object for collectors, with the data beside the message. No password of a URL gets through.
 extension DaemonConfig.Log.Format {
     /// The line of an event, with its line feed.
     func line(_ event: LogEvent, metadata: Logger.Metadata, label: String, at time: Timestamp)
@@ -13,12 +13,12 @@ extension DaemonConfig.Log.Format {
         switch self {
         case .text:
             let pairs = data.map { " \($0.key)=\(Self.bare($0.value))" }.joined()
-            let message = Self.unbroken("\(event.message)")
+            let message = Self.unbroken(scrub("\(event.message)"))
             return Array("\(time) \(event.level) \(label): \(message)\(pairs)\n".utf8)
         case .json:
             var object: JSONObject = [
                 "time": .string(time.description), "level": .string(event.level.rawValue),
-                "logger": .string(label), "message": .string("\(event.message)"),
+                "logger": .string(label), "message": .string(scrub("\(event.message)")),
             ]
             for (key, value) in data {
                 object[object[key] == nil ? key : "metadata.\(key)"] = Self.json(value)
@@ -50,8 +50,8 @@ extension DaemonConfig.Log.Format {
 
     private static func json(_ value: Logger.MetadataValue) -> JSONValue {
         switch value {
-        case .string(let text): .string(text)
-        case .stringConvertible(let value): .string(value.description)
+        case .string(let text): .string(scrub(text))
+        case .stringConvertible(let value): .string(scrub(value.description))
         case .array(let items): .array(items.map(json))
         case .dictionary(let members):
             .object(

@@ -23,7 +23,7 @@ struct ExportDocument {
         }
         do throws(RevisionError) {
             let graph = try RevisionGraph(revisions)
-            let warnings = (json["warnings"]?.arrayValue ?? []).compactMap(\.stringValue)
+            let warnings = Self.strings(json["warnings"]).map(scrub)
             return RevisionSet(
                 graph: graph, warnings: graph.warnings + warnings, versionTable: versionTable)
         } catch {
@@ -115,7 +115,7 @@ struct ExportDocument {
     }
 
     private static func step(_ json: JSONValue) -> Result<StepScript, Reason> {
-        if let reason = json["python"]?.stringValue { return .failure(Reason(text: reason)) }
+        if let reason = json["python"]?.stringValue { return .failure(Reason(text: scrub(reason))) }
         do throws(Reason) {
             let other = json["without_schema"]
             return .success(

@@ -33,8 +33,10 @@ struct ResultHandle: ~Copyable {
     func serverError(after completed: Int) -> ServerError {
         ServerError(
             sqlState: field("C") ?? "",
-            message: field("M") ?? withRaw { ConnectionHandle.trimmed(PQresultErrorMessage($0)) },
-            hint: field("H"), position: field("P").flatMap { Int($0) }, table: field("t"),
+            message: field("M").map(scrub)
+                ?? withRaw { ConnectionHandle.trimmed(PQresultErrorMessage($0)) },
+            hint: field("H").map(scrub), position: field("P").flatMap { Int($0) },
+            table: field("t"),
             constraint: field("n"), completedStatements: completed)
     }
 
@@ -88,7 +90,7 @@ final class ConnectionHandle {
                 }
                 sink.receive(
                     PostgresNotice(
-                        severity: field("V"), sqlState: field("C"), message: field("M")))
+                        severity: field("V"), sqlState: field("C"), message: scrub(field("M"))))
             }, sink.toOpaque())
     }
 
@@ -106,7 +108,7 @@ final class ConnectionHandle {
     static func trimmed(_ message: UnsafeMutablePointer<CChar>?) -> String {
         guard let message else { return "" }
         let lines = String(cString: message).split(whereSeparator: \.isNewline)
-        return lines.map { $0.drop { $0 == "\t" || $0 == " " } }.joined(separator: "; ")
+        return scrub(lines.map { $0.drop { $0 == "\t" || $0 == " " } }.joined(separator: "; "))
     }
 }
 

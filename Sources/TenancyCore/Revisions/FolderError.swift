@@ -13,7 +13,7 @@ public struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
         self.file = file
         self.line = line
         self.code = code
-        self.message = message
+        self.message = scrub(message)
     }
 
     /// `FILE:LINE: MESSAGE`, as compilers and editors write it.

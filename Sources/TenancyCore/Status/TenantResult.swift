@@ -26,7 +26,8 @@ public struct BlockingSession: Sendable, Equatable {
         pid: Int, query: String, state: String?, applicationName: String?, ageMilliseconds: Int64?
     ) {
         self.pid = pid
-        self.query = query
+        // Its statement is anybody's: `ALTER ROLE ... PASSWORD` among others.
+        self.query = scrub(query)
         self.state = state
         self.applicationName = applicationName
         self.ageMilliseconds = ageMilliseconds
@@ -71,14 +72,14 @@ public struct TenantFailure: Error, Sendable, Equatable {
         hint: String? = nil, blockedBy: [BlockingSession] = [], traceback: [String] = []
     ) {
         self.code = code
-        self.message = message
+        self.message = scrub(message)
         self.sqlState = sqlState
         self.revision = revision
-        self.statement = statement
+        self.statement = statement.map(scrub)
         self.file = file
         self.line = line
         self.isRetryable = isRetryable
-        self.hint = hint
+        self.hint = hint.map(scrub)
         self.blockedBy = blockedBy
         self.traceback = traceback
     }
