@@ -75,15 +75,17 @@ package struct ChildProcess: Sendable {
         return waitpid(pid, &status, WNOHANG) == pid ? status : nil
     }
 
-    /// Ends the child and what it has started, and reaps it.
+    /// Kills the child, its process group and all its descendants, those in groups of their own
+    /// included. Does not wait: a process can be in the kernel for long, so a thread of its own
+    /// reaps it.
     ///
-    /// - Returns: its wait status.
-    @discardableResult
-    package func kill() -> Int32 {
+    /// A descendant that has lost its parent is found only where the child adopts orphans.
+    package func kill() {
+        // Stopped, the group cannot start others while they are looked for.
+        Glibc.kill(-pid, SIGSTOP)
+        for descendant in ProcessTree.descendants(of: pid) { Glibc.kill(descendant, SIGKILL) }
         Glibc.kill(-pid, SIGKILL)
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        return status
+        if reap() == nil { Reaper.wait(for: pid) }
     }
 
     /// A daemon ignores SIGPIPE and may block signals; both would be inherited.

@@ -21,7 +21,7 @@ public actor PythonPool {
     ///
     /// - Returns: the worker's last answer, `done` or `failed`.
     func perform(
-        _ request: JSONValue, _ patience: PythonWorker.Patience
+        _ request: JSONObject, _ patience: PythonWorker.Patience
     ) async throws(TenantFailure) -> JSONValue {
         do throws(PostgresError) {
             try await places.acquire("python")
@@ -67,7 +67,9 @@ public actor PythonPool {
     }
 
     private func takeWorker() async throws(PythonWorker.Failure) -> PythonWorker {
-        if let worker = idle.popLast() { return worker }
+        while let worker = idle.popLast() {
+            if await worker.isReadyForNext() { return worker }
+        }
         let worker = try PythonWorker(
             python: project.options.python, directory: project.directory)
         let greeting = try await worker.greeting(within: Self.startLimit)

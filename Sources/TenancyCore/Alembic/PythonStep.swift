@@ -16,10 +16,10 @@ struct PythonStep: Sendable {
 
     fileprivate func request(
         _ action: Action, _ project: AlembicProject, _ others: [(String, JSONValue)] = []
-    ) -> JSONValue {
+    ) -> JSONObject {
         let schema = versionTable.schema ?? target.schema?.text
         var members: [(String, JSONValue)] = [
-            ("id", 1), ("action", .string(action.rawValue)),
+            ("action", .string(action.rawValue)),
             ("config_file", .string(project.configFile)), ("name", "alembic"),
             ("url", .string((target.direct ?? target.connection).driverURL)),
             ("schema", JSONValue(target.schema?.text)), ("tenant", JSONValue(tenant)),
@@ -40,7 +40,7 @@ struct PythonStep: Sendable {
                 ("named_types", .array(planned.namedBefore.map(named))),
             ]
         }
-        return .object(JSONObject(uniqueMembers: members + others))
+        return JSONObject(uniqueMembers: members + others)
     }
 
     /// A type as SQLAlchemy remembers it.
@@ -55,7 +55,9 @@ struct PythonStep: Sendable {
         let timeout = session.statementTimeoutMilliseconds
         return PythonWorker.Patience(
             beginning: project.options.timeout,
-            statement: timeout == 0 ? nil : .milliseconds(timeout) + PythonStep.grace)
+            // Without a timeout the worker says by heartbeats that a statement still runs.
+            statement: timeout == 0
+                ? project.options.timeout : .milliseconds(timeout) + PythonStep.grace)
     }
 }
 

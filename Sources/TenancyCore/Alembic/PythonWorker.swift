@@ -22,8 +22,8 @@ actor PythonWorker {
     struct Patience {
         /// Until its first statement: it loads the project meanwhile.
         var beginning: Duration
-        /// From then on; `nil` for ever.
-        var statement: Duration?
+        /// From then on.
+        var statement: Duration
     }
 
     private static let lineLimit = 4 << 20
@@ -40,6 +40,8 @@ actor PythonWorker {
     private var errorTail: [UInt8] = []
     /// What the request under way has committed so far, as the worker has said.
     private(set) var committed: [String] = []
+    /// Counts the requests; each answer repeats the number of its own.
+    private var requestID = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -74,10 +76,33 @@ actor PythonWorker {
     }
 
     /// Sends a request and waits for its last answer.
-    func perform(_ request: JSONValue, _ patience: Patience) async throws(Failure) -> JSONValue {
+    func perform(_ request: JSONObject, _ patience: Patience) async throws(Failure) -> JSONValue {
         committed = []
+        requestID += 1
+        var numbered = request
+        numbered["id"] = JSONValue(requestID)
+        let line = JSONValue.object(numbered)
         return try await interruptibly { worker in
-            worker.send(request, until: .after(patience.beginning)) ?? worker.answer(patience)
+            worker.send(line, until: .after(patience.beginning)) ?? worker.answer(patience)
+        }
+    }
+
+    /// Whether the worker waits for a request and has said nothing that nobody asked for; else it is
+    /// ended. What it has remarked until now is forgotten: it was about another tenant.
+    func isReadyForNext() -> Bool {
+        guard isAlive else { return false }
+        // A thread of the project may write without end.
+        for _ in 0..<64 where !readAvailable(errors).isEmpty {}
+        errorTail = []
+        if buffer.isEmpty, hasSaidNothing { return true }
+        kill()
+        return false
+    }
+
+    private var hasSaidNothing: Bool {
+        output.withDescriptor { number in
+            var polled = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            return poll(&polled, 1, 0) == 0
         }
     }
 
@@ -107,11 +132,15 @@ actor PythonWorker {
     }
 
     private func answer(_ patience: Patience) -> Result<JSONValue, Failure> {
-        var limit: Duration? = patience.beginning
+        var limit = patience.beginning
         while true {
-            let line = nextLine(until: limit.map(Deadline.after) ?? .never)
-            guard case .success(let answer) = line, answer["event"]?.stringValue == "progress"
-            else { return line }
+            let line = nextLine(until: .after(limit))
+            guard case .success(let answer) = line else { return line }
+            // Written by the project, or by a child of its, into the pipe of the answers.
+            guard answer["id"] == JSONValue(requestID) else {
+                return .failure(.died(errorTail: lastErrors()))
+            }
+            guard answer["event"]?.stringValue == "progress" else { return line }
             if let said = answer["committed"] { committed = ExportDocument.strings(said) }
             limit = patience.statement
         }
@@ -199,7 +228,8 @@ actor PythonWorker {
     }
 
     private func lastErrors() -> String {
-        errorTail = Array((errorTail + readAvailable(errors)).suffix(Self.errorLimit))
-        return FileTail.lines(errorTail)
+        let all = errorTail + readAvailable(errors)
+        errorTail = Array(all.suffix(Self.errorLimit))
+        return scrub(FileTail.lines(errorTail))
     }
 }

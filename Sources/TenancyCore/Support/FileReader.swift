@@ -44,11 +44,11 @@ public enum Files {
 
     /// Reads at most so many bytes from the beginning of a file.
     static func head(_ path: String, bytes limit: Int) throws(FileError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard file >= 0 else { throw failure(path) }
-        defer { close(file) }
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard number >= 0 else { throw failure(path) }
+        let file = OwnedDescriptor(owning: number)
         var bytes = [UInt8](repeating: 0, count: limit)
-        let count = Glibc.read(file, &bytes, limit)
+        let count = file.withDescriptor { Glibc.read($0, &bytes, limit) }
         guard count >= 0 else { throw failure(path) }
         return Array(bytes.prefix(count))
     }

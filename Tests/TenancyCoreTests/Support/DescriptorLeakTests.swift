@@ -68,7 +68,7 @@ struct DescriptorLeakTests {
             """
             #!/bin/sh
             echo '{"event": "ready"}'
-            while read -r request; do echo '{"event": "done"}'; done
+            read -r request; echo '{"event": "done", "id": 1}'; read -r request
             """.utf8
         ).write(to: URL(filePath: python))
         try #require(chmod(python, 0o755) == 0)
@@ -83,7 +83,7 @@ struct DescriptorLeakTests {
             } else {
                 let greeting = try await worker.greeting(within: .seconds(60))
                 #expect(greeting["event"] == "ready")
-                _ = try await worker.perform(.object(JSONObject(uniqueMembers: [])), patience)
+                _ = try await worker.perform(JSONObject(uniqueMembers: []), patience)
             }
             // The others end with their last reference.
             if round % 3 == 0 { await worker.kill() }

@@ -31,8 +31,14 @@ class Modules:
 texts = []
 for descriptor in map(int, [os.path.basename(sys.argv[0]), *(sys.argv[1:] or ["4"])]):
     os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(descriptor, encoding="utf-8") as file:
+    with os.fdopen(descriptor, encoding="utf-8", closefd=False) as file:
         texts.append(file.read())
+    # Tracebacks look for the lines of this script in /dev/fd/3: its number must never be that of a
+    # pipe, whose reader would wait for ever.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+linecache.cache[sys.argv[0]] = (len(texts[0]), None, texts[0].splitlines(True), sys.argv[0])
 if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]  # The folder of this script.
 sys.argv[:] = ["alembic"]

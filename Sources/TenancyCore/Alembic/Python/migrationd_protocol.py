@@ -54,14 +54,25 @@ class Channel:
     """
 
     def __init__(self):
+        self._is_forked = False
         self._requests = os.fdopen(os.dup(0), "rb")
         self._answers = os.fdopen(os.dup(1), "wb")
         self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._leave)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
         sys.stdout = sys.stderr
+
+    def _leave(self):
+        """A child that a project forks has no part in the conversation, even if it comes back from
+        the step as if it were the worker: its answers would be taken for the next request's."""
+        self._is_forked = True
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for file in (self._requests, self._answers):
+            os.dup2(nothing, file.fileno(), inheritable=False)
+        os.close(nothing)
 
     def read_all(self):
         """The one request of a program that gets only one."""
@@ -73,7 +84,9 @@ class Channel:
         return json.loads(line) if line else None
 
     def answer(self, document):
-        """Writes one line. NUL, which JSON could carry and PostgreSQL could not, is shown."""
+        """Writes one line; a forked child ends here instead. NUL, which JSON could carry and PostgreSQL could not, is shown."""
+        if self._is_forked:
+            os._exit(1)
         text = json.dumps(document, ensure_ascii=False).replace("\\u0000", "\ufffd")
         with self._lock:
             self._answers.write(text.encode("utf-8", "replace") + b"\n")

@@ -4,15 +4,19 @@ Each step is Alembic's own work from env.py on, its bookkeeping included; only w
 told, and that the version rows must be the ones expected before anything does.
 """
 
+import ctypes
 import os
 import queue
 import re
+import signal
+import sys
 import threading
 import time
 import weakref
 
 import migrationd_committed as committed
 import migrationd_protocol as protocol
+import migrationd_state as state
 
 STATEMENT_LENGTH = 500
 SQLITE_STATES = {
@@ -30,11 +34,14 @@ UNSUPPORTED = {"duckdb": "DuckDB", "firebird": "Firebird"}
 _CONCURRENTLY = re.compile(
     r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b[^;]*?)\s+CONCURRENTLY\b", re.I)
 PROGRESS_INTERVAL = 0.05
+HEARTBEAT_INTERVAL = 5
+PR_SET_CHILD_SUBREAPER = 36
 REQUESTS_SERVED = 500
 
 
 def main():
     channel = protocol.Channel()
+    _adopt_orphans()
     requests = queue.Queue()
     threading.Thread(target=_listen, args=(channel, requests), daemon=True).start()
     try:
@@ -45,9 +52,50 @@ def main():
         channel.end()
     channel.answer({"event": "ready", "versions": protocol.versions()})
     for served in range(1, REQUESTS_SERVED + 1):
-        answer = worker.serve(requests.get())
-        channel.answer({**answer, "retiring": True} if served == REQUESTS_SERVED else answer)
+        answer, is_clean = worker.serve(requests.get())
+        is_last = served == REQUESTS_SERVED or not is_clean
+        channel.answer({**answer, "retiring": True} if is_last else answer)
     channel.end()
+
+
+def _adopt_orphans():
+    """Makes this process the parent of every descendant that loses its own, so that none gets away
+    by leaving the process group (prctl(2))."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        pass
+
+
+def _end_children():
+    """Kills and reaps what the step has left behind; False if something was."""
+    is_clean = True
+    for _ in range(100):
+        children = _children()
+        if not children:
+            return is_clean
+        is_clean = False
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except OSError:
+                continue  # It has ended, and was waited for, by itself.
+    return False
+
+
+def _children():
+    """The children of this process; those of children come here once their parents are dead."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid():
+            found.append(int(name))
+    return found
 
 
 def _listen(channel, requests):
@@ -79,18 +127,25 @@ class Worker:
         self._secrets = protocol.Secrets()
         self._statement = None
         self._last_progress = 0.0
+        self._runs_statement = False
+        self._place = state.Place()
+        self._state = None
         self._connections = weakref.WeakSet()
         self._work = committed.CommittedWork(self._report_commit)
         event.listen(Engine, "connect", self._set_up)
         event.listen(Engine, "before_cursor_execute", self._note_statement)
+        event.listen(Engine, "after_cursor_execute", self._note_end)
+        event.listen(Engine, "handle_error", self._note_end)
         self._work.listen()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def serve(self, request):
-        """The last answer to a request; never raises."""
+        """The last answer to a request, and whether the process is as before; never raises."""
         secrets = self._secrets = protocol.Secrets()
         self._request, self._statement = request, None
         self._work.forget()
         try:
+            self._place.enter()
             secrets.add_url(request["url"])
             _check_supported(request["url"])
             action = {"step": self._step, "read": self._read, "stamp": self._stamp}[
@@ -103,7 +158,19 @@ class Worker:
         answer["committed"] = self._work.statements
         self._work.forget()
         self._close_connections()
-        return {"id": request.get("id"), **secrets.scrub(answer)}
+        is_clean = self._tidy()
+        return {"id": request.get("id"), **secrets.scrub(answer)}, is_clean
+
+    def _tidy(self):
+        """Ends what the step has started, and puts back what it has changed around itself."""
+        kept, self._state, self._runs_statement = self._state, None, False
+        lost = kept.put_back() if kept else []
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            lost.append("stderr")
+        return _end_children() and not lost
 
     # MARK: What is asked for
 
@@ -126,6 +193,7 @@ class Worker:
 
         def choose(rows, context):
             has_run.append(context)
+            self._state = state.State()
             if set(rows) != set(request["expected_rows"]):
                 raise OtherRows(rows)
             for kind, schema, name in request.get("named_types", ()):
@@ -191,8 +259,8 @@ class Worker:
             cursor.close()
 
     def _note_statement(self, connection, cursor, statement, parameters, context, many):
-        self._statement = statement
         self._bound_waits(connection, statement)
+        self._statement, self._runs_statement = statement, True
         now = time.monotonic()
         if now - self._last_progress >= PROGRESS_INTERVAL:
             self._last_progress = now
@@ -221,6 +289,17 @@ class Worker:
         """Said at once: this process may not live to say it at its end."""
         answer = {"id": self._request.get("id"), "event": "progress", "committed": statements}
         self._channel.answer(self._secrets.scrub(answer))
+
+    def _note_end(self, *_):
+        self._runs_statement = False
+
+    def _beat(self):
+        """Says while a statement without a timeout runs that this process is alive."""
+        while True:
+            time.sleep(HEARTBEAT_INTERVAL)
+            request = self._request
+            if self._runs_statement and not request.get("statement_timeout_ms"):
+                self._channel.answer({"id": request.get("id"), "event": "progress"})
 
     def _close_connections(self):
         """No connection to a tenant outlives its step, even if env.py keeps its engine."""

@@ -1,0 +1,137 @@
+"""What one step does to its worker does not reach the step of the next tenant."""
+
+import json
+import os
+import textwrap
+
+import pytest
+
+from harness.projects import write_project, write_revision
+from harness.python_programs import PythonProgram
+from harness.waiting import eventually
+
+IMPORTS = "import decimal, json, locale, logging, os, signal, socket, subprocess, sys, warnings\n"
+
+CHANGES = {
+    "folder": ("os.chdir('/')", "os.getcwd()"),
+    "umask": ("os.umask(0o007)", "[os.umask(0o022), os.umask(0o022)][0]"),
+    "environment": ("os.environ['LEFT'] = 'x'", "os.environ.get('LEFT')"),
+    "deleted variable": ("os.environ.pop('PATH')", "os.environ.get('PATH')"),
+    "signal handler": ("signal.signal(signal.SIGUSR1, lambda *_: None)",
+                       "str(signal.getsignal(signal.SIGUSR1))"),
+    "sys.path": ("sys.path.insert(0, '/left')", "sys.path"),
+    "root logger": ("logging.basicConfig(level=logging.DEBUG, force=True)",
+                    "[logging.root.level, len(logging.root.handlers)]"),
+    "logger": ("logging.getLogger('left').disabled = True", "logging.getLogger('left').disabled"),
+    "locale": ("locale.setlocale(locale.LC_ALL, 'C')", "locale.setlocale(locale.LC_ALL)"),
+    "warnings": ("warnings.simplefilter('error')", "len(warnings.filters)"),
+    "decimal": ("decimal.getcontext().prec = 3", "decimal.getcontext().prec"),
+    "socket timeout": ("socket.setdefaulttimeout(1)", "socket.getdefaulttimeout()"),
+}
+
+
+class Worker(PythonProgram):
+    """A worker, asked as the daemon asks it, for steps of SQLite tenants."""
+
+    def __init__(self, folder):
+        super().__init__("migrationd_worker", folder)
+        self.folder, self.requests = folder, 0
+        assert self.receive()["event"] == "ready"
+
+    def step(self, revision, **others):
+        self.requests += 1
+        database = self.folder / f"tenant-{self.requests}.db"
+        database.touch()
+        self.send({
+            "id": self.requests, "action": "step", "config_file": str(self.folder / "alembic.ini"),
+            "name": "alembic", "url": f"sqlite:///{database}", "expected_rows": [],
+            "direction": "upgrade", "revision": revision, "version_table": "alembic_version",
+            **others})
+        self.progress = []
+        while (answer := self.receive()) and answer["event"] == "progress":
+            self.progress.append(answer["id"])
+        return answer
+
+
+def project(folder, **bodies):
+    """A project of revisions without parents; `say(value)` in one writes into a file `said`."""
+    write_project(folder, 0)
+    for name, body in bodies.items():
+        say = f"say = lambda value: open({str(folder / 'said')!r}, 'w').write(json.dumps(value))\n"
+        write_revision(folder, name, None, IMPORTS + say + textwrap.dedent(body))
+    return folder
+
+
+def said(folder):
+    return json.loads((folder / "said").read_text())
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_step_changes_around_itself_is_put_back(tmp_path, name):
+    change, look = CHANGES[name]
+    folder = project(tmp_path / "project", change=change, look=f"say({look})")
+    with Worker(folder) as worker:
+        assert worker.step("look")["event"] == "done"
+        before = said(folder)
+        answer = worker.step("change")
+        assert (answer["event"], answer.get("retiring")) == ("done", None), answer
+        answer = worker.step("look")
+        assert answer["event"] == "done", answer
+        assert said(folder) == before
+
+
+def test_a_child_that_comes_back_from_a_step_does_not_answer(tmp_path):
+    """It would answer first, and the worker's own answer would be taken for the next tenant's."""
+    folder = project(tmp_path / "project", plain="pass", forks="""
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        """)
+    with Worker(folder) as worker:
+        # The child has done the step, too: which of the two did is for the version rows to say.
+        assert worker.step("forks")["id"] == 1
+        answer = worker.step("plain")
+        assert (answer["id"], answer["event"]) == (2, "done"), answer
+
+
+def test_children_that_a_step_leaves_end_and_their_worker_retires(tmp_path):
+    folder = project(tmp_path / "project", leaves="""
+        first = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            second = subprocess.Popen(["sleep", "1000"])
+            say([first.pid, second.pid])
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """)
+    with Worker(folder) as worker:
+        answer = worker.step("leaves")
+        assert answer["event"] == "done" and answer["retiring"] is True, answer
+        for pid in said(folder):
+            eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_a_stack_is_formatted_in_a_worker(tmp_path):
+    folder = project(tmp_path / "project", formats="""
+        import linecache, traceback
+        linecache.clearcache()
+        say("".join(traceback.format_stack()))
+        logging.getLogger("x").error("here", stack_info=True)
+        """)
+    with Worker(folder) as worker:
+        assert worker.step("formats")["event"] == "done"
+        assert "run_migrations" in said(folder)
+
+
+def test_a_long_statement_without_a_timeout_is_accompanied_by_heartbeats(tmp_path):
+    folder = project(tmp_path / "project", slow="""
+        import time
+        connection = op.get_bind().connection.dbapi_connection
+        connection.create_function("sleep", 1, lambda seconds: time.sleep(seconds) or 1)
+        op.execute("SELECT sleep(7)")
+        """)
+    with Worker(folder) as worker:
+        assert worker.step("slow", statement_timeout_ms=0)["event"] == "done"
+        # One for the first statements, and at least one while the slow one runs.
+        assert len(worker.progress) >= 2 and set(worker.progress) == {1}
