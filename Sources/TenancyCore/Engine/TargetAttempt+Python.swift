@@ -92,7 +92,9 @@ extension TargetAttempt {
             let event = answer["event"]?.stringValue
             reported =
                 event == "failed"
-                ? .init(worker: answer) : .notMigrated(found.revisions, worker: answer)
+                ? .init(worker: answer)
+                : .notMigrated(
+                    found.revisions, worker: answer, versionTable: engine.task.versionTable.name)
         case .failure(let error):
             reported = error
         }
@@ -169,12 +171,13 @@ extension TenantFailure {
             revision: revision)
     }
 
-    /// A worker has reported success, and the rows have not moved.
+    /// A worker has reported success, and the rows have not moved: either the version row's change was
+    /// rolled back, or it was committed where the tenant does not live.
     fileprivate static func notMigrated(
-        _ rows: [String], worker answer: JSONValue
+        _ rows: [String], worker answer: JSONValue, versionTable: String
     ) -> TenantFailure {
         let committed = ExportDocument.strings(answer["committed"])
-        if !committed.isEmpty {
+        if !committed.isEmpty && !committed.contains(where: { $0.contains(versionTable) }) {
             var failure = TenantFailure(
                 code: "not_migrated",
                 message: "the step committed Alembic's transaction by itself, and what came after "
