@@ -19,7 +19,8 @@ from harness.projects import write_project, write_revision
 
 SPECIAL = ["@", ":", "/", "?", "#", "%", "[", "]", "&", "="]
 
-# A step that fails in two ways and tells nothing by itself.
+# An env.py and a revision as a careful author writes them, and as a careless one does: they tell everything
+# to everybody.
 CAREFUL = """
     bind = op.get_bind()
     name = bind.exec_driver_sql("SELECT current_database()").scalar()
@@ -27,6 +28,28 @@ CAREFUL = """
         raise RuntimeError("this step fails")
     if name.endswith("dies"):
         import os
+        os._exit(3)
+    bind.exec_driver_sql("CREATE TABLE r2 (id int)")
+    """
+TELLS_IN_ENV = """
+    import sys
+    print("connecting to", options["url"], file=sys.stderr)
+    if "env_raises" in options["url"]:
+        raise RuntimeError(f"cannot use {options['url']}")
+    """
+TELLS_IN_STEP = """
+    import sys, urllib.parse
+    bind = op.get_bind()
+    url = bind.engine.url
+    name = bind.exec_driver_sql("SELECT current_database()").scalar()
+    whole = url.render_as_string(hide_password=False)
+    print("at work on", whole, url.password, flush=True)
+    print("at work on", whole, url.password, file=sys.stderr, flush=True)
+    if name.endswith("step_raises"):
+        raise RuntimeError(f"{whole} {url.password} {urllib.parse.quote(url.password, safe='')}")
+    if name.endswith("step_dies"):
+        import os
+        os.write(2, f"dying with {whole}\\n".encode())
         os._exit(3)
     bind.exec_driver_sql("CREATE TABLE r2 (id int)")
     """
@@ -65,8 +88,8 @@ def misspelt():
 
 
 @pytest.fixture
-def marked_fleet(fleet, tokens, tmp_path):
-    """Tenants of every kind, good and bad, over an Alembic project."""
+def marked_fleet(fleet, tokens, tmp_path, is_careless):
+    """Tenants of every kind, good and bad, over a project that may say all it knows."""
     cluster = fleet.cluster
     key = f"{record.mark(24)}-{record.mark(24)}"
     own = ("plain", "hidden", "step_raises", "step_dies", "env_raises")
@@ -104,8 +127,9 @@ def marked_fleet(fleet, tokens, tmp_path):
     fleet.add(*[
         Tenant(name, name, isolation_strategy="database", database_url=text)
         for name, text in rows.items()], place=False)
-    project = write_project(tmp_path / "project", 1)
-    write_revision(project, "r2", "r1", CAREFUL)
+    words = {"online": TELLS_IN_ENV} if is_careless else {}
+    project = write_project(tmp_path / "project", 1, **words)
+    write_revision(project, "r2", "r1", TELLS_IN_STEP if is_careless else CAREFUL)
     # Outside of a transaction, and so by the direct way, which refuses the password.
     write_revision(project, "r3", "r2", """
         with op.get_context().autocommit_block():
@@ -118,7 +142,7 @@ def marked_fleet(fleet, tokens, tmp_path):
     settings["tenancy"].update(
         database_url=url("app"), direct_database_url=url("direct", "app", password=marked()),
         encryption_key=key)
-    settings["log"] = {"level": "debug", "format": "json"}
+    settings["log"] = {"level": "debug"}
     fleet.settings = settings
     return fleet
 
@@ -168,8 +192,10 @@ def assert_unmarked(name, text):
         pytest.fail(f"{name} shows a piece of a password: {text[max(0, at - 300):at + 60]!r}")
 
 
-def test_no_text_that_comes_out_shows_a_piece_of_a_password(marked_fleet, start_daemon):
-    daemon = start_daemon(marked_fleet.settings, token=TOKENS["admin"])
+@pytest.mark.parametrize("form, is_careless", [("text", True), ("json", False)])
+def test_no_text_that_comes_out_shows_a_piece_of_a_password(marked_fleet, start_daemon, form):
+    settings = {**marked_fleet.settings, "log": {"level": "debug", "format": form}}
+    daemon = start_daemon(settings, token=TOKENS["admin"])
     client = daemon.client()
     texts = {}
     for operation in ("check", "upgrade", "downgrade"):
