@@ -93,8 +93,6 @@ def _dialect(dialect, emit):
             raise NotRenderable("a column's default has to be asked of the database first")
 
     class Nowhere(type(dialect)):
-        statement_compiler = Compiler
-        execution_ctx_cls = Context
         supports_statement_cache = True
         # All rows in one statement, however many they are.
         insertmanyvalues_page_size = insertmanyvalues_max_parameters = 1 << 31
@@ -121,6 +119,8 @@ def _dialect(dialect, emit):
     other = copy.copy(dialect)
     vars(other).pop("_type_memos", None)
     other.__class__ = Nowhere
+    # On the object: the renderer has put a compiler of its own there.
+    other.statement_compiler, other.execution_ctx_cls = Compiler, Context
     other.paramstyle, other.positional = _PARAMSTYLE, False
     other.dbapi = _Driver
     return other
