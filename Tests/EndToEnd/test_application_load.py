@@ -1,6 +1,7 @@
 """Tenants in use while they are migrated, and a long index build."""
 
 import collections
+import itertools
 import threading
 import time
 
@@ -16,21 +17,25 @@ LOCK_TIMEOUT_MS = 2000
 # What a query may take besides its wait for a lock, on a busy machine.
 ALLOWANCE = 3.0
 TENANTS = 12
-REVISIONS = ["d001", "d002"]
+# A first one that makes the tables, and so many after it that some tenant's step meets its client
+# between the two tables.
+REVISIONS = [f"d{number:03}" for number in range(1, 6)]
 
 
 @pytest.fixture
 def used(journal, tmp_path):
-    """Tenants with two tables, and a step that locks them one after the other."""
+    """Tenants with two tables, and steps that lock them one after the other."""
     journal.migrations = tmp_path / "used"
     write_revision(
         journal.migrations, "d001", None,
         "CREATE TABLE orders (id int, x int);\nCREATE TABLE items (id int, x int);\n"
         "INSERT INTO orders VALUES (1, 0);\nINSERT INTO items VALUES (1, 0);\n"
         + NOTE.format("d001"))
-    write_revision(
-        journal.migrations, "d002", "d001",
-        "ALTER TABLE orders ADD y int;\nALTER TABLE items ADD y int;\n" + NOTE.format("d002"))
+    for before, revision in itertools.pairwise(REVISIONS):
+        write_revision(
+            journal.migrations, revision, before,
+            f"ALTER TABLE orders ADD {revision} int;\nALTER TABLE items ADD {revision} int;\n"
+            + NOTE.format(revision))
     journal.add_schema_tenants(TENANTS)
     return journal
 
@@ -94,7 +99,7 @@ def test_deadlocks_with_an_application_cost_it_no_more_than_the_lock_timeout(use
         eventually(lambda: application.outcomes["committed"] >= 2 * TENANTS)
         job = client.start(operation="upgrade", concurrency=TENANTS, max_attempts=100,
                            lock_timeout_ms=LOCK_TIMEOUT_MS)
-        job = client.finish(job, within=60)
+        job = client.finish(job, within=180)
     assert_whole(used, client, job)
     ours = client.metric('migrationd_tenant_retries_total{code="deadlock"}')
     assert ours + application.outcomes["40P01"] >= 1

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 import tempfile
 import threading
@@ -15,6 +16,7 @@ _marks = set()
 # Letters that follow one another in no word, so that six of them are a piece of a mark and of nothing else.
 _RARE = "QZXJVKWY"
 _PIECE = 6
+_RUN = re.compile(f"[{_RARE}]{{{_PIECE},}}".encode())
 
 
 def heard(content):
@@ -42,8 +44,21 @@ def mark(length=20):
 
 def traces(text):
     """The pieces of marks in a text."""
-    pieces = {mark[at:at + _PIECE] for mark in _marks for at in range(len(mark) - _PIECE + 1)}
-    return sorted(piece for piece in pieces if piece in text)
+    with _lock:
+        return sorted(piece.decode() for piece, _ in _traces(text.encode()))
+
+
+def _traces(data):
+    """Each piece of a mark in `data` and where it stands. Only runs of rare letters are looked at, so
+    that the time does not grow with the number of marks."""
+    pieces = {mark[at:at + _PIECE].encode()
+              for mark in _marks for at in range(len(mark) - _PIECE + 1)}
+    found = {}
+    for run in _RUN.finditer(data):
+        for at in range(run.start(), run.end() - _PIECE + 1):
+            if data[at:at + _PIECE] in pieces:
+                found.setdefault(data[at:at + _PIECE], at)
+    return found.items()
 
 
 def spellings(secret):
@@ -57,19 +72,16 @@ def spellings(secret):
 def leaks(chunk=1 << 24):
     """Where a secret stands in what was said: a text around each."""
     wanted = [text.encode() for secret in _secrets for text in spellings(secret)]
-    wanted += [mark[at:at + _PIECE].encode() for mark in _marks
-               for at in range(len(mark) - _PIECE + 1)]
-    overlap = max((len(text) for text in wanted), default=0)
+    overlap = max((len(text) for text in wanted), default=_PIECE)
     found, tail = [], b""
     with _lock:
         _said.seek(0)
         while block := _said.read(chunk):
             block = tail + block
-            for text in wanted:
-                at = block.find(text)
-                if at >= 0:
-                    around = block[max(0, at - 200):at + len(text) + 100]
-                    found.append(around.decode(errors="replace"))
+            places = [at for text in wanted if (at := block.find(text)) >= 0]
+            for at in places + [at for _, at in _traces(block)]:
+                around = block[max(0, at - 200):at + overlap + 100]
+                found.append(around.decode(errors="replace"))
             tail = block[-overlap:] if overlap else b""
         return found
 
