@@ -92,7 +92,7 @@ bench: $(program) ## Compare the daemon with plain C over libpq
 	MIGRATIOND=$(MIGRATIOND) Benchmarks/run ratio --at-least 0.9
 
 clean: ## Remove everything that was built
-	rm -rf .build .build-release .build-optimised .venv Benchmarks/fleet
+	rm -rf .build .build-release .build-optimised .build-postgres .venv Benchmarks/fleet
 
 .venv/.installed: Tests/EndToEnd/requirements.txt
 	@scripts/install-dependencies test
