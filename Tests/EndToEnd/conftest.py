@@ -38,6 +38,19 @@ def cluster():
         yield running
 
 
+@pytest.fixture(autouse=True)
+def databases_go_with_their_test(request):
+    """The run's server lives in memory: 500 tests leave 12 GB of databases behind."""
+    if "cluster" not in request.fixturenames:
+        yield
+        return
+    cluster = request.getfixturevalue("cluster")
+    before = cluster.databases()
+    yield
+    if cluster.is_ready():
+        cluster.drop_databases(cluster.databases() - before)
+
+
 @pytest.fixture
 def migrations():
     """Five revisions of a small shop, the ones of the demo."""

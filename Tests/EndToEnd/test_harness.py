@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import Tenant
+from harness.cluster import remove_leftovers
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,7 +38,22 @@ def test_a_cluster_dies_with_its_owner():
     while is_running(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    subprocess.run(["rm", "-rf", folder], check=True)
+    remove_leftovers()
+    assert not os.path.exists(folder)
+
+
+def test_folders_in_use_and_folders_being_made_are_no_leftovers(cluster, tmp_path):
+    (tmp_path / "migrationd-e2e-new").mkdir()
+    (tmp_path / "other").mkdir()
+    remove_leftovers([tmp_path, cluster.folder.parent])
+    assert cluster.folder.exists()
+    assert {folder.name for folder in tmp_path.iterdir()} == {"migrationd-e2e-new", "other"}
+
+
+def test_databases_go_with_their_test(cluster, fleet):
+    assert fleet.app in cluster.databases()
+    cluster.drop_databases([fleet.app])
+    assert fleet.app not in cluster.databases()
 
 
 def test_the_server_does_not_run_as_root(cluster):

@@ -1,8 +1,10 @@
 """A private PostgreSQL server that dies with this process."""
 
+import fcntl
 import os
 import pathlib
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,11 @@ import tempfile
 import time
 import urllib.parse
 
+from .fleet import identifier
+
+# Where servers live: in memory, where there is plenty, or on disk.
+PLACES = (pathlib.Path("/dev/shm"), pathlib.Path("/tmp"))
+PREFIX = "migrationd-e2e-"
 # A crash of the server loses nothing with these; one of the machine does.
 THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}
 
@@ -50,11 +57,38 @@ def _free_port():
 
 def _place():
     """Memory where there is plenty: a fleet is some ten thousand files, slow to make and remove."""
+    memory, disk = PLACES
     try:
-        room = os.statvfs("/dev/shm")
+        room = os.statvfs(memory)
     except FileNotFoundError:
-        return "/tmp"
-    return "/dev/shm" if room.f_bavail * room.f_frsize >= 6 << 30 else "/tmp"
+        return disk
+    return memory if room.f_bavail * room.f_frsize >= 6 << 30 else disk
+
+
+def _locked(folder):
+    """The open file whose lock says that the folder's process lives; None if it is held."""
+    file = open(folder / "in-use", "ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def remove_leftovers(places=PLACES):
+    """Removes the folders of processes that were killed: in memory, they would fill the machine."""
+    for folder in [folder for place in places for folder in place.glob(PREFIX + "*")]:
+        try:
+            # The file is made a moment after its folder.
+            if not (folder / "in-use").exists() and time.time() - folder.stat().st_mtime < 60:
+                continue
+            lock = _locked(folder)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        if lock:
+            with lock:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Cluster:
@@ -69,7 +103,9 @@ class Cluster:
         self.user = _server_user()
         self.password = password
         self.settings = dict(settings or {})
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="migrationd-e2e-", dir=_place()))
+        remove_leftovers()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place()))
+        self._lock = _locked(self.folder)
         self.port = _free_port()
         self._process = None
         if self.user:
@@ -155,6 +191,7 @@ class Cluster:
         self.end("immediate")
         # A fleet is some ten thousand files.
         subprocess.run(["rm", "-rf", str(self.folder)], check=False)
+        self._lock.close()
 
     def log(self):
         return (self.folder / "server.log").read_text(errors="replace")
@@ -183,6 +220,14 @@ class Cluster:
     def create_database(self, name, template=None):
         clause = f' TEMPLATE "{template}"' if template else ""
         self.psql(f'CREATE DATABASE "{name}"{clause}')
+
+    def databases(self):
+        """The names of all databases."""
+        return set(self.psql("SELECT datname FROM pg_database").splitlines())
+
+    def drop_databases(self, names):
+        """Drops databases, whoever uses them."""
+        self.psql("".join(f"DROP DATABASE {identifier(name)} WITH (FORCE);\n" for name in names))
 
     def __enter__(self):
         return self
