@@ -24,6 +24,11 @@ extension ConnectionParameters {
         if driver?.hasSuffix("+asyncpg") == true, let mode = values.removeValue(forKey: "sslmode") {
             values["ssl"] = mode
         }
+        if let own = PythonDriver(scheme: driver) {
+            for (keyword, value) in driverValues where own.takes(keyword) {
+                values[keyword] = value.reveal()
+            }
+        }
         let query = values.sorted { $0.key < $1.key }
             .map { "\($0.key)=\(PercentEncoding.encode($0.value))" }
         return query.isEmpty ? url : url + "?" + query.joined(separator: "&")

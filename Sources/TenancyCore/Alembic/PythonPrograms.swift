@@ -18,6 +18,7 @@ enum PythonPrograms {
         ("migrationd_clock", PackageResources.migrationd_clock_py),
         ("migrationd_committed", PackageResources.migrationd_committed_py),
         ("migrationd_compare", PackageResources.migrationd_compare_py),
+        ("migrationd_drivers", PackageResources.migrationd_drivers_py),
         ("migrationd_export", PackageResources.migrationd_export_py),
         ("migrationd_inputs", PackageResources.migrationd_inputs_py),
         ("migrationd_protocol", PackageResources.migrationd_protocol_py),

@@ -6,8 +6,9 @@
 public struct ConnectionParameters: Sendable, Hashable {
     private let values: [String: Secret]
 
-    /// Keywords of a Python driver that the text held and that mean nothing to libpq.
-    public let ignoredKeywords: [String]
+    /// What the text says to a Python driver alone: it is handed to workers, means nothing to libpq,
+    /// and does not count when parameters are compared.
+    let driverValues: [String: Secret]
 
     /// SQLAlchemy's name of dialect and driver, such as `postgresql+asyncpg`, where a URL gave it;
     /// it does not count when parameters are compared.
@@ -18,17 +19,17 @@ public struct ConnectionParameters: Sendable, Hashable {
 
     /// Values by keyword; empty ones stand for libpq's defaults and are left out.
     init(
-        _ values: [String: String], ignoredKeywords: [String] = [], driver: String? = nil
+        _ values: [String: String], driverValues: [String: Secret] = [:], driver: String? = nil
     ) {
         self.values = values.filter { !$0.value.isEmpty }.mapValues { Secret($0) }
-        self.ignoredKeywords = ignoredKeywords
+        self.driverValues = driverValues
         self.driver = driver
         foreign = nil
     }
 
     init(foreign: ForeignURL) {
         values = [:]
-        ignoredKeywords = []
+        driverValues = [:]
         driver = nil
         self.foreign = foreign
     }
@@ -45,7 +46,7 @@ public struct ConnectionParameters: Sendable, Hashable {
     public func setting(_ keyword: String, to value: String) -> ConnectionParameters {
         var texts = values.mapValues { $0.reveal() }
         texts[keyword] = value
-        return ConnectionParameters(texts, ignoredKeywords: ignoredKeywords, driver: driver)
+        return ConnectionParameters(texts, driverValues: driverValues, driver: driver)
     }
 
     /// A keyword's value; nil when libpq's default holds, and always for a secret keyword.
@@ -80,7 +81,7 @@ public struct ConnectionParameters: Sendable, Hashable {
     }
 
     private var keywords: [String] {
-        values.keys.sorted { ConnectionKeyword.order($0) < ConnectionKeyword.order($1) }
+        values.keys.sorted(by: ConnectionKeyword.areInOrder)
     }
 
     private func text(_ keyword: String) -> String? { values[keyword]?.reveal() }
@@ -112,41 +113,4 @@ extension ConnectionParameters: CustomStringConvertible, CustomDebugStringConver
 
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, unlabeledChildren: [description]) }
-}
-
-/// What is known of libpq's keywords.
-enum ConnectionKeyword {
-    /// The keywords of libpq up to PostgreSQL 18 that say how to connect. Left out are those that
-    /// the daemon settles itself (`client_encoding`) or that make another kind of session
-    /// (`replication`).
-    static let known: [String] = [
-        "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service",
-        "application_name", "channel_binding", "connect_timeout", "fallback_application_name",
-        "gssdelegation", "gssencmode", "gsslib", "keepalives", "keepalives_count",
-        "keepalives_idle", "keepalives_interval", "krbsrvname", "load_balance_hosts",
-        "max_protocol_version", "min_protocol_version", "options", "require_auth", "requirepeer",
-        "ssl_max_protocol_version", "ssl_min_protocol_version", "sslcert", "sslcertmode",
-        "sslcompression", "sslcrl", "sslcrldir", "sslkey", "sslmode", "sslnegotiation",
-        "sslpassword", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout",
-    ]
-
-    /// Query keywords that SQLAlchemy hands to a Python driver and that have no meaning beyond it,
-    /// and `client_encoding`, since the daemon speaks UTF-8 whatever it says.
-    static let driversOwn: Set<String> = [
-        "async_fallback", "async_creator_fn", "autocommit", "client_encoding", "command_timeout",
-        "direct_tls", "max_cacheable_statement_size", "max_cached_statement_lifetime", "plugin",
-        "prepare_threshold", "prepared_statement_cache_size", "prepared_statement_name_func",
-        "server_settings", "statement_cache_size", "tcp_keepalive", "timeout",
-    ]
-
-    static let sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-
-    static func isSecret(_ keyword: String) -> Bool {
-        keyword == "password" || keyword == "sslpassword"
-    }
-
-    /// The place of a keyword in the list that libpq is given.
-    static func order(_ keyword: String) -> Int {
-        known.firstIndex(of: keyword) ?? known.count
-    }
 }

@@ -13,8 +13,15 @@ public enum ConnectionStringError: Error, Sendable, Equatable {
     case badPort
     /// Several hosts with another number of ports.
     case hostsAndPortsDiffer(hosts: Int, ports: Int)
-    /// A keyword that libpq does not have. Its name is nil where it could be part of a password.
-    case unknownKeyword(String?)
+    /// A keyword that neither that libpq nor a Python driver has. Its name is nil where it could be part
+    /// of a password.
+    case unknownKeyword(String?, libPQ: LibPQ = .linked)
+    /// A keyword of a libpq that is newer than that one.
+    case newerKeyword(String, major: Int, libPQ: LibPQ = .linked)
+    /// A keyword that libpq has and that one was built without.
+    case keywordLeftOut(String, libPQ: LibPQ = .linked)
+    /// A keyword that makes another kind of session, such as `replication`.
+    case sessionKeyword(String)
     /// A value that a keyword cannot have.
     case badValue(keyword: String, expected: String)
     /// A quote that is not closed, or a word without `=`, in `keyword=value` form.
@@ -38,11 +45,18 @@ extension ConnectionStringError: CustomStringConvertible {
                 + " (write : / ? # in a user or password as %3A %2F %3F %23)"
         case .hostsAndPortsDiffer(let hosts, let ports):
             "names \(hosts) hosts but \(ports) ports"
-        case .unknownKeyword(let name?):
-            "has the keyword \"\(name)\", which libpq does not know"
-                + Nearness.suffix(for: name, among: ConnectionKeyword.known)
-        case .unknownKeyword(nil):
-            "has a keyword that libpq does not know"
+        case .unknownKeyword(let name?, let libPQ):
+            "has the keyword \"\(name)\", which neither libpq \(libPQ.name) nor a Python driver knows"
+                + Nearness.suffix(
+                    for: name, among: libPQ.keywords.union(PythonDriver.keywords).sorted())
+        case .unknownKeyword(nil, let libPQ):
+            "has a keyword that neither libpq \(libPQ.name) nor a Python driver knows"
+        case .newerKeyword(let name, let major, let libPQ):
+            "has the keyword \"\(name)\", which needs libpq \(major); linked is \(libPQ.name)"
+        case .keywordLeftOut(let name, let libPQ):
+            "has the keyword \"\(name)\", which libpq \(libPQ.name) was built without here"
+        case .sessionKeyword(let name):
+            "has the keyword \"\(name)\", which makes a session that cannot migrate; leave it out"
         case .badValue(let keyword, let expected):
             "has a value for \(keyword) that is not \(expected)"
         case .malformedPairs:
@@ -56,7 +70,7 @@ public enum ConnectionString {
     /// Reads a URL as SQLAlchemy or libpq take it
     /// (`postgresql+asyncpg://user:p%40ss@host/db?ssl=require`), or libpq's `keyword=value` form.
     public static func parse(
-        _ secret: Secret
+        _ secret: Secret, libPQ: LibPQ = .linked
     ) throws(ConnectionStringError) -> ConnectionParameters {
         let bytes = Array(secret.reveal().utf8)
         guard !bytes.contains(0) else { throw .notText }
@@ -67,13 +81,15 @@ public enum ConnectionString {
             }
             var url = ConnectionURL(bytes.dropFirst(scheme.utf8.count + 3))
             let query = bytes.drop { $0 != UInt8(ascii: "?") }
-            return try makeParameters(
-                try url.parse(), driver: scheme,
-                hasPassword: String(decoding: query, as: UTF8.self).contains("password="))
+            var reader = ConnectionPairs(
+                libPQ: libPQ,
+                followsSecret: String(decoding: query, as: UTF8.self).contains("password="))
+            return try reader.parameters(try url.parse(), driver: scheme)
         }
         guard bytes.contains(UInt8(ascii: "=")) else { throw .notAConnectionString }
         var pairs = ConninfoPairs(bytes)
-        return try makeParameters(try pairs.parse())
+        var reader = ConnectionPairs(libPQ: libPQ)
+        return try reader.parameters(try pairs.parse())
     }
 
     /// The same, and the URL of any other database that SQLAlchemy may know.
@@ -95,71 +111,5 @@ public enum ConnectionString {
             })
         else { return nil }
         return String(decoding: bytes[..<colon], as: UTF8.self).lowercased()
-    }
-
-    private static func makeParameters(
-        _ pairs: [(keyword: String, value: String)], driver: String? = nil,
-        hasPassword: Bool = false
-    ) throws(ConnectionStringError) -> ConnectionParameters {
-        var values: [String: String] = [:]
-        var ignored: [String] = []
-        // A keyword may be a part of a password that has a `?`, its @ then follows, or of one in the
-        // query that has a `&`.
-        var followsSecret = hasPassword
-        let mayBeSecret = pairs.contains { pair in
-            !ConnectionKeyword.known.contains(pair.keyword)
-                && (pair.keyword + pair.value).contains("@")
-        }
-        for (keyword, value) in pairs {
-            if keyword == "ssl" || keyword == "sslmode" {
-                values["sslmode"] = try sslMode(keyword, value)
-            } else if ConnectionKeyword.known.contains(keyword) {
-                values[keyword] = value
-            } else if ConnectionKeyword.driversOwn.contains(keyword) {
-                ignored.append(keyword)
-            } else {
-                throw .unknownKeyword(
-                    followsSecret || mayBeSecret ? nil : shown(keyword))
-            }
-            followsSecret = followsSecret || ConnectionKeyword.isSecret(keyword)
-        }
-        for keyword in ["host", "dbname", "user"] where values[keyword]?.contains("://") == true {
-            // libpq would take it as it stands, and say so in its errors, password and all.
-            throw .badValue(keyword: keyword, expected: "a plain name")
-        }
-        try checkPorts(values)
-        return ConnectionParameters(values, ignoredKeywords: ignored, driver: driver)
-    }
-
-    /// asyncpg's `ssl` has the values of libpq's `sslmode`; `ssl=true` is JDBC's way of writing
-    /// `require`, and libpq takes it for that, too.
-    private static func sslMode(
-        _ keyword: String, _ value: String
-    ) throws(ConnectionStringError) -> String {
-        if keyword == "ssl", value == "true" { return "require" }
-        if ConnectionKeyword.sslModes.contains(value) { return value }
-        let modes = ConnectionKeyword.sslModes.joined(separator: ", ")
-        throw .badValue(keyword: keyword, expected: "one of \(modes)")
-    }
-
-    private static func checkPorts(_ values: [String: String]) throws(ConnectionStringError) {
-        guard let port = values["port"], !port.isEmpty else { return }
-        let ports = port.split(separator: ",", omittingEmptySubsequences: false)
-        for port in ports where !port.isEmpty {
-            guard port.utf8.allSatisfy(\.isASCIIDigit), let number = Int(port),
-                (1...65_535).contains(number)
-            else { throw .badPort }
-        }
-        let list = values["host"] ?? values["hostaddr"] ?? ""
-        let hosts = list.split(separator: ",", omittingEmptySubsequences: false).count
-        // libpq: one port serves all hosts, else there must be as many.
-        guard ports.count == 1 || ports.count == hosts else {
-            throw .hostsAndPortsDiffer(hosts: hosts, ports: ports.count)
-        }
-    }
-
-    private static func shown(_ keyword: String) -> String? {
-        let isWord = keyword.utf8.allSatisfy { $0.isASCIILetter || $0 == UInt8(ascii: "_") }
-        return isWord && (1...40).contains(keyword.utf8.count) ? keyword : nil
     }
 }

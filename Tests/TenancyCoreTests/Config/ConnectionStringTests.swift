@@ -33,6 +33,11 @@ private func pairs(_ text: String) throws(ConnectionStringError) -> String {
             ("postgresql://h:/db", "host=h|dbname=db"),
             ("postgresql+asyncpg://h/db?ssl=require", "host=h|dbname=db|sslmode=require"),
             ("postgresql://h/db?ssl=true", "host=h|dbname=db|sslmode=require"),
+            ("postgresql+asyncpg://h?database=db", "host=h|dbname=db"),
+            (
+                "postgresql+pg8000://u@/db?unix_sock=/run/postgresql/.s.PGSQL.5433",
+                "host=/run/postgresql|port=5433|dbname=db|user=u"
+            ),
             ("postgresql://h:5432/db?user=a@b", "host=h|port=5432|dbname=db|user=a@b"),
             (
                 "postgresql://h/db?sslmode=verify-full&sslrootcert=/ca.pem&connect_timeout=3",
@@ -110,7 +115,13 @@ private func pairs(_ text: String) throws(ConnectionStringError) -> String {
             ("password=open sesame=1", .unknownKeyword(nil)),
             ("password=a sesame", .malformedPairs),
             ("password='sesame", .malformedPairs), ("=sesame", .malformedPairs),
-            ("postgresql://h/db?replication=database", .unknownKeyword("replication")),
+            ("postgresql://h/db?replication=database", .sessionKeyword("replication")),
+            (
+                "postgresql+pg8000://h/db?unix_sock=/run/sesame",
+                .badValue(
+                    keyword: "unix_sock",
+                    expected: "a socket's path, as in /run/postgresql/.s.PGSQL.5432")
+            ),
         ] as [(String, ConnectionStringError)])
     func refusals(text: String, expected: ConnectionStringError) {
         let error = #expect(throws: ConnectionStringError.self) { try pairs(text) }
@@ -127,14 +138,6 @@ private func pairs(_ text: String) throws(ConnectionStringError) -> String {
         #expect(mode.map { "\($0)" } == "has a value for ssl that is not one of \(modes)")
         let keyword = #expect(throws: ConnectionStringError.self) { try pairs("sslmod=x") }
         #expect(keyword.map { "\($0)".hasSuffix("did you mean \"sslmode\"?") } == true)
-    }
-
-    @Test("a driver's own keywords are dropped and named")
-    func driversOwn() throws {
-        let url = "postgresql+asyncpg://h/db?prepared_statement_cache_size=0&client_encoding=utf8"
-        let parameters = try ConnectionString.parse(Secret(url))
-        #expect(parameters.ignoredKeywords == ["prepared_statement_cache_size", "client_encoding"])
-        #expect(parameters == (try ConnectionString.parse(Secret("host=h dbname=db"))))
     }
 
     @Test(

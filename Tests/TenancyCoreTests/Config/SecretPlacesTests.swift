@@ -23,6 +23,7 @@ import Testing
         ("postgresql://h/db?user=u&password=*", true),
         ("postgresql://h/db?password=*&sslmode=disable", true),
         ("postgresql://h/db?sslpassword=*&sslmode=require", true),
+        ("postgresql+asyncpg://u:*@h/db?server_settings={}&timeout=5", true),
         ("host=h password=* dbname=db", false), ("host=h password='*' dbname=db", false),
         ("mysql+aiomysql://u:*@h:3306/db?charset=utf8", true), ("sqlite+x://:*@/f.db", true),
     ]
@@ -57,7 +58,8 @@ import Testing
             let parameters = try ConnectionString.parseAny(Secret(text))
             let names = [parameters["host"], parameters["port"], parameters["user"]]
             texts = ["\(parameters)", parameters.serverKey, parameters.database]
-            texts += names.compactMap(\.self) + parameters.ignoredKeywords
+            texts +=
+                names.compactMap(\.self) + parameters.driverValues.map { "\($0.key) \($0.value)" }
             // A foreign URL's key ends with a digest, which is no part of it.
             if parameters.isPostgres { texts.append(parameters.databaseKey) }
         } catch {

@@ -15,6 +15,7 @@ import time
 import weakref
 
 import migrationd_committed as committed
+import migrationd_drivers as drivers
 import migrationd_protocol as protocol
 import migrationd_state as state
 
@@ -132,6 +133,7 @@ class Worker:
         self._state = None
         self._connections = weakref.WeakSet()
         self._work = committed.CommittedWork(self._report_commit)
+        event.listen(Engine, "do_connect", drivers.complete)
         event.listen(Engine, "connect", self._set_up)
         event.listen(Engine, "before_cursor_execute", self._note_statement)
         event.listen(Engine, "after_cursor_execute", self._note_end)
