@@ -4,7 +4,7 @@ import pytest
 
 from harness.projects import write_project, write_revision
 from harness.python_programs import run_export
-from test_alembic_cases import CASES
+from test_alembic_cases import FOLDER
 
 # Nobody has a file that is a year old in a folder of a test; with the other clock all are.
 LATER = "import os, time\nis_later = time.time() - os.path.getmtime(__file__) > 86400 * 300\n"
@@ -16,7 +16,7 @@ def steps(document):
 
 
 def test_classes_that_inherit_from_datetime_are_left_alone():
-    document = run_export(CASES / "datetime-subclass" / "alembic.ini")
+    document = run_export(FOLDER / "datetime-subclass" / "alembic.ini")
     assert steps(document) == {"r1": None, "r2": None} and document["warnings"] == []
 
 
