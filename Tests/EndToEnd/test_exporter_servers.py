@@ -4,7 +4,7 @@ import pytest
 
 from harness.projects import write_project, write_revision
 from harness.python_programs import run_export
-from test_alembic_cases import CASES
+from test_alembic_cases import FOLDER
 
 COMPUTED = "op.add_column('r1', sa.Column('c', sa.Integer, sa.Computed('id * 2'{})))"
 
@@ -58,4 +58,4 @@ def test_other_text_is_no_warning(tmp_path, body):
     ("two-locations", None),
 ])
 def test_the_version_table_is_what_env_py_makes_it(case, expected):
-    assert run_export(CASES / case / "alembic.ini")["version_table_columns"] == expected
+    assert run_export(FOLDER / case / "alembic.ini")["version_table_columns"] == expected
