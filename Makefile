@@ -52,7 +52,7 @@ test-optimised: ## Run the Swift tests of descriptors, processes, TLS and connec
 	$(SWIFT) build $(optimised) --build-tests
 	$(SWIFT) test $(optimised) --skip-build --filter '$(OPTIMISED)' --skip DescriptorLeakTests
 	@# It counts the process's descriptors, so that nothing may run beside it.
-	$(SWIFT) test $(optimised) --skip-build --filter DescriptorLeakTests
+	DESCRIPTOR_ROUNDS=10000 $(SWIFT) test $(optimised) --skip-build --filter DescriptorLeakTests
 
 optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 
