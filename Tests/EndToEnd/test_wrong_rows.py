@@ -14,21 +14,31 @@ TLS = pathlib.Path(__file__).resolve().parents[1] / "Fixtures" / "http" / "tls"
 GOOD = 30
 
 
+def takes_tls(cluster):
+    """Whether the server is built with OpenSSL; the one of PyPI's wheels is not."""
+    return cluster.psql("SHOW ssl_library") != ""
+
+
+def use_certificate(cluster):
+    for end in ("pem", "key"):
+        file = cluster.folder / f"server.{end}"
+        shutil.copy(TLS / f"server.{end}", file)
+        file.chmod(0o600)
+        if cluster.user:
+            shutil.chown(file, cluster.user.pw_uid, cluster.user.pw_gid)
+    cluster.settings.update(
+        ssl="on", ssl_cert_file=cluster.folder / "server.pem",
+        ssl_key_file=cluster.folder / "server.key")
+    cluster.restart()
+
+
 @pytest.fixture(scope="module")
 def server():
-    """A server that takes TLS, with a certificate of its own authority."""
+    """A server that takes TLS, with a certificate of its own authority, where it is built for it."""
     password = record.keep_secret("a password/of:this@server")
     with Cluster({**THROW_AWAY, "max_connections": 100}, password=password) as cluster:
-        for end in ("pem", "key"):
-            file = cluster.folder / f"server.{end}"
-            shutil.copy(TLS / f"server.{end}", file)
-            file.chmod(0o600)
-            if cluster.user:
-                shutil.chown(file, cluster.user.pw_uid, cluster.user.pw_gid)
-        cluster.settings.update(
-            ssl="on", ssl_cert_file=cluster.folder / "server.pem",
-            ssl_key_file=cluster.folder / "server.key")
-        cluster.restart()
+        if takes_tls(cluster):
+            use_certificate(cluster)
         yield cluster
 
 
@@ -55,9 +65,12 @@ def refused_by_libpq(server, number=0):
     Each leads to a database of its own: tenants of one database share what comes of it.
     """
     url = server.url(f"wrong_{number}")
+    no_tls = None if takes_tls(server) else "does not support SSL"
     return {
-        "ca": (f"{url}_ca?sslmode=verify-ca&sslrootcert={TLS}/stranger.pem", "verify failed"),
-        "ca-file": (f"{url}_file?sslmode=verify-ca&sslrootcert=/no/such/ca.pem", "/no/such/ca.pem"),
+        "ca": (f"{url}_ca?sslmode=verify-ca&sslrootcert={TLS}/stranger.pem",
+               no_tls or "verify failed"),
+        "ca-file": (f"{url}_file?sslmode=verify-ca&sslrootcert=/no/such/ca.pem",
+                    no_tls or "/no/such/ca.pem"),
         "option": (f"{url}_option?ssl_min_protocol_version=TLSv9", "ssl_min_protocol_version"),
         "value": (f"{url}_value?keepalives=perhaps", "keepalives"),
     }
