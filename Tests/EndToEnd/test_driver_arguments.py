@@ -1,22 +1,12 @@
-"""What a driver's `connect` is given for the words of a URL's query: a table."""
+"""Which drivers a project works with, and what a driver's `connect` is given: tables."""
 
-import importlib.util
 import ssl
 
 import pytest
 
-from harness.python_programs import SOURCES
+from harness.python_programs import load_module
 
-
-def program(name):
-    """A module of the daemon's Python programs that needs none of the others."""
-    spec = importlib.util.spec_from_file_location(name, SOURCES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-drivers = program("migrationd_drivers")
+drivers = load_module("migrationd_drivers")
 FUNCTION = object()
 
 
@@ -53,3 +43,42 @@ def test_a_query_becomes_arguments(driver, given, made):
 def test_a_mode_of_tls_becomes_a_context(mode, verified, named):
     context = drivers.completed("pg8000", {"sslmode": mode})["ssl_context"]
     assert (context.verify_mode, context.check_hostname) == (verified, named)
+
+
+@pytest.mark.parametrize("source, kinds", [
+    ("engine = create_engine(url)", ["sync"]),
+    ("import sqlalchemy as sa\nwith sa.engine_from_config(c).connect(): pass", ["sync"]),
+    ("async def run():\n    engine = async_engine_from_config(c)", ["async"]),
+    ("AsyncEngine(engine_from_config(c, future=True))", ["async"]),
+    ("engine = create_async_engine(u) if a else create_engine(u)", ["async", "sync"]),
+    ("from app.db import engine\nengine.connect()", []),
+    ("from sqlalchemy import create_engine", []),
+])
+def test_the_engines_that_an_env_py_makes(source, kinds):
+    assert sorted(drivers.engines(source)) == kinds
+
+
+@pytest.mark.parametrize("kinds, own, installed, found", [
+    (["sync"], None, "psycopg2 psycopg asyncpg", ["psycopg", "psycopg2"]),
+    (["sync"], "psycopg2", "psycopg2 psycopg asyncpg", ["psycopg2", "psycopg"]),
+    (["sync"], None, "pg8000 psycopg2", ["psycopg2", "pg8000"]),
+    (["sync"], "psycopg", "psycopg2 psycopg", ["psycopg", "psycopg2"]),
+    (["sync"], "asyncpg", "pg8000 asyncpg", ["pg8000"]),
+    (["async"], None, "psycopg2 psycopg asyncpg", ["psycopg", "asyncpg"]),
+    (["async"], "psycopg_async", "psycopg_async asyncpg", ["psycopg_async", "asyncpg"]),
+    (["sync", "async"], None, "psycopg2 asyncpg", ["psycopg2", "asyncpg"]),
+    (["sync"], None, "asyncpg", []), ([], "psycopg2", "psycopg2 asyncpg", ["psycopg2"]),
+    ([], "asyncpg", "psycopg2", []), ([], None, "psycopg2 asyncpg", []),
+])
+def test_the_drivers_that_a_project_works_with(kinds, own, installed, found):
+    assert drivers.of_project(kinds, own, "psycopg", installed.split().__contains__) == found
+
+
+@pytest.mark.parametrize("kinds, found, said", [
+    (["sync"], ["psycopg2"], None), ([], [], None), (["sync", "async"], ["asyncpg"], None),
+    (["async"], [], "has none of asyncpg, psycopg, psycopg_async: install one of them"),
+    (["sync"], ["asyncpg"], "migrations.driver is asyncpg, and env.py makes a synchronous engine"),
+])
+def test_a_project_whose_drivers_are_not_there(kinds, found, said):
+    remark = drivers.remark(kinds, found)
+    assert remark is None if said is None else said in remark

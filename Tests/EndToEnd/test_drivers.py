@@ -4,10 +4,14 @@ import json
 import shutil
 import urllib.parse
 
-from harness.alembic import PROJECTS
-from harness.alembic_fleet import alembic_config
+import pytest
+
+from harness import catalogue
+from harness.alembic import PROJECTS, AlembicProject
+from harness.alembic_fleet import alembic_config, all_equal, moved, reference
 from harness.fleet import Tenant
 from harness.projects import write_project, write_revision
+from test_alembic_trouble import check
 
 PATTERNS = PROJECTS / "env-patterns"
 
@@ -62,3 +66,113 @@ def test_words_that_nobody_knows_are_named(fleet, start_daemon, tmp_path):
     assert result["error_detail"]["code"] == "invalid_database_url"
     assert 'the keyword "comand_timeout"' in result["error"]
     assert 'did you mean "command_timeout"?' in result["error"]
+
+
+SETTINGS = json.dumps({"geqo_threshold": "7"})
+
+
+@pytest.mark.parametrize("pattern, works, stored, words", [
+    ("sync.py", "postgresql+psycopg2", "postgresql+asyncpg", {
+        "ssl": "prefer", "timeout": 30, "prepared_statement_cache_size": 0,
+        "server_settings": SETTINGS}),
+    ("asyncpg.py", "postgresql+asyncpg", "postgresql", {
+        "sslmode": "prefer", "connect_timeout": 30, "keepalives": 1,
+        "options": "-c geqo_threshold=7", "application_name": "shop"}),
+    ("asyncpg.py", "postgresql+asyncpg", "postgresql+psycopg2", {
+        "sslmode": "prefer", "options": "-c geqo_threshold=7"}),
+])
+def test_rows_for_another_driver_than_that_of_env_py(
+        fleet, start_daemon, tmp_path, pattern, works, stored, words):
+    """The application's own URLs, in the configuration and in rows: all ends as with Alembic."""
+    project = AlembicProject(write_steps(tmp_path / "project", pattern))
+    own, given = f"{fleet.name}_own", query(**words)
+    fleet.cluster.create_database(own)
+    fleet.add_schema_tenants(2)
+    extra = fleet.add(Tenant(
+        id="own", identifier="own", isolation_strategy="database",
+        database_url=fleet.cluster.url(own, stored) + given))
+    config = alembic_config(fleet, project.folder, stored)
+    config["tenancy"]["database_url"] += given
+    client = start_daemon(config).client()
+    engines = {each["revision"]: each["engine"] for each in client.get("/v1/revisions").json["items"]}
+    assert engines == {"r1": "sql", "r2": "python"}
+    fleet.cluster.psql(f'ALTER DATABASE "{fleet.app}" SET geqo_threshold = 7')
+    reference(fleet, project, ("upgrade", "head"), driver=works)
+    fleet.cluster.psql(f'ALTER DATABASE "{fleet.app}" RESET geqo_threshold')
+    moved(client, ["r2"], operation="upgrade", target="head")
+    fleet.tenants = [tenant for tenant in fleet.tenants if tenant not in extra]
+    all_equal(fleet)
+    in_schema, = catalogue.digests(fleet.cluster, fleet.app, "tenant_s_000000").values()
+    in_database, = catalogue.digests(fleet.cluster, own, "public").values()
+    assert in_schema == in_database
+    for schema in ("tenant_s_000000", "tenant_reference"):
+        assert fleet.cluster.psql(f"SELECT threshold FROM {schema}.r2", fleet.app) == "7"
+    assert fleet.cluster.psql("SELECT threshold FROM r2", own) == "7"
+    moved(client, ["r1"], operation="downgrade", target="-1")
+    moved(client, [], operation="downgrade", target="base")
+
+
+@pytest.mark.parametrize("pattern", ["sync.py", "asyncpg.py"])
+def test_a_socket_as_each_driver_names_it(fleet, start_daemon, tmp_path, pattern):
+    project = write_steps(tmp_path / "project", pattern)
+    folder, port = fleet.cluster.folder, fleet.cluster.port
+    for name, scheme, words in (
+            ("one", "postgresql+pg8000", {"unix_sock": f"{folder}/.s.PGSQL.{port}"}),
+            ("two", "postgresql+psycopg2", {"host": folder, "port": port})):
+        fleet.cluster.create_database(f"{fleet.name}_{name}")
+        fleet.add(Tenant(
+            id=name, identifier=name, isolation_strategy="database",
+            database_url=f"{scheme}://postgres@/{fleet.name}_{name}{query(**words)}"))
+    client = start_daemon(alembic_config(fleet, project)).client()
+    moved(client, ["r2"], operation="upgrade", target="head")
+
+
+def hide_the_engine(project):
+    """An env.py whose engine another module makes: nothing tells which driver it works with."""
+    (project / "shop_engine.py").write_text("from sqlalchemy import create_engine as engine\n")
+    (project / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    env = (project / "env.py").read_text()
+    env = env.replace("create_engine(url", "shop_engine.engine(url")
+    (project / "env.py").write_text(
+        env.replace("from sqlalchemy import create_engine, pool", "import shop_engine\nfrom sqlalchemy import pool"))
+
+
+def test_the_configuration_names_the_driver(fleet, start_daemon, tmp_path):
+    """By itself the daemon leaves the row's URL as it is where it knows nothing of env.py's engine."""
+    project = write_steps(tmp_path / "project", "sync.py")
+    hide_the_engine(project)
+    fleet.add_schema_tenants(1)
+    stored = "postgresql+asyncpg"
+    config = alembic_config(fleet, project, stored)
+    client = start_daemon(config).client()
+    job = client.run(operation="upgrade", target="head", max_attempts=1)
+    assert job["state"] == "failed"
+    config["migrations"]["driver"] = "psycopg2"
+    client = start_daemon(config).client()
+    moved(client, ["r2"], operation="upgrade", target="head")
+
+
+def test_a_driver_that_is_not_there_is_named_at_the_start(fleet, tmp_path):
+    project = write_steps(tmp_path / "project", "sync.py")
+    config = alembic_config(fleet, project)
+    for driver, expected, words in (
+            ("psycopg2cffi", 1, "migrations.driver is psycopg2cffi, which"),
+            ("asyncpg", 0, "migrations.driver is asyncpg, and env.py makes a synchronous engine"),
+            ("psycopg3", 1, 'migrations.driver must be one of "psycopg2"')):
+        config["migrations"]["driver"] = driver
+        code, said = check(config, tmp_path)
+        assert code == expected and words in said, said
+
+
+def test_what_the_driver_has_no_word_for_is_named(fleet, start_daemon, tmp_path):
+    """The SQL engine, which has, has done its step."""
+    project = write_steps(tmp_path / "project", "asyncpg.py")
+    fleet.add_schema_tenants(1)
+    config = alembic_config(fleet, project, "postgresql")
+    config["tenancy"]["database_url"] += query(sslcrldir="/nowhere")
+    client = start_daemon(config).client()
+    result = client.results(client.run(operation="upgrade", target="head"))["s-000000"]
+    assert result["error_detail"]["code"] == "invalid_database_url"
+    assert "the URL has sslcrldir, for which asyncpg" in result["error"]
+    assert result["to_revisions"] == ["r1"]

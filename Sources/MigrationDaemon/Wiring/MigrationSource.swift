@@ -35,7 +35,8 @@ struct MigrationSource {
         return AlembicProject(
             AlembicProject.Options(
                 path: migrations.path, python: migrations.python,
-                timeout: migrations.readTimeout, cacheFolder: migrations.cacheFolder))
+                timeout: migrations.readTimeout, cacheFolder: migrations.cacheFolder,
+                driver: migrations.driver))
     }
 
     private static func read(

@@ -16,15 +16,18 @@ public final class AlembicProject: Sendable {
         public var timeout: Duration
         /// Where what was read is kept over restarts.
         public var cacheFolder: String?
+        /// The driver of every URL that workers get; nil where the project's own code decides.
+        public var driver: PythonDriver?
 
         public init(
             path: String, python: String, timeout: Duration = .seconds(120),
-            cacheFolder: String? = nil
+            cacheFolder: String? = nil, driver: PythonDriver? = nil
         ) {
             self.path = path
             self.python = python
             self.timeout = timeout
             self.cacheFolder = cacheFolder
+            self.driver = driver
         }
     }
 
@@ -44,6 +47,15 @@ public final class AlembicProject: Sendable {
         var isFolder = false
         isFolder = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder
         configFile = isFolder ? (path.hasSuffix("/") ? path : path + "/") + "alembic.ini" : path
+    }
+
+    /// The drivers that the project works with, as far as it has been read.
+    var drivers: ProjectDrivers {
+        let document = known.withLock { $0 }
+        return ProjectDrivers(
+            names: ExportDocument.strings(document?["drivers"]),
+            standard: document?["standard_driver"]?.stringValue,
+            isForced: options.driver != nil)
     }
 
     /// The configuration file's folder.
@@ -68,6 +80,7 @@ public final class AlembicProject: Sendable {
     private func export(knowing known: JSONValue?) async throws(FolderError) -> JSONValue {
         var request: [(String, JSONValue)] = [
             ("config_file", .string(configFile)), ("name", "alembic"),
+            ("driver", JSONValue(options.driver?.rawValue)),
         ]
         if let known {
             request.append(
@@ -129,7 +142,10 @@ public final class AlembicProject: Sendable {
 
     private var cacheFile: String? {
         options.cacheFolder.map { folder in
-            let key = Digest.sha256(Array("\(PythonPrograms.bundleDigest)\n\(configFile)".utf8))
+            let parts = [
+                PythonPrograms.bundleDigest, configFile, options.driver?.rawValue ?? "",
+            ]
+            let key = Digest.sha256(Array(parts.joined(separator: "\n").utf8))
             return "\(folder)/alembic-\(Hex.encode(key).prefix(32)).json"
         }
     }

@@ -71,6 +71,7 @@ struct ExportDocument {
         switch kind {
         case "alembic_missing": "alembic_missing"
         case "config": "alembic_config"
+        case "driver_missing": "driver_missing"
         case "env_failed": "env_failed"
         case "revision_failed": "revision_failed"
         default: "alembic_failed"

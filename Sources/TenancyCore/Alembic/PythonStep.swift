@@ -16,12 +16,12 @@ struct PythonStep: Sendable {
 
     fileprivate func request(
         _ action: Action, _ project: AlembicProject, _ others: [(String, JSONValue)] = []
-    ) -> JSONObject {
+    ) throws(TenantFailure) -> JSONObject {
         let schema = versionTable.schema ?? target.schema?.text
         var members: [(String, JSONValue)] = [
             ("action", .string(action.rawValue)),
             ("config_file", .string(project.configFile)), ("name", "alembic"),
-            ("url", .string((target.direct ?? target.connection).driverURL)),
+            ("url", .string(try url(project.drivers))),
             ("schema", JSONValue(target.schema?.text)), ("tenant", JSONValue(tenant)),
             ("expected_rows", JSONValue(rows)), ("version_table", .string(versionTable.name)),
             ("version_table_schema", JSONValue(schema)),
@@ -41,6 +41,16 @@ struct PythonStep: Sendable {
             ]
         }
         return JSONObject(uniqueMembers: members + others)
+    }
+
+    private func url(_ drivers: ProjectDrivers) throws(TenantFailure) -> String {
+        do throws(ConnectionParameters.Untranslatable) {
+            return try (target.direct ?? target.connection).driverURL(for: drivers)
+        } catch {
+            throw TenantFailure(
+                code: "invalid_database_url", message: "\(error)",
+                hint: "leave that out of the URL, or set migrations.driver to a driver that has it")
+        }
     }
 
     /// A type as SQLAlchemy remembers it.
@@ -86,6 +96,6 @@ extension PythonPool {
     private func ask(
         _ action: PythonStep.Action, _ step: PythonStep, _ others: [(String, JSONValue)] = []
     ) async throws(TenantFailure) -> JSONValue {
-        try await perform(step.request(action, project, others), step.patience(project))
+        try await perform(try step.request(action, project, others), step.patience(project))
     }
 }

@@ -1,8 +1,8 @@
 /// Makes connection parameters of the keywords and values of a connection string.
 struct ConnectionPairs {
     let libPQ: LibPQ
-    /// Whether what follows may be a part of a password that has a `?`, its @ then follows, or of one in
-    /// the query that has a `&`.
+    /// Whether what follows may be a part of a password that has a `?`, its @ then follows, or of
+    /// one in the query that has a `&`.
     var followsSecret = false
     private var values: [String: String] = [:]
     private var driverValues: [String: Secret] = [:]

@@ -6,8 +6,8 @@
 public struct ConnectionParameters: Sendable, Hashable {
     private let values: [String: Secret]
 
-    /// What the text says to a Python driver alone: it is handed to workers, means nothing to libpq,
-    /// and does not count when parameters are compared.
+    /// What the text says to a Python driver alone: it is handed to workers, means nothing to
+    /// libpq, and does not count when parameters are compared.
     let driverValues: [String: Secret]
 
     /// SQLAlchemy's name of dialect and driver, such as `postgresql+asyncpg`, where a URL gave it;

@@ -13,8 +13,8 @@ public enum ConnectionStringError: Error, Sendable, Equatable {
     case badPort
     /// Several hosts with another number of ports.
     case hostsAndPortsDiffer(hosts: Int, ports: Int)
-    /// A keyword that neither that libpq nor a Python driver has. Its name is nil where it could be part
-    /// of a password.
+    /// A keyword that neither that libpq nor a Python driver has. Its name is nil where it could be
+    /// part of a password.
     case unknownKeyword(String?, libPQ: LibPQ = .linked)
     /// A keyword of a libpq that is newer than that one.
     case newerKeyword(String, major: Int, libPQ: LibPQ = .linked)
@@ -46,7 +46,8 @@ extension ConnectionStringError: CustomStringConvertible {
         case .hostsAndPortsDiffer(let hosts, let ports):
             "names \(hosts) hosts but \(ports) ports"
         case .unknownKeyword(let name?, let libPQ):
-            "has the keyword \"\(name)\", which neither libpq \(libPQ.name) nor a Python driver knows"
+            "has the keyword \"\(name)\", which neither libpq \(libPQ.name) nor a Python driver "
+                + "knows"
                 + Nearness.suffix(
                     for: name, among: libPQ.keywords.union(PythonDriver.keywords).sorted())
         case .unknownKeyword(nil, let libPQ):

@@ -10,6 +10,9 @@ extension DaemonConfig {
         migrations = Migrations(
             source: values.choice("migrations.source"), path: values.string("migrations.path"),
             python: values.string("migrations.python"),
+            driver: values.optionalString("migrations.driver").flatMap {
+                PythonDriver(rawValue: $0)
+            },
             workers: values.integer("migrations.workers"),
             readTimeout: values.milliseconds("migrations.read_timeout_ms"),
             cacheFolder: values.optionalString("migrations.cache_folder"))

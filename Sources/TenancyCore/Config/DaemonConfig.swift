@@ -130,6 +130,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var path: String
         /// The interpreter, as a path or a name to be found in `PATH`.
         public var python: String
+        /// The driver of every URL that workers get; nil where the project's own code decides.
+        public var driver: PythonDriver?
         /// Most worker processes that run steps of an Alembic project.
         public var workers: Int
         /// How long an Alembic project may take to load.

@@ -1,5 +1,5 @@
 /// What is known of the drivers of PostgreSQL that SQLAlchemy has a dialect for.
-enum PythonDriver: String, CaseIterable, Sendable {
+public enum PythonDriver: String, CaseIterable, Sendable {
     case psycopg2
     case psycopg
     case psycopgAsync = "psycopg_async"
@@ -34,6 +34,9 @@ enum PythonDriver: String, CaseIterable, Sendable {
     /// the last two stand for cannot be named by a text.
     static let keywords = allCases.reduce(into: Set<String>()) { $0.formUnion($1.ownKeywords) }
         .union(["plugin", "unix_sock", "async_creator_fn", "prepared_statement_name_func"])
+
+    /// Whether it takes libpq's keywords as they are, since it is made of libpq.
+    var isLibPQ: Bool { self != .pg8000 && self != .asyncpg }
 
     /// Whether a keyword of a URL is handed on to this driver.
     func takes(_ keyword: String) -> Bool {

@@ -1,6 +1,7 @@
 """The daemon's Python programs, started as the daemon starts them."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import pathlib
@@ -17,6 +18,14 @@ def program_text(main):
     modules = {
         path.stem: path.read_text(encoding="utf-8") for path in SOURCES.glob("migrationd_*.py")}
     return json.dumps({**modules, "main": main})
+
+
+def load_module(name):
+    """A module of the programs that needs none of the others, for tests of its functions."""
+    spec = importlib.util.spec_from_file_location(name, SOURCES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def nameless_file(text):

@@ -54,7 +54,7 @@ func load(
                          "premium_isolation_strategy": "database",
                          "database_url_template": "postgresql://h/{database_name}",
                          "extra_search_path": ["extensions"]},
-             "migrations": {"source": "alembic", "python": "venv/bin/python"},
+             "migrations": {"source": "alembic", "python": "venv/bin/python", "driver": "psycopg"},
              "scheduler": {"transaction_per": "target"}, "log": {"format": "json"}}
             """)
         #expect(config.server.unixSocket == "/etc/migrationd/run/sock")
@@ -78,6 +78,7 @@ func load(
         #expect(config.tenancy.isolationRule.premium == .database)
         #expect(config.tenancy.extraSearchPath.map(\.text) == ["extensions"])
         #expect(config.migrations.source == .alembic)
+        #expect(config.migrations.driver == .psycopg)
         #expect(config.migrations.python == "/etc/migrationd/venv/bin/python")
         #expect(config.scheduler.transactionPer == .target)
         #expect(config.log.format == .json)

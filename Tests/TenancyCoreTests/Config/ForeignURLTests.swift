@@ -21,7 +21,7 @@ import Testing
         #expect(!parameters.isPostgres && parameters.keywordValues.isEmpty)
         #expect(parameters.serverKey == server)
         #expect(parameters.database == database)
-        #expect(parameters.driverURL == url)
+        #expect(try parameters.driverURL() == url)
         #expect(!"\(parameters) \(parameters.databaseKey)".contains("ses"))
     }
 

@@ -1,12 +1,90 @@
-"""The drivers of PostgreSQL, and what each takes of a URL's query.
+"""The drivers of PostgreSQL: which a project works with, and what each takes of a URL's query.
 
 A query is text, and SQLAlchemy hands it to the driver's `connect` as it stands. What the driver takes in
 another form, or by another way, is made into that as the connection is opened.
 """
 
+import ast
 import json
 import ssl
+import sys
 import urllib.parse
+
+KINDS = {
+    "sync": ("psycopg2", "psycopg", "pg8000", "psycopg2cffi"),
+    "async": ("asyncpg", "psycopg", "psycopg_async")}
+_WORDS = {"sync": "a synchronous", "async": "an asynchronous"}
+_MAKERS = {
+    "create_engine": "sync", "engine_from_config": "sync", "create_async_engine": "async",
+    "async_engine_from_config": "async", "AsyncEngine": "async"}
+
+
+# MARK: What a project works with
+
+
+def engines(source):
+    """The kinds of engine that env.py makes, by the functions of SQLAlchemy that it calls."""
+    found, pending = [], [ast.parse(source)]
+    while pending:
+        node = pending.pop(0)
+        name = None
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            if name in _MAKERS:
+                found.append(_MAKERS[name])
+        if name != "AsyncEngine":  # What it is given is the engine inside of it.
+            pending += ast.iter_child_nodes(node)
+    return tuple(dict.fromkeys(found))
+
+
+def of_project(kinds, own, standard, is_installed):
+    """The drivers that env.py works with, the best one first; none where that is not known.
+
+    `own` is the driver that the project's own URL names, `standard` SQLAlchemy's choice.
+    """
+    names = [name for kind in kinds for name in KINDS[kind]] if kinds else [own]
+    names.sort(key=lambda name: (name != own, name != standard))
+    return [name for name in dict.fromkeys(names) if name and is_installed(name)]
+
+
+def remark(kinds, found):
+    """What people should know where env.py makes an engine that no driver at hand is for, or None."""
+    if not kinds or any(name in KINDS[kind] for kind in kinds for name in found):
+        return None
+    engine = " or ".join(_WORDS[kind] for kind in kinds) + " engine"
+    names = ", ".join(dict.fromkeys(name for kind in kinds for name in KINDS[kind]))
+    if found:
+        return f"migrations.driver is {found[0]}, and env.py makes {engine}, which takes one of {names}"
+    return (f"env.py makes {engine}, and {sys.executable} has none of {names}: install one of them")
+
+
+def named(url):
+    """The driver that a URL of PostgreSQL names, or None."""
+    scheme = (url or "").partition("://")[0]
+    return scheme.partition("+")[2] or None if scheme.startswith("postgresql+") else None
+
+
+def standard():
+    """The driver that SQLAlchemy takes for `postgresql://`."""
+    from sqlalchemy.engine import make_url
+
+    return make_url("postgresql://").get_dialect().driver
+
+
+def is_installed(name):
+    """Whether this Python has the driver, and SQLAlchemy a dialect for it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        dialect = make_url(f"postgresql+{name}://").get_dialect()
+        (getattr(dialect, "import_dbapi", None) or dialect.dbapi)()
+    except (ImportError, ArgumentError):
+        return False
+    return True
+
+
+# MARK: What a driver takes
 
 _NUMBERS = {
     "asyncpg": {

@@ -13,6 +13,7 @@ import warnings
 
 import migrationd_clock as clock
 import migrationd_compare as compare
+import migrationd_drivers as drivers
 import migrationd_inputs as inputs
 import migrationd_protocol as protocol
 import migrationd_render as rendering
@@ -55,27 +56,32 @@ def answer(request, secrets):
         unmoved = clock.shift() if probe == "clock" else None
     elif inputs.is_unchanged(request.get("known")):
         return {"unchanged": True}
-    config_file, name = request["config_file"], request["name"]
+    project = (request["config_file"], request["name"], request.get("driver"))
     if probe:
-        return {**export(config_file, name, secrets, None), "unmoved": unmoved}
-    second = SecondRun(config_file, name)
+        return {**export(*project, secrets, None), "unmoved": unmoved}
+    second = SecondRun(*project)
     try:
-        return export(config_file, name, secrets, second)
+        return export(*project, secrets, second)
     finally:
         second.end()
 
 
-def export(config_file, name, secrets, second):
+def export(config_file, name, driver, secrets, second):
     """The whole document; of the second process (`second` is None there) only what it renders."""
     watch = inputs.Watch()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         protocol.import_alembic()
         rendering.prepare_sqlalchemy()
-        url = _url(config_file, name, secrets)
+        if driver:
+            _check_installed(driver)
+        own = protocol.configured_url(config_file, name)
+        secrets.add_url(own)
+        url = _url(driver or drivers.named(own))
         address = protocol.Address(url, compare.PLAIN, compare.PLAIN)
         scripts = protocol.load_scripts(
             protocol.load_config(config_file, name, address), config_file)
+        kinds = _engines(scripts)
         revisions, failures = load_revisions(scripts)
         if failures and second is not None:
             raise ProjectFailures(failures)
@@ -93,6 +99,7 @@ def export(config_file, name, secrets, second):
         except protocol.Failure as error:
             if not _wants_asyncio(error):
                 raise
+            kinds = ("async",)
             url = protocol.sqlalchemy_url(PLACEHOLDER, drivers=protocol.ASYNC_DRIVERS)
             plain = render(compare.PLAIN)
         if second is None:
@@ -106,6 +113,10 @@ def export(config_file, name, secrets, second):
                 "failed": [[each.path, each.message] for each in failures],
                 "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
+        found = [driver] if driver else drivers.of_project(
+            kinds, drivers.named(own), drivers.standard(), drivers.is_installed)
+        if remark := drivers.remark(kinds, found):
+            warnings.warn(remark)
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
     again, newer, without, remarks = second.steps(revisions)
     steps = compare.directions(plain, again, newer, quoted, without, keys)
@@ -113,6 +124,8 @@ def export(config_file, name, secrets, second):
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),
         "directories": inputs.directories(scripts),
+        "drivers": found,
+        "standard_driver": drivers.standard(),
         "version_table": plain.project.get("version_table", "alembic_version"),
         "version_table_columns": plain.project.get("version_table_columns"),
         "version_table_schema": compare.version_table_schema(plain, quoted),
@@ -142,13 +155,25 @@ def _wants_asyncio(error):
     return isinstance(error.cause, InvalidRequestError) and "async driver" in str(error.cause)
 
 
-def _url(config_file, name, secrets):
-    """A URL without a database behind it, with the driver that the project itself names."""
-    own = protocol.configured_url(config_file, name)
-    secrets.add_url(own)
-    driver = (own or "").split("://")[0]
-    return PLACEHOLDER.replace("postgresql", driver, 1) if driver.startswith(
-        "postgresql+") else PLACEHOLDER
+def _url(driver):
+    """A URL without a database behind it."""
+    return PLACEHOLDER.replace("postgresql", f"postgresql+{driver}", 1) if driver else PLACEHOLDER
+
+
+def _engines(scripts):
+    """The kinds of engine that env.py makes; none where it cannot be read, as its run will say."""
+    try:
+        with open(scripts.env_py_location, "rb") as file:
+            return drivers.engines(file.read())
+    except (OSError, ValueError, SyntaxError):
+        return ()
+
+
+def _check_installed(driver):
+    if not drivers.is_installed(driver):
+        raise protocol.Failure(
+            "driver_missing", f"migrations.driver is {driver}, which {sys.executable} cannot import; "
+            "install it there, or name another one")
 
 
 def load_revisions(scripts):
@@ -208,8 +233,8 @@ class SecondRun:
     clock breaks, steps that can be rendered stay so.
     """
 
-    def __init__(self, config_file, name, probe="clock"):
-        self._arguments = (config_file, name)
+    def __init__(self, config_file, name, driver, probe="clock"):
+        self._arguments = (config_file, name, driver)
         finder = sys.meta_path[0]
         texts = (finder.bootstrap, json.dumps(finder.program))
         self._files = [tempfile.TemporaryFile() for _ in (*texts, "output")]
@@ -221,7 +246,7 @@ class SecondRun:
             [sys.executable, f"/dev/fd/{bootstrap.fileno()}", str(program.fileno())],
             stdin=subprocess.PIPE, stdout=self._output, pass_fds=[
                 bootstrap.fileno(), program.fileno()], env={**os.environ, **SECOND_RUN})
-        request = {"config_file": config_file, "name": name, "probe": probe}
+        request = {"config_file": config_file, "name": name, "driver": driver, "probe": probe}
         with self._process.stdin as stdin:
             stdin.write(json.dumps(request).encode())
 

@@ -18,6 +18,9 @@ OLDEST_ALEMBIC = (1, 8)
 OLDEST_SQLALCHEMY = (1, 4)
 DRIVERS = ("psycopg2", "psycopg", "pg8000")
 ASYNC_DRIVERS = ("asyncpg", "psycopg")
+PACKAGES = ("alembic", "sqlalchemy")
+DRIVER_PACKAGES = (
+    "psycopg2", "psycopg2-binary", "psycopg", "pg8000", "psycopg2cffi", "asyncpg", "greenlet")
 
 
 class Failure(Exception):
@@ -104,6 +107,9 @@ class Channel:
 class Secrets:
     """Passwords of connection URLs, which no message may repeat."""
 
+    _IN_QUERY = re.compile(
+        r"[?&](?:password|sslpassword|oauth_client_secret|scram_client_key|scram_server_key)"
+        r"=([^&#]+)")
     _IN_URL = re.compile(r"(\b[\w+]+://[^\s:/@]*):[^\s/]*@")
 
     def __init__(self):
@@ -115,7 +121,7 @@ class Secrets:
 
         found = re.match(r"[\w+]+://[^:/?#]*:(?P<login>.*)@", url or "")
         words = [found.group("login")] if found else []
-        words += re.findall(r"[?&](?:password|sslpassword)=([^&#]+)", url or "")
+        words += self._IN_QUERY.findall(url or "")
         for word in words:
             plain = unquote(word)
             spellings = {word, plain, unquote_plus(word), quote(plain, safe=""), quote(plain)}
@@ -177,11 +183,12 @@ def versions():
     from importlib import metadata
 
     found = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
-    for package in ("alembic", "sqlalchemy"):
+    for package in (*PACKAGES, *DRIVER_PACKAGES):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "unknown"
+            if package in PACKAGES:
+                found[package] = "unknown"
     return found
 
 
