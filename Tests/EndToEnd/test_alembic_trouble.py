@@ -179,13 +179,13 @@ def test_an_env_that_makes_its_tables_in_public(fleet, start_daemon, tmp_path):
     assert ended["s-000000"]["error_detail"]["code"] == "wrong_schema", ended
 
 
-def check(config, folder):
+def check(config, folder, environment=None):
     """What `check-config` says of a configuration."""
     file = folder / "config.json"
     file.write_text(json.dumps(config))
     done = subprocess.run(
         [daemon_binary(), "check-config", "--config", str(file)],
-        capture_output=True, text=True)
+        capture_output=True, text=True, env={**os.environ, **(environment or {})})
     return done.returncode, done.stdout + done.stderr
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import urllib.parse
 
 import pytest
@@ -175,4 +176,40 @@ def test_what_the_driver_has_no_word_for_is_named(fleet, start_daemon, tmp_path)
     result = client.results(client.run(operation="upgrade", target="head"))["s-000000"]
     assert result["error_detail"]["code"] == "invalid_database_url"
     assert "the URL has sslcrldir, for which asyncpg" in result["error"]
+    assert result["to_revisions"] == ["r1"]
+
+
+def hide_greenlet(folder):
+    """An environment in which SQLAlchemy does not find greenlet, as where 2.1 was installed plainly."""
+    (folder / "hidden").mkdir()
+    (folder / "hidden" / "greenlet.py").write_text("raise ImportError('hidden by the test')\n")
+    return {"PYTHONPATH": str(folder / "hidden")}
+
+
+GREENLET = f"install it for {sys.executable}: pip install 'sqlalchemy[asyncio]'"
+
+
+def test_a_project_that_needs_greenlet_says_what_to_install(fleet, tmp_path):
+    project = write_steps(tmp_path / "project", "asyncpg.py")
+    config = alembic_config(fleet, project, "postgresql+asyncpg")
+    code, said = check(config, tmp_path, hide_greenlet(tmp_path))
+    assert code == 1 and "env.py failed: ImportError" in said and GREENLET in said, said
+
+
+def test_a_worker_that_needs_greenlet_says_what_to_install(fleet, start_daemon, tmp_path):
+    """Where env.py imports SQLAlchemy's asyncio for a connection only."""
+    project = write_steps(tmp_path / "project", "asyncpg.py")
+    env, line = project / "env.py", "from sqlalchemy.ext.asyncio import create_async_engine\n"
+    text = env.read_text()
+    assert line in text
+    env.write_text(text.replace(line, "").replace(
+        "    engine = create_async_engine", f"    {line}    engine = create_async_engine"))
+    fleet.add_schema_tenants(1)
+    config = alembic_config(fleet, project, "postgresql+asyncpg")
+    client = start_daemon(config, environment=hide_greenlet(tmp_path)).client()
+    result = client.results(client.run(operation="upgrade", target="head"))["s-000000"]
+    detail = result["error_detail"]
+    assert (detail["code"], detail["revision"]) == ("env_failed", "r2")
+    assert GREENLET in result["error"] and "\n" not in result["error"]
+    assert "create_async_engine" in " ".join(detail["traceback"])
     assert result["to_revisions"] == ["r1"]
