@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from harness import eventually
 from harness.migrations import Gate
 
 PAGES = sorted(
@@ -117,6 +118,10 @@ SERIES = {
         ('migrationd_tenants_ended_total{state="failed"}', "3x40", False),
         ('migrationd_tenants_ended_total{state="succeeded"}', "0+5x20", False),
     ],
+    "MigrationdTenantsStayFailed": [
+        ("migrationd_tenants_failed_last_time", "3x20", True),
+        ("migrationd_tenants_failed_last_time", "3x10 0x10", False),
+    ],
     "MigrationdServerAway": [
         ('migrationd_server_away_seconds{server="a:5432"}', "0+60x20", True),
         ('migrationd_server_away_seconds{server="a:5432"}', "0x20", False),
@@ -149,7 +154,14 @@ def test_every_alert_fires_when_it_should_and_only_then(tmp_path):
 
 def test_the_series_of_every_alert_are_there_before_anything_has_happened(fleet, start_daemon):
     """But for those of servers, which are not known before a tenant is met."""
-    text = start_daemon(fleet.config()).client().get("/metrics").expect(200).text
+    client = start_daemon(fleet.config()).client()
+
+    def metrics():
+        text = client.get("/metrics").expect(200).text
+        # The fleet's failures are counted first, which takes a moment.
+        return text if "\nmigrationd_tenants_failed_last_time " in text else None
+
+    text = eventually(metrics)
     for alert, rule in ALERTS.items():
         for name, labels in re.findall(r"(migrationd_\w+)(\{[^}]*\})?", rule["expr"]):
             if name.startswith("migrationd_server_"):

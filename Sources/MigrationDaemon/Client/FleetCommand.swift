@@ -17,7 +17,8 @@ struct FleetCommand: AsyncParsableCommand {
             "\(JSONText.of(fleet["total"])) tenants, heads: \(JSONText.of(fleet["heads"]))"
         ]
         for (key, words) in [
-            ("behind", "behind"), ("failed_last_time", "failed last time"),
+            ("behind", "behind"), ("failed_last_time", "failed at their last migration"),
+            ("failed_last_reading", "failed at their last reading"),
             ("never_read", "never read"),
         ] { lines.append("  \(JSONText.of(fleet[key])) \(words)") }
         for (key, title) in [("by_status", "STATUS"), ("by_revision", "REVISION")] {

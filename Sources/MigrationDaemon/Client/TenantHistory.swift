@@ -22,7 +22,11 @@ struct TenantHistory: AsyncParsableCommand {
     }
 
     private static let job = [
-        TableColumn("JOB", key: "job_id"), TableColumn("OPERATION", key: "operation"),
+        TableColumn("JOB", key: "job_id"),
+        TableColumn("OPERATION") { entry in
+            let isDry = (entry["dry_run"]?.stringValue ?? "none") != "none"
+            return JSONText.of(entry["operation"]) + (isDry ? " (dry run)" : "")
+        },
         TableColumn("TARGET", key: "target"),
     ]
 }

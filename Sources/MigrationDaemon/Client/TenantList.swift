@@ -46,11 +46,15 @@ struct TenantList: AsyncParsableCommand {
         TableColumn("REVISION") { JSONText.rows($0["revisions"]) },
         TableColumn("BEHIND") { $0["behind"]?.boolValue.map { $0 ? "yes" : "no" } ?? "?" },
         TableColumn("READ", key: "read_at"),
-        TableColumn("LAST RESULT") { tenant in
-            if let error = tenant["placement_error"]?.stringValue { return error }
-            guard let result = tenant["last_result"], !result.isNull else { return "" }
-            let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
-            return JSONText.of(result["state"]) + error
+        TableColumn("LAST READING") { Self.outcome($0["last_reading"]) },
+        TableColumn("LAST MIGRATION") { tenant in
+            tenant["placement_error"]?.stringValue ?? Self.outcome(tenant["last_result"])
         },
     ]
+
+    private static func outcome(_ result: JSONValue?) -> String {
+        guard let result, !result.isNull else { return "" }
+        let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
+        return JSONText.of(result["state"]) + error
+    }
 }

@@ -31,12 +31,19 @@ struct TenantShow: AsyncParsableCommand {
         }
         if let error = tenant["placement_error"]?.stringValue { lines.append("  \(error)") }
         if let readAt = tenant["read_at"]?.stringValue { lines.append("  read at \(readAt)") }
-        if let result = tenant["last_result"], !result.isNull {
-            let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
-            lines.append(
-                "  \(JSONText.of(result["state"])) in job \(JSONText.of(result["job_id"]))\(error)")
+        for (key, name) in [("last_result", "migration"), ("last_reading", "reading")] {
+            if let result = tenant[key], !result.isNull {
+                lines.append("  last \(name) \(outcome(result))")
+            }
         }
         return lines
+    }
+
+    private static func outcome(_ result: JSONValue) -> String {
+        let job = result["job_id"]?.stringValue.map { " in job \($0)" } ?? ""
+        let error = result["error"]?.stringValue.map { ": \($0)" } ?? ""
+        let time = JSONText.of(result["finished_at"])
+        return "\(JSONText.of(result["state"])) at \(time)\(job)\(error)"
     }
 
     /// A revision as it was just read; also what settling a step shows.

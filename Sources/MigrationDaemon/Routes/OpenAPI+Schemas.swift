@@ -172,12 +172,17 @@ extension OpenAPI {
                     ])),
                 "placement_error": Schema.orNull(Schema.text), "revisions": revisionList,
                 "behind": Schema.orNull(Schema.flag), "read_at": Schema.orNull(Schema.time),
-                "last_result": Schema.orNull(
-                    Schema.answer([
-                        "job_id": Schema.uuid, "state": Schema.words(TenantState.self),
-                        "error": Schema.orNull(Schema.text),
-                        "finished_at": Schema.orNull(Schema.time),
-                    ])),
+                "last_result": Schema.orNull(Schema.named("LastResult")),
+                "last_reading": Schema.orNull(Schema.named("LastResult")),
+            ])
+        ),
+        (
+            "LastResult",
+            Schema.answer([
+                "job_id": Schema.orNull(Schema.uuid),
+                "operation": Schema.orNull(Schema.words(JobOperation.self)),
+                "state": Schema.words(TenantState.self), "error": Schema.orNull(Schema.text),
+                "finished_at": Schema.time,
             ])
         ),
         ("TenantPage", Schema.page(of: "Tenant")),
@@ -204,7 +209,7 @@ extension OpenAPI {
                 "allOf": [
                     Schema.answer([
                         "job_id": Schema.uuid, "operation": Schema.words(JobOperation.self),
-                        "target": Schema.text,
+                        "target": Schema.text, "dry_run": Schema.words(DryRun.self),
                     ]),
                     Schema.named("TenantResult"),
                 ]
@@ -217,7 +222,7 @@ extension OpenAPI {
                 "as_of": Schema.time, "total": Schema.count, "heads": Schema.list(Schema.text),
                 "by_status": Schema.counts, "by_revision": Schema.counts,
                 "behind": Schema.count, "failed_last_time": Schema.count,
-                "never_read": Schema.count,
+                "failed_last_reading": Schema.count, "never_read": Schema.count,
             ])
         ),
     ]

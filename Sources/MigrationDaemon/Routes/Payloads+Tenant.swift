@@ -10,7 +10,8 @@ extension TenantEntry {
             "revisions": status?.revisions.map { JSONValue($0) } ?? nil,
             "behind": JSONValue(status?.revisions.map { graph.isBehind($0) }),
             "read_at": JSONValue(status?.readAt?.description),
-            "last_result": status.flatMap(\.lastResultJSON) ?? nil,
+            "last_result": status?.last.migration?.json ?? .null,
+            "last_reading": status?.last.reading?.json ?? .null,
         ]
     }
 
@@ -42,12 +43,12 @@ extension RevisionGraph {
     }
 }
 
-extension TenantStatusRecord {
-    fileprivate var lastResultJSON: JSONValue? {
-        guard let lastJob, let lastState else { return nil }
-        return [
-            "job_id": .string(lastJob.description), "state": .string(lastState.rawValue),
-            "error": JSONValue(lastError), "finished_at": JSONValue(lastFinishedAt?.description),
+extension LastResult {
+    fileprivate var json: JSONValue {
+        [
+            "job_id": JSONValue(job?.description), "operation": JSONValue(operation?.rawValue),
+            "state": .string(state.rawValue), "error": JSONValue(error),
+            "finished_at": .string(finishedAt.description),
         ]
     }
 }
@@ -77,7 +78,7 @@ extension HistoryEntry {
     var json: JSONValue {
         var members: JSONObject = [
             "job_id": .string(job.description), "operation": .string(operation.rawValue),
-            "target": .string(target),
+            "target": .string(target), "dry_run": .string(dryRun.rawValue),
         ]
         for member in result.object.members { members[member.key] = member.value }
         return .object(members)
@@ -91,7 +92,8 @@ extension FleetSummary {
             "as_of": .string(asOf.description), "total": JSONValue(total),
             "heads": JSONValue(heads), "by_status": Self.counts(byStatus),
             "by_revision": Self.counts(byRevision, emptyKey: "base"), "behind": JSONValue(behind),
-            "failed_last_time": JSONValue(failedLastTime), "never_read": JSONValue(neverRead),
+            "failed_last_time": JSONValue(failedLastTime),
+            "failed_last_reading": JSONValue(failedLastReading), "never_read": JSONValue(neverRead),
         ]
     }
 

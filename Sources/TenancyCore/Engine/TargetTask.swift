@@ -54,7 +54,7 @@ public final class TargetTask: Sendable {
     }
 
     /// Whether anything is applied, and not only looked at.
-    var changesTargets: Bool { dryRun == .none && operation != .check }
+    var changesTargets: Bool { operation.changesTenants(dryRun) }
 
     /// The steps from `rows`, given in the order in which they were read.
     public func plan(from rows: [String]) throws(RevisionError) -> RevisionPlan {

@@ -15,6 +15,9 @@ public enum JobOperation: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a job changes its tenants, or only reads them.
+    public func changesTenants(_ dryRun: DryRun) -> Bool { self != .check && dryRun == .none }
+
     /// The target when the caller names none; `check` compares with the heads.
     public var defaultTarget: String {
         switch self {
@@ -102,4 +105,7 @@ public struct JobRequest: Sendable, Equatable {
         self.allowEmpty = allowEmpty
         self.comment = comment
     }
+
+    /// Whether the job changes its tenants, or only reads them.
+    public var changesTenants: Bool { operation.changesTenants(dryRun) }
 }

@@ -131,7 +131,8 @@ struct JobRunner: Sendable {
         case .left: break
         case .setAside: metrics.add(.tenantRetries, code)
         case .ended:
-            metrics.add(.tenantsEnded, outcome.state.rawValue, by: work.tenants.count)
+            metrics.add(
+                .ended(run.request), outcome.state.rawValue, by: work.tenants.count)
             metrics.add(.stepsApplied, by: outcome.steps)
             if let start = work.startedAt {
                 metrics.observe(
@@ -142,7 +143,7 @@ struct JobRunner: Sendable {
 
     private func log(_ failure: TenantFailure, of work: TargetWork) {
         environment.logger.warning(
-            "Tenant migration failed",
+            run.request.changesTenants ? "Tenant migration failed" : "Tenant reading failed",
             metadata: [
                 "job": "\(run.id)", "tenant": "\(work.tenants.first?.id ?? "")",
                 "code": "\(failure.code)", "sqlstate": "\(failure.sqlState ?? "")",

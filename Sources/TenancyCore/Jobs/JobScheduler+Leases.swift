@@ -23,6 +23,7 @@ extension JobScheduler {
             Task { [weak self] in await self?.guardLeases() },
             Task { [weak self] in await self?.lookForOffers() },
             Task { [weak self] in await self?.listen() },
+            Task { [weak self] in await self?.watchFailures() },
         ]
     }
 

@@ -18,6 +18,9 @@ extension JobScheduler {
                 "migrationd_tenants_running", "Targets being migrated by this daemon.",
                 runs.reduce(0) { $0 + $1.inUse }),
             gauge(
+                "migrationd_tenants_failed_last_time",
+                "Tenants of the fleet whose last migration failed.", failedTenants),
+            gauge(
                 "migrationd_results_unrecorded", "Results that wait for the control database.",
                 runs.reduce(0) { $0 + $1.unrecorded(limit: .max).count }),
             gauge(
@@ -38,6 +41,7 @@ extension JobScheduler {
         metrics.begin(.jobsEnded, JobState.allCases.filter(\.isFinal).map(\.rawValue))
         let ended: [TenantState] = [.succeeded, .skipped, .failed, .cancelled]
         metrics.begin(.tenantsEnded, ended.map(\.rawValue))
+        metrics.begin(.tenantsRead, ended.map(\.rawValue))
         metrics.begin(.tenantRetries, retryCodes)
         metrics.begin(.tenantWaits, waitCodes)
     }
@@ -51,11 +55,32 @@ extension JobScheduler {
         "server_unavailable", "too_many_connections", "index_build_waits",
     ]
 
-    private func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+    /// A gauge; it is left out while its value is not known.
+    private func gauge(_ name: String, _ help: String, _ value: Int?) -> MetricFamily {
         var family = MetricFamily(name, .gauge, help)
-        family.add(Double(value))
+        if let value { family.add(Double(value)) }
         return family
     }
+
+    /// Counts from time to time, and soon after a job has ended, whose last migration failed.
+    func watchFailures() async {
+        let directory = TenantDirectory(environment)
+        while !Task.isCancelled {
+            let generation = endings.generation
+            do throws(DirectoryError) {
+                failedTenants = try await directory.countFailed()
+            } catch {
+                failedTenants = nil
+            }
+            try? await Task.sleep(for: JobScheduler.shortestCount)
+            await endings.wait(after: generation, until: .after(JobScheduler.longestCount))
+        }
+    }
+
+    /// However many jobs end, the count is made no oftener than this.
+    private static let shortestCount = Duration.seconds(2)
+    /// Other daemons' jobs end unheard.
+    private static let longestCount = Duration.seconds(30)
 
     /// Servers beyond this number are not told apart.
     private static let serverLimit = 100
@@ -78,5 +103,12 @@ extension JobScheduler {
             away.add(Double(time.milliseconds) / 1_000, label)
         }
         return [used, waiting, away]
+    }
+}
+
+extension Metrics.Counter {
+    /// What counts the ends of a job's tenants.
+    static func ended(_ request: JobRequest) -> Metrics.Counter {
+        request.changesTenants ? .tenantsEnded : .tenantsRead
     }
 }

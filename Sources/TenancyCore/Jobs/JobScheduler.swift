@@ -25,6 +25,10 @@ public actor JobScheduler {
     var leases: LeaseClock
     /// When the control database last answered a heartbeat; at first, when the daemon started.
     var heartbeatAt: ContinuousClock.Instant
+    /// Tenants whose last migration failed, when they were last counted; `nil` while not known.
+    var failedTenants: Int?
+    /// Ends of jobs.
+    let endings = Signal()
     /// What goes on for as long as the daemon lives.
     var housekeeping: [Task<Void, Never>] = []
     /// Words of other daemons, and renewals of the leases.
@@ -238,6 +242,7 @@ public actor JobScheduler {
         }
         await wakeOthers(.job(run.id))
         let job = run.snapshot
+        endings.notify()
         environment.metrics.add(.jobsEnded, job.state.rawValue)
         environment.logger.info(
             "Job ended",

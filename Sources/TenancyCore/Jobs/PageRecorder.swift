@@ -35,9 +35,9 @@ struct PageRecorder: Sendable {
             let isNew = isOffering && run.standing(ofTarget: work.target.key) == .new
             claims += PageRecorder.claims(of: work, isOffered: isNew)
         }
-        let (id, lease) = (run.id, run.lease)
+        let (id, request, lease) = (run.id, run.request, run.lease)
         let ours = try await asking { [claims] store throws(StatusError) in
-            try await store.claim(claims, job: id, lease: lease)
+            try await store.claim(claims, of: request, job: id, lease: lease)
         }
         count(admission.ended, ours)
         if run.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
@@ -105,7 +105,8 @@ struct PageRecorder: Sendable {
             claim.result.state = state
             return claim
         }
-        for claim in ended { environment.metrics.add(.tenantsEnded, claim.result.state.rawValue) }
+        let counter = Metrics.Counter.ended(run.request)
+        for claim in ended { environment.metrics.add(counter, claim.result.state.rawValue) }
         run.add(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
     }
 

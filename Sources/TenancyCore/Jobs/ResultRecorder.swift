@@ -24,7 +24,8 @@ struct ResultRecorder: Sendable {
                 continue
             }
             do throws(StatusError) {
-                try await environment.store.record(results, job: run.id, lease: run.lease)
+                try await environment.store.record(
+                    results, of: run.request, job: run.id, lease: run.lease)
                 if !run.lease.isAssistant {
                     try await environment.store.update(run.snapshot, lease: run.lease)
                 }

@@ -147,6 +147,38 @@ enum ControlSchema {
         ALTER TABLE $schema.job_tenants ADD COLUMN last_retry jsonb;
         ALTER TABLE $schema.step_journal ADD COLUMN replica uuid;
         """,
+        """
+        ALTER TABLE $schema.tenant_status ADD COLUMN last_migration jsonb;
+        ALTER TABLE $schema.tenant_status ADD COLUMN last_reading jsonb;
+        COMMENT ON COLUMN $schema.tenant_status.last_migration IS 'how the last job ended that changed the tenant, or found it at its target';
+        COMMENT ON COLUMN $schema.tenant_status.last_reading IS 'how the last check, dry run or live reading ended';
+        COMMENT ON COLUMN $schema.tenant_status.last_job IS 'last_job to last_finished_at are for daemons of the release before: their last job of either kind, or the last migration';
+        UPDATE $schema.tenant_status AS s SET
+            last_reading = CASE WHEN is_reading AND s.last_state <> 'cancelled' THEN last END,
+            last_migration = CASE WHEN NOT is_reading AND s.last_state <> 'cancelled' THEN last
+                ELSE (
+                    SELECT jsonb_build_object('job_id', t.job_id, 'operation', j.operation,
+                        'state', t.state, 'error', t.failure ->> 'message',
+                        'finished_at', t.finished_at)
+                    FROM (SELECT * FROM $schema.job_tenants WHERE tenant_id = s.tenant_id
+                        ORDER BY job_id DESC LIMIT 100) AS t
+                    JOIN $schema.jobs AS j ON j.id = t.job_id
+                    WHERE j.operation <> 'check' AND j.request ->> 'dry_run' = 'none'
+                        AND t.state IN ('succeeded', 'skipped', 'failed')
+                    ORDER BY t.job_id DESC LIMIT 1)
+                END
+        FROM (
+            SELECT k.tenant_id,
+                coalesce(operation = 'check' OR request ->> 'dry_run' <> 'none', false) AS is_reading,
+                jsonb_build_object('job_id', last_job, 'operation', operation,
+                    'state', last_state, 'error', last_error,
+                    'finished_at', last_finished_at) AS last
+            FROM $schema.tenant_status AS k LEFT JOIN $schema.jobs ON id = last_job
+            WHERE last_job IS NOT NULL AND last_finished_at IS NOT NULL
+        ) AS old WHERE old.tenant_id = s.tenant_id;
+        CREATE INDEX tenant_status_failed ON $schema.tenant_status (tenant_id)
+            WHERE last_migration ->> 'state' = 'failed' OR last_state = 'failed';
+        """,
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.

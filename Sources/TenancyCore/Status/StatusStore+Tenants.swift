@@ -20,7 +20,7 @@ extension StatusStore {
         tenant_id text, identifier text, target_key bigint, state text, from_revisions text[], \
         to_revisions text[], steps integer, planned text[], attempts integer, \
         started_at timestamptz, finished_at timestamptz, duration_ms bigint, failure json, \
-        last_retry json, is_offered boolean
+        last_retry json, is_offered boolean, last_migration jsonb, last_reading jsonb
         """
 
     /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
@@ -66,7 +66,7 @@ extension StatusStore {
     /// - Returns: by id, the tenants that are this lease's to work on, whether they are new, were
     ///   left by an earlier lease, or had been recorded by the same claim whose answer was lost.
     func claim(
-        _ claims: [TenantClaim], job: JobID, lease: JobLease
+        _ claims: [TenantClaim], of request: JobRequest, job: JobID, lease: JobLease
     ) async throws(StatusError) -> [String: ClaimedTenant] {
         if claims.isEmpty { return [:] }
         let rows = try await run(
@@ -102,7 +102,7 @@ extension StatusStore {
                 \(onKnownTenant)
             )
             SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
-            """, [render(claims), job.description, String(lease.epoch)])
+            """, [render(claims, of: request, job), job.description, String(lease.epoch)])
         var claimed: [String: ClaimedTenant] = [:]
         for row in rows {
             guard let id = row[0], let state = row[1].flatMap(TenantState.init) else { continue }
@@ -175,7 +175,7 @@ extension StatusStore {
     ///
     /// - Throws: also when the job's row is gone, with which the tenants' rows have gone.
     func record(
-        _ results: [TenantResult], job: JobID, lease: JobLease
+        _ results: [TenantResult], of request: JobRequest, job: JobID, lease: JobLease
     ) async throws(StatusError) {
         if results.isEmpty { return }
         let rows = try await run(
@@ -202,42 +202,19 @@ extension StatusStore {
             SELECT FROM \(table("jobs")) WHERE id = $2::uuid
             """,
             [
-                render(results.map { TenantClaim(result: $0, targetKey: nil) }), job.description,
+                render(results.map { TenantClaim(result: $0, targetKey: nil) }, of: request, job),
+                job.description,
                 lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
         if rows.isEmpty { throw .jobGone }
     }
 
-    private func render(_ claims: [TenantClaim]) -> String {
+    private func render(_ claims: [TenantClaim], of request: JobRequest, _ job: JobID) -> String {
         JSONValue.array(
             claims.map {
-                TenantResultRow.json(
-                    $0.result, targetKey: $0.targetKey, isOffered: $0.isOffered)
+                TenantResultRow.json($0, known: LastResults($0.result, of: request, job: job))
             }
         ).renderedString()
-    }
-
-    private var upsertStatus: String {
-        """
-        INSERT INTO \(table("tenant_status")) AS s (tenant_id, identifier, revisions, read_at,
-            last_job, last_state, last_error, last_finished_at)
-        SELECT tenant_id, identifier, to_revisions,
-            CASE WHEN to_revisions IS NOT NULL THEN finished_at END, $2::uuid, state,
-            failure ->> 'message', finished_at
-        FROM given
-        """
-    }
-
-    /// A reading is kept when the job learned none: the last known revision is better than nothing,
-    /// and its time says how old it is.
-    private var onKnownTenant: String {
-        """
-        ON CONFLICT (tenant_id) DO UPDATE SET identifier = excluded.identifier,
-            revisions = coalesce(excluded.revisions, s.revisions),
-            read_at = coalesce(excluded.read_at, s.read_at), last_job = excluded.last_job,
-            last_state = excluded.last_state, last_error = excluded.last_error,
-            last_finished_at = excluded.last_finished_at
-        """
     }
 
     /// Results in the order of tenant ids, after `tenantID` where it is given.

@@ -254,7 +254,8 @@ public struct StatusStore: Sendable {
             """, [JobRow(job, lease: lease).json.renderedString(), migrations])
         if rows.isEmpty { return }
         _ = try await claim(
-            results.map { TenantClaim(result: $0, targetKey: nil) }, job: job.id, lease: lease)
+            results.map { TenantClaim(result: $0, targetKey: nil) }, of: job.request, job: job.id,
+            lease: lease)
     }
 
     func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {

@@ -56,7 +56,10 @@ public struct FleetSummary: Sendable, Equatable {
     /// By version rows joined with commas; the empty text is base.
     public var byRevision: [String: Int] = [:]
     public var behind = 0
+    /// Tenants whose last migration failed.
     public var failedLastTime = 0
+    /// Tenants whose last check, dry run or live reading failed.
+    public var failedLastReading = 0
     public var neverRead = 0
     public var heads: [String]
 }
@@ -208,7 +211,9 @@ public struct TenantDirectory: Sendable {
             for entry in page {
                 summary.total += 1
                 summary.byStatus[entry.tenant.status.rawValue, default: 0] += 1
-                if entry.status?.lastState == .failed { summary.failedLastTime += 1 }
+                let last = entry.status?.last
+                if last?.migration?.state == .failed { summary.failedLastTime += 1 }
+                if last?.reading?.state == .failed { summary.failedLastReading += 1 }
                 guard let rows = entry.status?.revisions else {
                     summary.neverRead += 1
                     continue
@@ -221,6 +226,37 @@ public struct TenantDirectory: Sendable {
             guard page.count == TenantDirectory.page else { return summary }
             cursor = page.last?.tenant.id
         }
+    }
+
+    /// How many tenants of the registry failed at their last migration.
+    func countFailed() async throws(DirectoryError) -> Int {
+        var count = 0
+        var cursor: String?
+        while true {
+            let ids: [String]
+            do throws(StatusError) {
+                ids = try await environment.store.suspectedFailures(
+                    limit: TenantDirectory.page, after: cursor)
+            } catch {
+                throw .status(error)
+            }
+            if !ids.isEmpty { count += try await failed(among: ids) }
+            guard ids.count == TenantDirectory.page else { return count }
+            cursor = ids.last
+        }
+    }
+
+    private func failed(among ids: [String]) async throws(DirectoryError) -> Int {
+        let found: [Tenant]
+        do throws(RegistryError) {
+            found = try await environment.registry.find(ids)
+        } catch {
+            throw .registry(error)
+        }
+        // One whose identifier is another's id is not among them.
+        let wanted = Set(ids)
+        return try await entries(found.filter { wanted.contains($0.id) })
+            .count { $0.status?.last.migration?.state == .failed }
     }
 
     // MARK: - Joining

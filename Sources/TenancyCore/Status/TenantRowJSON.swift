@@ -43,13 +43,14 @@ extension BlockingSession {
 
 /// A tenant's result as a row of `job_tenants`, both ways.
 enum TenantResultRow {
-    static func json(
-        _ result: TenantResult, targetKey: Int64? = nil, isOffered: Bool = false
-    ) -> JSONValue {
-        [
-            "is_offered": .bool(isOffered),
+    static func json(_ claim: TenantClaim, known: LastResults) -> JSONValue {
+        let result = claim.result
+        return [
+            "is_offered": .bool(claim.isOffered),
+            "last_migration": known.migration?.stored ?? .null,
+            "last_reading": known.reading?.stored ?? .null,
             "tenant_id": .string(result.tenantID), "identifier": .string(result.identifier),
-            "target_key": JSONValue(targetKey), "state": .string(result.state.rawValue),
+            "target_key": JSONValue(claim.targetKey), "state": .string(result.state.rawValue),
             "from_revisions": result.fromRevisions.map { JSONValue($0) } ?? .null,
             "to_revisions": result.toRevisions.map { JSONValue($0) } ?? .null,
             "steps": JSONValue(result.steps),

@@ -11,6 +11,7 @@ public final class Metrics: Sendable {
         case jobsTakenOver = "migrationd_jobs_taken_over_total"
         case leasesLost = "migrationd_leases_lost_total"
         case tenantsEnded = "migrationd_tenants_ended_total"
+        case tenantsRead = "migrationd_tenants_read_total"
         case tenantAttempts = "migrationd_tenant_attempts_total"
         case tenantRetries = "migrationd_tenant_retries_total"
         case tenantWaits = "migrationd_tenant_waits_total"
@@ -20,7 +21,7 @@ public final class Metrics: Sendable {
 
         var label: String? {
             switch self {
-            case .jobsEnded, .tenantsEnded: "state"
+            case .jobsEnded, .tenantsEnded, .tenantsRead: "state"
             case .tenantRetries, .tenantWaits: "code"
             case .httpResponses: "status"
             case .jobsTakenOver, .leasesLost, .tenantAttempts, .stepsApplied, .controlErrors: nil
@@ -32,7 +33,8 @@ public final class Metrics: Sendable {
             case .jobsEnded: "Jobs that ended here, by their last state."
             case .jobsTakenOver: "Jobs that another daemon, or an earlier one, had left."
             case .leasesLost: "Jobs that had to be let go, since their lease was lost."
-            case .tenantsEnded: "Tenants that ended here, by their last state."
+            case .tenantsEnded: "Tenants whose migration ended here, by their last state."
+            case .tenantsRead: "Tenants that a check or a dry run read here, by their last state."
             case .tenantAttempts: "Attempts on targets."
             case .tenantRetries: "Attempts that failed and are followed by another, by failure."
             case .tenantWaits: "Attempts that only found that they must wait, by reason."

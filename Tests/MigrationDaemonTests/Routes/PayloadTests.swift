@@ -80,7 +80,8 @@ import Testing
         let rows = [failed, downgraded, planned, pending].map(\.json)
         try Golden.expect(.array(rows), is: "results.json")
         let entry = HistoryEntry(
-            job: try makeJob().id, operation: .downgrade, target: "base", result: downgraded)
+            job: try makeJob().id, operation: .downgrade, target: "base", dryRun: .none,
+            result: downgraded)
         try Golden.expect(entry.json, is: "history-entry.json")
     }
 
@@ -139,8 +140,13 @@ import Testing
             isolation: .schema,
             target: Target(connection: connection, schema: try SchemaName("tenant_acme")))
         let record = TenantStatusRecord(
-            tenantID: "t-1", revisions: ["aaaa"], readAt: Self.start, lastJob: try makeJob().id,
-            lastState: .failed, lastError: "lock timeout", lastFinishedAt: later(10))
+            tenantID: "t-1", revisions: ["aaaa"], readAt: Self.start,
+            last: LastResults(
+                migration: LastResult(
+                    job: try makeJob().id, operation: .upgrade, state: .failed,
+                    error: "lock timeout", finishedAt: later(10)),
+                reading: LastResult(
+                    job: nil, operation: nil, state: .succeeded, finishedAt: later(20))))
         let graph = try makeGraph()
         let known = TenantEntry(tenant: tenant, placement: .success(placement), status: record)
         let json = known.json(graph: graph)
@@ -160,6 +166,7 @@ import Testing
         summary.byRevision = ["bbbb": 9, "": 2]
         summary.behind = 2
         summary.failedLastTime = 1
+        summary.failedLastReading = 2
         summary.neverRead = 1
         try Golden.expect(summary.json, is: "fleet.json")
         let live = LiveRevision(

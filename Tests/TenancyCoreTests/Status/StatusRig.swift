@@ -38,6 +38,21 @@ extension StatusStore {
     }
 }
 
+/// Of an upgrade, unless a test is about what a result tells.
+extension StatusStore {
+    func claim(
+        _ claims: [TenantClaim], job: JobID, lease: JobLease
+    ) async throws(StatusError) -> [String: ClaimedTenant] {
+        try await claim(claims, of: makeRequest(), job: job, lease: lease)
+    }
+
+    func record(
+        _ results: [TenantResult], job: JobID, lease: JobLease
+    ) async throws(StatusError) {
+        try await record(results, of: makeRequest(), job: job, lease: lease)
+    }
+}
+
 func makeClaim(
     _ id: String, _ state: TenantState = .pending, from: [String]? = nil, to: [String]? = nil,
     target: Int64? = nil, isOffered: Bool = false

@@ -204,7 +204,10 @@ import Testing
             var known = try await store.statuses(["t'", "other"])
             #expect(known.keys.sorted() == ["t'"])
             #expect(known["t'"]?.revisions == ["r1", "x\"y"])
-            #expect(known["t'"]?.readAt == moment && known["t'"]?.lastJob == nil)
+            #expect(known["t'"]?.readAt == moment && known["t'"]?.last.migration == nil)
+            #expect(
+                known["t'"]?.last.reading
+                    == LastResult(job: nil, operation: nil, state: .succeeded, finishedAt: moment))
 
             _ = try await store.claim([makeClaim("t'")], job: job, lease: makeLease())
             var result = makeResult("t'")
@@ -212,15 +215,59 @@ import Testing
             try await store.record([result], job: job, lease: makeLease())
             known = try await store.statuses(["t'"])
             #expect(known["t'"]?.revisions == ["r1", "x\"y"] && known["t'"]?.readAt == moment)
-            #expect(known["t'"]?.lastJob == job && known["t'"]?.lastState == .failed)
-            #expect(known["t'"]?.lastError == result.failure?.message)
-            #expect(known["t'"]?.lastFinishedAt == result.finishedAt)
+            #expect(
+                known["t'"]?.last.migration
+                    == LastResult(
+                        job: job, operation: .upgrade, state: .failed,
+                        error: result.failure?.message,
+                        finishedAt: try #require(result.finishedAt)))
+            #expect(known["t'"]?.last.reading?.finishedAt == moment)
 
             result.toRevisions = []
             try await store.record([result], job: job, lease: makeLease())
             known = try await store.statuses(["t'"])
             // Base is something known; never read is something else.
             #expect(known["t'"]?.revisions == [] && known["t'"]?.readAt == result.finishedAt)
+        }
+    }
+
+    @Test(
+        "a check and a dry run leave the last migration as it was, and it them",
+        arguments: [makeRequest(.check, target: "heads"), makeRequest(dryRun: .plan)])
+    func readings(request: JobRequest) async throws {
+        try await withJob { store, migration, _ in
+            let check = makeJob(request)
+            _ = try await store.take(check, key: nil, caller: caller, lease: makeLease())
+            _ = try await store.claim([makeClaim("a")], job: migration, lease: makeLease())
+            try await store.record([makeResult("a")], job: migration, lease: makeLease())
+            let failed = try await store.statuses(["a"])["a"]
+            // The pager ends what needs no worker as it claims it.
+            let read = makeClaim("a", .succeeded, from: ["r1"], to: ["r1"])
+            _ = try await store.claim([read], of: request, job: check.id, lease: makeLease())
+            var known = try await store.statuses(["a"])["a"]
+            #expect(known?.last.migration != nil)
+            #expect(known?.last.migration == failed?.last.migration)
+            #expect(known?.revisions == ["r1"])
+            let reading = LastResult(
+                job: check.id, operation: request.operation, state: .succeeded,
+                finishedAt: try #require(read.result.finishedAt))
+            #expect(known?.last.reading == reading)
+            #expect(try await store.suspectedFailures(limit: 9, after: nil) == ["a"])
+
+            // So does one that is cancelled; a success counts.
+            let again = makeJob(makeRequest())
+            _ = try await store.take(again, key: nil, caller: caller, lease: makeLease())
+            _ = try await store.claim([makeClaim("a")], job: again.id, lease: makeLease())
+            try await store.record(
+                [makeResult("a", .cancelled)], job: again.id, lease: makeLease())
+            known = try await store.statuses(["a"])["a"]
+            #expect(known?.last.migration == failed?.last.migration)
+            try await store.record(
+                [makeResult("a", .succeeded)], job: again.id, lease: makeLease())
+            known = try await store.statuses(["a"])["a"]
+            #expect(known?.last.migration?.state == .succeeded)
+            #expect(known?.last.migration?.job == again.id && known?.last.reading == reading)
+            #expect(try await store.suspectedFailures(limit: 9, after: nil) == [])
         }
     }
 
@@ -238,7 +285,7 @@ import Testing
             let entries = try await store.history(of: "a", limit: 9, before: nil)
             #expect(entries.map(\.job) == [second.id, first])
             #expect(entries[0].operation == .downgrade && entries[0].target == "-1")
-            #expect(entries[0].result.state == .skipped)
+            #expect(entries[0].result.state == .skipped && entries[0].dryRun == .none)
             let rest = try await store.history(of: "a", limit: 9, before: second.id)
             #expect(rest.map(\.job) == [first])
             #expect(try await store.history(of: "a", limit: 1, before: nil).count == 1)

@@ -18,7 +18,7 @@ struct MetricsTests {
         #expect(
             text.contains(
                 """
-                # HELP migrationd_tenants_ended_total Tenants that ended here, by their last state.
+                # HELP migrationd_tenants_ended_total Tenants whose migration ended here, by their last state.
                 # TYPE migrationd_tenants_ended_total counter
                 migrationd_tenants_ended_total{state="failed"} 1
                 migrationd_tenants_ended_total{state="succeeded"} 42
