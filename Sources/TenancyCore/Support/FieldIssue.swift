@@ -51,16 +51,36 @@ extension [PathStep] {
     }
 }
 
+/// The work of reading a JSON value, counted: a hostile text must not cost more than its size.
+struct ReadingEffort: Sendable, Equatable {
+    /// Members that were compared with the known ones.
+    var members = 0
+    /// Names for which a near one was looked for.
+    var guesses = 0
+
+    static func += (sum: inout ReadingEffort, other: ReadingEffort) {
+        sum.members += other.members
+        sum.guesses += other.guesses
+    }
+}
+
 /// What is wrong with a JSON value; never empty.
 public struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
     public let issues: [FieldIssue]
     /// How many more there are that are not listed.
     public let omitted: Int
+    /// What it took to find them.
+    let effort: ReadingEffort
 
     public init(_ issues: [FieldIssue], omitted: Int = 0) {
+        self.init(issues, omitted: omitted, effort: ReadingEffort())
+    }
+
+    init(_ issues: [FieldIssue], omitted: Int, effort: ReadingEffort) {
         precondition(!issues.isEmpty, "an error needs an issue")
         self.issues = issues
         self.omitted = omitted
+        self.effort = effort
     }
 
     public var description: String {

@@ -17,6 +17,9 @@ public struct ObjectReader {
     /// hostile text could ask for an answer larger than itself.
     public private(set) var issues: [FieldIssue] = []
     private var omitted = 0
+    /// How many issues are listed; inside of another object, what that one has left.
+    private var limit = issueLimit
+    private var effort = ReadingEffort()
 
     private static let issueLimit = 100
     /// The longest name of an unknown member that an issue repeats, in bytes.
@@ -42,12 +45,17 @@ public struct ObjectReader {
             throw FieldIssues([FieldIssue(path: path, detail: "must be an object")])
         }
         var reader = ObjectReader(object, path: path)
-        let result = body(&reader)
-        reader.reportUnknownMembers()
+        let result = reader.whole(body)
         guard reader.issues.isEmpty else {
-            throw FieldIssues(reader.issues, omitted: reader.omitted)
+            throw FieldIssues(reader.issues, omitted: reader.omitted, effort: reader.effort)
         }
         guard let result else { preconditionFailure("a reader gave no value and no issue") }
+        return result
+    }
+
+    private mutating func whole<Value>(_ body: (inout ObjectReader) -> Value?) -> Value? {
+        let result = body(&self)
+        reportUnknownMembers()
         return result
     }
 
@@ -194,13 +202,18 @@ extension ObjectReader {
     private mutating func nested<Value>(
         _ value: JSONValue, _ path: [PathStep], _ body: (inout ObjectReader) -> Value?
     ) -> Value? {
-        do throws(FieldIssues) {
-            return try Self.read(value, path: path, body)
-        } catch {
-            for issue in error.issues { note(issue) }
-            omitted += error.omitted
+        guard case .object(let object) = value else {
+            note(FieldIssue(path: path, detail: "must be an object"))
             return nil
         }
+        var reader = ObjectReader(object, path: path)
+        // What is beyond the limit here is not worked out inside either.
+        reader.limit = limit - issues.count
+        let result = reader.whole(body)
+        issues += reader.issues
+        omitted += reader.omitted
+        effort += reader.effort
+        return reader.issues.isEmpty && reader.omitted == 0 ? result : nil
     }
 
     /// The items of an array, with an issue for each that is wrong.
@@ -225,7 +238,7 @@ extension ObjectReader {
     }
 
     private mutating func note(_ issue: FieldIssue) {
-        if issues.count < Self.issueLimit { issues.append(issue) } else { omitted += 1 }
+        if issues.count < limit { issues.append(issue) } else { omitted += 1 }
     }
 
     /// The value, or nil with its issue noted.
@@ -269,13 +282,15 @@ extension ObjectReader {
     }
 
     private mutating func reportUnknownMembers() {
+        effort.members += object.members.count
         for member in object.members where !known.contains(member.key) {
             // What is not listed is not worked out either.
-            if issues.count == Self.issueLimit {
+            if issues.count == limit {
                 omitted += 1
             } else if member.key.utf8.count > Self.nameLimit {
                 report(nil, "has an unknown member, its name longer than \(Self.nameLimit) bytes")
             } else {
+                effort.guesses += 1
                 report(
                     member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
             }

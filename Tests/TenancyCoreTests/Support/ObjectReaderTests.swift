@@ -113,6 +113,26 @@ private func read(_ text: String) throws -> Request {
         #expect(error?.description.hasSuffix("; and 4901 more") == true)
     }
 
+    @Test("the work on a text of unknown members grows with it, and that on their names does not")
+    func effort() {
+        for count in [1_000, 10_000, 90_000] {
+            let members = (0..<count).map { "\"concurrenc\($0)\":0" }.joined(separator: ",")
+            let error = #expect(throws: FieldIssues.self) { try read("{\(members)}") }
+            #expect(error?.issues.count == 100 && error?.omitted == count - 99)
+            #expect(error?.effort == ReadingEffort(members: count, guesses: 99))
+        }
+        // Members in an array's items count, too.
+        let item = "{" + (0..<300).map { "\"y\($0)\": 1" }.joined(separator: ",") + "}"
+        let inner = Array(repeating: item, count: 9).joined(separator: ",")
+        let error = #expect(throws: FieldIssues.self) {
+            try read(#"{"name": "a", "inner": [\#(inner)]}"#)
+        }
+        #expect(error?.issues.count == 100)
+        // The first of each item's problems is that it lacks a member.
+        #expect(error?.omitted == 9 * 301 - 100)
+        #expect(error?.effort == ReadingEffort(members: 9 * 300 + 2, guesses: 99))
+    }
+
     @Test("problems beyond the bound are counted wherever they are found")
     func boundedInside() {
         let inner = (0..<70).map { _ in #"{"y": 1}"# }.joined(separator: ",")
