@@ -1,7 +1,7 @@
 """Each tenant's result is its own, whatever a step does to what its worker says to the daemon.
 
-One worker serves all tenants in the order of their ids; the second one's step is the culprit, and the
-third one's fails by itself, so that answers that are shifted by one are seen."""
+One worker serves all tenants in the order of their ids; the second one's step is the culprit, and
+the third one's fails by itself, so that answers that are shifted by one are seen."""
 
 import textwrap
 

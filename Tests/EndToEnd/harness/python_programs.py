@@ -5,8 +5,10 @@ import importlib.util
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "Sources/TenancyCore/Alembic/Python"
@@ -61,7 +63,8 @@ class PythonProgram:
             # The program must not outlive a killed test run.
             ["setpriv", "--pdeathsig=KILL", "--", str(python), "/dev/fd/3"],
             cwd=folder, env={**kept, **(environment or {})}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self._noise, close_fds=False, preexec_fn=place)
+            stdout=subprocess.PIPE, stderr=self._noise, close_fds=False, preexec_fn=place,
+            start_new_session=True)
         bootstrap.close()
         modules.close()
 
@@ -81,9 +84,12 @@ class PythonProgram:
         self.process.stdin.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
         self.process.stdin.flush()
 
-    def receive(self):
-        """The next answer; None at the end of the output."""
+    def receive(self, within=60):
+        """The next answer; None at the end of the output, which comes when nothing is said in time."""
+        watch = threading.Timer(within, self._kill_all)
+        watch.start()
         line = self.process.stdout.readline()
+        watch.cancel()
         return json.loads(line) if line else None
 
     def close_input(self):
@@ -94,9 +100,16 @@ class PythonProgram:
         output, _ = self.process.communicate(timeout=within)
         return [json.loads(line) for line in output.splitlines()], self.process.returncode
 
+    def _kill_all(self):
+        """Its children, too: one that it has forked keeps the output open."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
     def kill(self):
         """Ends the program at once if it still runs, and closes what belongs to it."""
-        self.process.kill()
+        self._kill_all()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self._noise):
             stream.close()
