@@ -54,7 +54,11 @@ struct JobAssistant: Sendable {
         while !run.isDraining && !Task.isCancelled {
             let generation = run.sharing.generation
             do throws(StatusError) {
-                guard let share = try await share() else { break }
+                guard let share = try await share() else {
+                    // Its tables may be lost: what runs ends, and nothing more begins.
+                    _ = run.handle(.cancelAsked)
+                    break
+                }
                 follow(share)
                 let brought = try await take(task, reader, isUnsure: isUnsure)
                 isUnsure = false

@@ -1,6 +1,9 @@
 /// A job that was left before its end: since another daemon has it, or since the control database
 /// has lost it.
 struct LeftJob: Sendable {
+    /// Why a job ended that the control database has lost.
+    static let reason = "control_database_recreated"
+
     /// As it stood.
     let job: JobSnapshot
     /// Results that no table has.
@@ -18,12 +21,13 @@ struct LeftJob: Sendable {
     /// How the job goes into a control database that has lost it.
     ///
     /// One that was not started stays in the queue. Any other ends: which of its tenants had ended
-    /// went with the tables, so that nobody could go on without doing a relative step twice.
+    /// went with the tables, so that nobody could go on without doing a relative step twice. What
+    /// daemons that assist still have in hand counts as cancelled until they have recorded it.
     func end(at now: Timestamp) -> JobSnapshot {
         guard job.startedAt != nil else { return job }
         var end = job
         end.state = job.state == .cancelling ? .cancelled : .failed
-        end.stateReason = "control_database_recreated"
+        end.stateReason = LeftJob.reason
         end.finishedAt = now
         end.counts.move(end.counts.pending, from: .pending, to: .cancelled)
         end.counts.move(end.counts.running, from: .running, to: .cancelled)

@@ -33,7 +33,7 @@ extension StatusStore {
     }
 
     /// Rows of the JSON array `$1`; `place` counts those that have ended.
-    private static let given = """
+    static let given = """
         given AS (
             SELECT *, count(*) FILTER (WHERE state NOT IN ('pending', 'running'))
                 OVER (ROWS UNBOUNDED PRECEDING) AS place
@@ -199,14 +199,20 @@ extension StatusStore {
                 ORDER BY tenant_id
                 \(onKnownTenant)
             )
-            SELECT FROM \(table("jobs")) WHERE id = $2::uuid
+            SELECT state_reason FROM \(table("jobs")) WHERE id = $2::uuid
             """,
             [
-                render(results.map { TenantClaim(result: $0, targetKey: nil) }, of: request, job),
-                job.description,
+                render(results, of: request, job), job.description,
                 lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
-        if rows.isEmpty { throw .jobGone }
+        guard let row = rows.first else { throw .jobGone }
+        if lease.isAssistant && row[0] == LeftJob.reason {
+            try await recordLate(results, of: request, job: job, lease: lease)
+        }
+    }
+
+    func render(_ results: [TenantResult], of request: JobRequest, _ job: JobID) -> String {
+        render(results.map { TenantClaim(result: $0, targetKey: nil) }, of: request, job)
     }
 
     private func render(_ claims: [TenantClaim], of request: JobRequest, _ job: JobID) -> String {

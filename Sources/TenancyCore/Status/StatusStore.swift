@@ -239,25 +239,6 @@ public struct StatusStore: Sendable {
             """, [caller.name, action, job.description, tenant, caller.requestID, caller.peer])
     }
 
-    /// Writes down again how a job stands whose row went with the control database, and what is
-    /// known of its tenants. Ignored when the row is there.
-    func restore(
-        _ job: JobSnapshot, results: [TenantResult], lease: JobLease, migrations: String
-    ) async throws(StatusError) {
-        let rows = try await run(
-            """
-            INSERT INTO \(table("jobs")) (\(JobRow.names))
-            SELECT \(JobRow.names) FROM
-                jsonb_populate_record(NULL::\(table("jobs")), $1::jsonb || jsonb_build_object(
-                    'lease_until', now(), 'migrations', $2::text)) AS r
-            ON CONFLICT (id) DO NOTHING RETURNING id
-            """, [JobRow(job, lease: lease).json.renderedString(), migrations])
-        if rows.isEmpty { return }
-        _ = try await claim(
-            results.map { TenantClaim(result: $0, targetKey: nil) }, of: job.request, job: job.id,
-            lease: lease)
-    }
-
     func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
         let rows = try await run(
             "SELECT \(JobRow.columns) FROM \(table("jobs")) WHERE id = $1::uuid", [id.description])

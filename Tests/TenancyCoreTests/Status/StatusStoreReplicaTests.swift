@@ -44,6 +44,41 @@ struct StatusStoreReplicaTests {
         }
     }
 
+    @Test("late results of a restored job are counted once, and its numbers still add up")
+    func lateResults() async throws {
+        try await withJob { store, _ in
+            let running = makeJob(makeRequest(), state: .running)
+            var job = running
+            job.state = .failed
+            job.stateReason = LeftJob.reason
+            job.finishedAt = job.createdAt
+            job.counts.succeeded = 2
+            job.counts.cancelled = 3
+            try await store.restore(job, results: [], lease: makeLease(), migrations: "m")
+            let assistant = JobLease(replica: replicas[1], epoch: 0, isAssistant: true)
+            let results = [
+                makeResult("a", .succeeded), makeResult("b", .failed), makeResult("c", .cancelled),
+            ]
+            // Sent again when the first answer was lost.
+            for _ in 0..<2 {
+                try await store.record(results, job: job.id, lease: assistant)
+                let now = try #require(try await store.job(job.id))
+                #expect(now.counts.succeeded == 3 && now.counts.failed == 1)
+                #expect(now.counts.cancelled == 1 && now.counts.total == 5)
+                #expect(now.state == .failed)
+            }
+            let events = try await store.events(of: job.id, after: 0, limit: 9)
+            #expect(events.map(\.result.tenantID) == ["a", "b", "c"])
+            #expect(try await store.statuses(["a"])["a"]?.last.migration?.state == .succeeded)
+
+            // More than were cancelled cannot have been in anybody's hands.
+            try await store.record(
+                [makeResult("d"), makeResult("e")], job: job.id, lease: assistant)
+            #expect(try await store.job(job.id)?.counts.total == 5)
+            #expect(try await store.job(job.id)?.counts.failed == 1)
+        }
+    }
+
     @Test("shares are fair, shrink before others grow, and never add up to more than allowed")
     func shares() async throws {
         try await withJob { store, job in
