@@ -73,6 +73,7 @@ struct ExportDocument {
         case "config": "alembic_config"
         case "driver_missing": "driver_missing"
         case "env_failed": "env_failed"
+        case "other_database": "other_database"
         case "revision_failed": "revision_failed"
         default: "alembic_failed"
         }

@@ -24,6 +24,7 @@ enum PythonPrograms {
         ("migrationd_protocol", PackageResources.migrationd_protocol_py),
         ("migrationd_render", PackageResources.migrationd_render_py),
         ("migrationd_state", PackageResources.migrationd_state_py),
+        ("migrationd_targets", PackageResources.migrationd_targets_py),
         ("migrationd_values", PackageResources.migrationd_values_py),
         ("migrationd_worker", PackageResources.migrationd_worker_py),
     ]

@@ -17,6 +17,7 @@ import migrationd_drivers as drivers
 import migrationd_inputs as inputs
 import migrationd_protocol as protocol
 import migrationd_render as rendering
+import migrationd_targets as targets
 
 FORMAT = 1
 WARNINGS_SHOWN = 50
@@ -113,6 +114,10 @@ def export(config_file, name, driver, secrets, second):
                 "failed": [[each.path, each.message] for each in failures],
                 "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
+        if problem := targets.problem(plain.seen, quoted.seen):
+            raise protocol.Failure("other_database", problem, path=scripts.env_py_location)
+        for remark in targets.remarks(plain.seen, quoted.seen):
+            warnings.warn(remark)
         found = [driver] if driver else drivers.of_project(
             kinds, drivers.named(own), drivers.standard(), drivers.is_installed)
         if remark := drivers.remark(kinds, found):

@@ -4,6 +4,7 @@ Alembic's offline mode does most of it. What it would render wrongly without a w
 result of a SELECT that nobody can know, is found here, and makes a step one for Alembic itself.
 """
 
+import builtins
 import contextlib
 import io
 import itertools
@@ -15,6 +16,7 @@ import typing
 import warnings
 
 import migrationd_protocol as protocol
+import migrationd_targets as targets
 import migrationd_values as values
 from migrationd_values import NotRenderable
 
@@ -40,6 +42,8 @@ class Rendering(typing.NamedTuple):
     steps: dict
     # What holds for the project as a whole; `python` there is a reason for all steps.
     project: dict
+    # Where env.py wanted to migrate.
+    seen: targets.Seen
 
 
 def render(config_file, name, address, scripts, revisions, is_newer=False):
@@ -50,26 +54,34 @@ def render(config_file, name, address, scripts, revisions, is_newer=False):
     """
     config = protocol.load_config(config_file, name, address)
     recorder = Recorder(revisions, is_newer)
+    _watching[:] = [recorder]
     try:
-        with _environment(config, scripts, recorder):
+        with _environment(config, scripts, recorder), _without_files(scripts.env_py_location):
             scripts.run_env()
     except NotRenderable as error:
         recorder.project.setdefault("python", f"env.py needs a database even to render: {error}")
     except (Exception, SystemExit) as error:
-        if not _comes_from_refusal(error):
+        if not _comes_from_refusal(error) and recorder.runs < 2:
             raise protocol.Failure(
                 "env_failed", f"env.py failed: {protocol.describe(error)}",
                 path=scripts.env_py_location, cause=error) from None
         recorder.project.setdefault(
             "python", "env.py needs a database even to render: a connection is opened")
-    if not recorder.has_run:
+    if not recorder.runs:
         recorder.project.setdefault("python", "env.py does not run the migrations in offline mode")
     other = [sql for sql in recorder.outside if not PROLOGUE.match(sql)]
     if other:
         recorder.project.setdefault(
             "python", "env.py runs statements of its own beside the migrations: "
             + " ".join(other[0].split())[:100])
-    return Rendering(recorder.steps, recorder.project)
+    seen = targets.Seen(
+        targets.of_url(address.url), tuple(recorder.configured), tuple(recorder.connected),
+        recorder.runs, tuple(recorder.engines))
+    return Rendering(recorder.steps, recorder.project, seen)
+
+
+# The recorder of the run that is under way.
+_watching = []
 
 
 def prepare_sqlalchemy():
@@ -86,6 +98,8 @@ def prepare_sqlalchemy():
 
     @event.listens_for(Engine, "do_connect")
     def refuse(dialect, record, arguments, parameters):
+        for recorder in _watching:
+            recorder.note_connection(targets.of_connection(dialect, arguments, parameters))
         raise NotRenderable("a connection is opened")
 
 
@@ -108,7 +122,8 @@ class Recorder:
         self.steps = {}
         self.project = {}
         self.outside = []
-        self.has_run = False
+        self.runs = 0
+        self.configured, self.connected, self.engines = [], [], []
         self._statements = None
         self._is_autocommit = False
         self._reason = None
@@ -116,7 +131,9 @@ class Recorder:
 
     def run(self, heads, context):
         """What Alembic calls in place of the choice of revisions; gives it none to run."""
-        self.has_run = True
+        self.runs += 1
+        if self.runs > 1:
+            return []  # The steps are those of the first time, and no tenant will see them.
         # Before 1.19 Alembic takes a render that ends without a head for one that ends at base.
         context._version.drop = lambda *_, **__: None
         self.project.update(
@@ -136,6 +153,11 @@ class Recorder:
                 context.impl.memo = Memo(self)
                 self.steps[revision.revision, direction] = self._run_step(revision, direction)
         return []
+
+    def note_connection(self, place):
+        """Notes where env.py wants to connect to; what a step does for itself is not env.py's."""
+        if self._statements is None:
+            self.connected.append(place)
 
     def _run_step(self, revision, direction):
         if not hasattr(revision.module, direction):
@@ -321,12 +343,15 @@ def _environment(config, scripts, recorder):
         config, scripts, fn=recorder.run, as_sql=True, output_buffer=io.StringIO(),
         starting_rev=None, destination_rev="heads")
     configure, is_offline_mode = environment.configure, environment.is_offline_mode
+    run_migrations = environment.run_migrations
 
     def configure_literally(*arguments, **options):
         if arguments or options.get("connection") is not None:
             raise NotRenderable("env.py configures Alembic with a connection only")
         options["literal_binds"] = True
         options["dialect_opts"] = {**(options.get("dialect_opts") or {}), "paramstyle": "named"}
+        if place := targets.of_url(options.get("url")):
+            recorder.configured.append(place)
         configure(**options)
         _observe(environment.get_context(), recorder)
 
@@ -334,10 +359,35 @@ def _environment(config, scripts, recorder):
         # A step is rendered as it will run for a tenant: online.
         return is_offline_mode() and not recorder.is_asked_by_step()
 
+    def run_and_note(**arguments):
+        if "engine_name" in arguments:
+            recorder.engines.append(str(arguments["engine_name"]))
+        run_migrations(**arguments)
+
+    environment.run_migrations = run_and_note
     # On the object: Alembic's module `context` passes calls on to it, whatever its class.
     environment.configure = configure_literally
     environment.is_offline_mode = is_offline_for_env
     return environment
+
+
+@contextlib.contextmanager
+def _without_files(env_file):
+    """Lets env.py itself write no file beside it, as Alembic's multidb template does offline."""
+    original = builtins.open
+
+    def open_none(file, mode="r", *arguments, **options):
+        asks = os.path.abspath(sys._getframe(1).f_code.co_filename)
+        is_written = isinstance(mode, str) and set(mode) & set("wax+")
+        if is_written and asks == env_file and isinstance(file, str) and not os.path.isabs(file):
+            file = os.devnull
+        return original(file, mode, *arguments, **options)
+
+    builtins.open = open_none
+    try:
+        yield
+    finally:
+        builtins.open = original
 
 
 def _observe(context, recorder):
