@@ -188,6 +188,27 @@ def test_literals_are_written_as_postgresql_reads_them(tmp_path):
     assert r"VALUES ('\x00ff27'::bytea)" in text and r"VALUES ('a\b''c')" in text
 
 
+def test_a_backslash_before_u0000_is_text(fleet, start_daemon, tmp_path):
+    """JSON writes NUL with the same letters, and what the programs answer is JSON."""
+    project = write_project(tmp_path / "project", 1)
+    insert = r"""op.execute(r"INSERT INTO r1 SELECT 1 WHERE E'\\u0000' LIKE '_u0000'")"""
+    write_revision(project, "r2", "r1", insert)
+    write_revision(
+        project, "r3", "r2", f"""
+        op.get_bind().exec_driver_sql("SELECT 1").scalar()
+        with op.get_context().autocommit_block():
+            {insert}
+        """)
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    engines = [each["engine"] for each in client.get("/v1/revisions").expect(200).json["items"]]
+    assert sorted(engines) == ["python", "sql", "sql"]
+    job = client.run(operation="upgrade", target="head")
+    result, = client.results(job).values()
+    assert (result["state"], result["attempts"]) == ("succeeded", 1), result
+    assert fleet.cluster.psql("SELECT id FROM tenant_s_000000.r1", fleet.app) == "1\n1"
+
+
 @pytest.mark.parametrize("env, expected", [
     ({"offline": "context.execute('DELETE FROM t')"}, "runs statements of its own"),
     ({"before": "import sqlalchemy\nsqlalchemy.create_engine('sqlite://').connect()"},

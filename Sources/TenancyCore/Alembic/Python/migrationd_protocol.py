@@ -21,6 +21,8 @@ ASYNC_DRIVERS = ("asyncpg", "psycopg")
 PACKAGES = ("alembic", "sqlalchemy")
 DRIVER_PACKAGES = (
     "psycopg2", "psycopg2-binary", "psycopg", "pg8000", "psycopg2cffi", "asyncpg", "greenlet")
+# As JSON writes it: behind a backslash that is itself escaped, the same letters are plain text.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Failure(Exception):
@@ -87,10 +89,11 @@ class Channel:
         return json.loads(line) if line else None
 
     def answer(self, document):
-        """Writes one line; a forked child ends here instead. NUL, which JSON could carry and PostgreSQL could not, is shown."""
+        """Writes one line; a forked child ends here instead. NUL, which JSON could carry and
+        PostgreSQL could not, is shown."""
         if self._is_forked:
             os._exit(1)
-        text = json.dumps(document, ensure_ascii=False).replace("\\u0000", "\ufffd")
+        text = _NUL.sub("\\1\ufffd", json.dumps(document, ensure_ascii=False))
         with self._lock:
             self._answers.write(text.encode("utf-8", "replace") + b"\n")
             self._answers.flush()
