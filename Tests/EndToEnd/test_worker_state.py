@@ -92,6 +92,19 @@ def test_what_a_step_changes_around_itself_is_put_back(tmp_path, name):
         assert said(folder) == before
 
 
+def test_the_graph_is_read_once_and_the_script_of_a_step_each_time(tmp_path):
+    folder = project(tmp_path / "project", counts="seen.append(1)\nsay(seen)", other="pass")
+    loads = folder / "loads"
+    for name in ("counts", "other"):
+        with open(folder / "versions" / f"{name}.py", "a") as script:
+            script.write(f"\nseen = []\nopen({str(loads)!r}, 'a').write('{name} ')\n")
+    with Worker(folder) as worker:
+        for _ in range(3):
+            assert worker.step("counts")["event"] == "done"
+            assert said(folder) == [1]
+    assert loads.read_text().split().count("other") == 1
+
+
 def test_a_child_that_comes_back_from_a_step_does_not_answer(tmp_path):
     """It would answer first, and the worker's own answer would be taken for the next tenant's."""
     folder = project(tmp_path / "project", plain="pass", forks="""

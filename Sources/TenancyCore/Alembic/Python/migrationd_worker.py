@@ -131,6 +131,7 @@ class Worker:
         self._runs_statement = False
         self._place = state.Place()
         self._state = None
+        self._scripts = {}
         self._connections = weakref.WeakSet()
         self._work = committed.CommittedWork(self._report_commit)
         event.listen(Engine, "do_connect", drivers.complete)
@@ -189,7 +190,7 @@ class Worker:
         arguments = {"cmd": (_command(is_upgrade), [], []), "sql": False, "tag": None}
         config = protocol.load_config(
             request["config_file"], request["name"], address, arguments)
-        scripts = protocol.load_scripts(config, request["config_file"])
+        scripts = self._load_scripts(config, request["config_file"])
         revision = _revision(scripts, request["revision"])
         has_run = []
 
@@ -215,6 +216,14 @@ class Worker:
                 "no_migration_ran", "env.py did not call context.run_migrations()",
                 path=scripts.env_py_location)
         return sorted(set(request["expected_rows"]))
+
+    def _load_scripts(self, config, config_file):
+        """The project's graph, read once: when the project changes, the worker is replaced."""
+        if config_file not in self._scripts:
+            scripts = protocol.load_scripts(config, config_file)
+            _graph(scripts)
+            self._scripts[config_file] = scripts
+        return self._scripts[config_file]
 
     def _read(self, request):
         """The version rows, asked of the database without the project; none without a table."""
@@ -430,10 +439,25 @@ def _command(is_upgrade):
     return alembic.command.upgrade if is_upgrade else alembic.command.downgrade
 
 
-def _revision(scripts, name):
+def _graph(scripts):
     try:
-        return scripts.revision_map.get_revision(name)
+        return scripts.revision_map._revision_map
+    except (Exception, SystemExit) as error:
+        raise protocol.Failure(
+            "revision_failed", f"the revisions cannot be loaded: {protocol.describe(error)}",
+            cause=error) from None
+
+
+def _revision(scripts, name):
+    """A revision with its script read anew: what a step has left in its globals was another
+    tenant's."""
+    from alembic.util import load_python_file
+
+    try:
+        revision = scripts.revision_map.get_revision(name)
+        revision.module = load_python_file(*os.path.split(revision.path))
     except (Exception, SystemExit) as error:
         raise protocol.Failure(
             "revision_failed", f"revision {name} cannot be loaded: {protocol.describe(error)}",
             revision=name, cause=error) from None
+    return revision
