@@ -82,7 +82,8 @@ CASES = {
         "bulk-plain-types", "bulk-types", "client-default", "float-inf", "text-traps",
         "enum-same-type-two-steps", "orm-session", "two-locations", "datetime-subclass",
         "long-id-env", "long-id-step", "no-pk-version-table", "python-format-stack",
-        "rls-partition", "enum-tools"], Case()),
+        "rls-partition", "enum-tools", "translate-map"], Case()),
+    "translate-map-template-there": Case(before="CREATE SCHEMA tenant;"),
     "python-cic": Case(tenants=6, job={"concurrency": 3}),
     "extension-race": Case(tenants=24, job={"concurrency": 24}),
     "shared-function-race": Case(tenants=12, job={"concurrency": 12, "max_attempts": 20}),
@@ -119,6 +120,8 @@ def test_a_case_ends_as_with_alembic(fleet, start_daemon, name):
             moved(client, by_alembic(fleet, name, operation, target), **request)
     all_equal(fleet)
     assert rows(fleet, fleet.tenants[0].schema) == rows(fleet, "tenant_reference")
+    elsewhere = "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('tenant')"
+    assert fleet.cluster.psql(elsewhere, fleet.app) == "0"
     fleet.cluster.psql(wanted.afterwards, fleet.app)
 
 

@@ -125,6 +125,25 @@ def test_every_habit_is_rendered_or_left_to_alembic(tmp_path):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+@pytest.mark.parametrize("before, said", [
+    ("", {}), ("# schema_translate_map", {"r2": "names the schema shared", "r3": "schema shared"})])
+def test_schemas_that_a_map_may_replace_are_left_to_alembic(tmp_path, before, said):
+    """The map is the connection's, which only env.py knows; it reaches no text, and no table that a
+    step alters."""
+    project = write_project(tmp_path / "project", 1, before=before)
+    steps = [
+        'op.create_table("x", sa.Column("id", sa.Integer), schema="shared")',
+        'op.bulk_insert(sa.table("x", sa.column("id", sa.Integer), schema="shared"), [{"id": 1}])',
+        'op.execute("CREATE TABLE shared.y (id int)")',
+        'op.drop_column("y", "id", schema="shared")',
+        'op.create_table("z", sa.Column("id", sa.Integer),'
+        ' schema=op.get_context().version_table_schema)']
+    for number, step in enumerate(steps, 2):
+        write_revision(project, f"r{number}", f"r{number - 1}", _PREFIX + step)
+    found = reasons(project)
+    assert found.keys() == said.keys() and all(said[key] in found[key] for key in said), found
+
+
 def test_a_step_that_asks_is_rendered_as_it_runs_online(fleet, start_daemon, tmp_path):
     project = write_project(tmp_path / "project", 0)
     (project / "shop_modes.py").write_text(

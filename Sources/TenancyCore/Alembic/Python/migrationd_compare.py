@@ -10,14 +10,27 @@ IDENTIFIER = "\uf8f0"
 BARE = "\uf8f1"
 
 
-def directions(plain, again, newer, quoted, without, keys):
-    """By (revision, direction) what the daemon is told; see `direction`."""
-    reason = plain.project.get("python") or _project_reason(plain, quoted)
-    return {
-        key: {"python": reason} if reason else direction(
+def directions(plain, again, newer, quoted, without, keys, translates):
+    """By (revision, direction) what the daemon is told; see `direction`.
+
+    `translates` says that the project has a `schema_translate_map`, which only its connection knows.
+    """
+    project = plain.project.get("python") or _project_reason(plain, quoted)
+    steps = {}
+    for key in keys:
+        reason = project or (translates and _translated(plain.schemas.get(key, ())))
+        steps[key] = {"python": reason} if reason else direction(
             plain.steps.get(key), again.get(key), newer.get(key), quoted.steps.get(key),
             without and without.get(key))
-        for key in keys}
+    return steps
+
+
+def _translated(schemas):
+    """Why a step whose constructs name these schemas cannot be rendered under such a map."""
+    others = sorted(set(schemas) - {PLAIN})
+    return others and (
+        f"it names the schema {others[0]}, and the project's schema_translate_map may put another "
+        "in its place")
 
 
 def direction(plain, again, newer, quoted, without):

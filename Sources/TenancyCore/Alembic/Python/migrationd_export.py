@@ -124,7 +124,8 @@ def export(config_file, name, driver, secrets, second):
             warnings.warn(remark)
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
     again, newer, without, remarks = second.steps(revisions)
-    steps = compare.directions(plain, again, newer, quoted, without, keys)
+    translates = watch.mentions("schema_translate_map", config_file, scripts)
+    steps = compare.directions(plain, again, newer, quoted, without, keys, translates)
     document = {
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),

@@ -34,6 +34,22 @@ class Watch:
 
     def inputs(self, config_file, scripts):
         """Every file that went into the result, with its SHA-256."""
+        digests = {path: _digest(path) for path in self._paths(config_file, scripts)}
+        return [{"path": path, "sha256": sha} for path, sha in digests.items() if sha]
+
+    def mentions(self, word, config_file, scripts):
+        """Whether the project says the word anywhere in what was read of it."""
+        for path in self._paths(config_file, scripts):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    if word in file.read(LARGEST_INPUT):
+                        return True
+            except OSError:
+                continue
+        return False
+
+    def _paths(self, config_file, scripts):
+        """The project's own files, and those that it has opened, in order."""
         files = {config_file, scripts.env_py_location} | self._opened
         for module in list(sys.modules.values()):
             files.add(getattr(module, "__file__", None))
@@ -46,8 +62,7 @@ class Watch:
             if path.endswith(".py") or file in self._opened or file == config_file:
                 if not path.startswith((*foreign, "/dev/", "/proc/")) and path[-4:] != ".pyc":
                     paths.add(path)
-        digests = {path: _digest(path) for path in sorted(paths)}
-        return [{"path": path, "sha256": sha} for path, sha in digests.items() if sha]
+        return sorted(paths)
 
 
 def directories(scripts):

@@ -44,6 +44,8 @@ class Rendering(typing.NamedTuple):
     project: dict
     # Where env.py wanted to migrate.
     seen: targets.Seen
+    # By (revision, direction): the schemas that its constructs name, apart from those in text.
+    schemas: dict
 
 
 def render(config_file, name, address, scripts, revisions, is_newer=False):
@@ -77,7 +79,7 @@ def render(config_file, name, address, scripts, revisions, is_newer=False):
     seen = targets.Seen(
         targets.of_url(address.url), tuple(recorder.configured), tuple(recorder.connected),
         recorder.runs, tuple(recorder.engines))
-    return Rendering(recorder.steps, recorder.project, seen)
+    return Rendering(recorder.steps, recorder.project, seen, recorder.schemas)
 
 
 # The recorder of the run that is under way.
@@ -120,6 +122,7 @@ class Recorder:
         self._path = None
         self.paths = {revision.module.__file__ for revision in revisions}
         self.steps = {}
+        self.schemas = {}
         self.project = {}
         self.outside = []
         self.runs = 0
@@ -128,6 +131,7 @@ class Recorder:
         self._is_autocommit = False
         self._reason = None
         self._named_type = None
+        self._schemas = set()
 
     def run(self, heads, context):
         """What Alembic calls in place of the choice of revisions; gives it none to run."""
@@ -151,7 +155,9 @@ class Recorder:
         for revision in self.revisions:
             for direction in DIRECTIONS:
                 context.impl.memo = Memo(self)
-                self.steps[revision.revision, direction] = self._run_step(revision, direction)
+                key = revision.revision, direction
+                self._schemas = self.schemas[key] = set()
+                self.steps[key] = self._run_step(revision, direction)
         return []
 
     def note_connection(self, place):
@@ -187,6 +193,18 @@ class Recorder:
             self._statements.append(
                 [sql, self._is_autocommit, self._named_type if is_marked else None])
         self._named_type = None
+
+    def note_schemas(self, preparer):
+        """Has noted which schemas constructs name: those are what `schema_translate_map` replaces."""
+        read = preparer.schema_for_object
+
+        def schema_for_object(element):
+            schema = read(element)
+            if schema:
+                self._schemas.add(str(schema))
+            return schema
+
+        preparer.schema_for_object = schema_for_object
 
     def warn_of_null(self, name):
         """A `:word` in DDL text is a parameter without a value, and NULL with Alembic, too."""
@@ -397,6 +415,7 @@ def _observe(context, recorder):
 
     impl = context.impl
     impl.dialect.statement_compiler = _noticing(impl.dialect.statement_compiler, recorder)
+    recorder.note_schemas(impl.dialect.identifier_preparer)
     sender = values.Values(impl.dialect, recorder.emit)
 
     def send(construct, parameters=None, execution_options=None):
