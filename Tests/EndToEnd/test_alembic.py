@@ -98,10 +98,47 @@ def test_verify_names_what_differs(fleet, tmp_path):
     assert "the data of r2.id differ" in said
 
 
-def verify(folder, fleet):
+def test_verify_names_what_fails_with_alembic_too_and_looks_at_the_rest(fleet, tmp_path):
+    project = write_project(tmp_path / "project", 3)
+    write_revision(project, "r4", "r3", 'op.execute("CREATE TABLE r4 (id int)")',
+                   'op.execute("ALTER TABLE r1 ADD id int")\nop.execute("DROP TABLE r4")')
+    write_revision(project, "r5", "r4", "pass", 'raise NotImplementedError("no way back")')
+    code, said = verify(project, fleet)
+    assert code == 0 and "10 steps, 0 different, 2 failing with Alembic, too" in said, said
+    assert "down  r5  python  fails with Alembic, too\n    the downgrade refuses" in said
+    assert "down  r4  sql  fails with Alembic, too" in said and "already exists" in said
+    assert "down  r1  sql  equal" in said
+
+    write_revision(project, "r6", "r5", 'op.execute("DROP TABLE missing")')
+    write_revision(project, "r7", "r6", "pass")
+    code, said = verify(project, fleet)
+    assert code == 1 and "up  r6  sql  fails with Alembic, too" in said, said
+    assert "down  r1  sql  equal" in said and "2 steps up not done" in said
+
+
+def test_verify_begins_where_the_application_has_left_a_schema(fleet, tmp_path):
+    project = write_project(tmp_path / "project", 0)
+    write_revision(project, "r1", None, 'op.execute("ALTER TABLE first ADD name citext")',
+                   'op.execute("ALTER TABLE first DROP name")')
+    env = project / "env.py"
+    env.write_text(env.read_text().replace('"{schema}"', '"{schema}", "Extras"'))
+    fleet.cluster.psql('CREATE SCHEMA "Extras"; CREATE EXTENSION citext SCHEMA "Extras"', fleet.app)
+    code, said = verify(project, fleet)
+    assert code == 1 and "1 steps up not done" in said, said
+
+    # With its own name in it, and as libpq's variables have it.
+    make = "psql -qc 'CREATE TABLE first (id int)' -c \"COMMENT ON TABLE $SCHEMA.first IS 'x'\""
+    code, said = verify(project, fleet, "--prepare", make, "--extra-search-path", "Extras")
+    assert (code, said.splitlines()[-1]) == (0, "2 steps, 0 different"), said
+
+    code, said = verify(project, fleet, "--prepare", "echo no tables >&2; exit 3")
+    assert code == 1 and "--prepare has failed: exit code 3" in said and "no tables" in said
+
+
+def verify(folder, fleet, *options):
     done = subprocess.run(
         [daemon_binary(), "verify", "--migrations", str(folder), "--python",
-         sys.executable, "--database-url", fleet.cluster.url(fleet.app, DRIVER)],
+         sys.executable, "--database-url", fleet.cluster.url(fleet.app, DRIVER), *options],
         capture_output=True, text=True)
     return done.returncode, (done.stdout + done.stderr).strip()
 

@@ -19,6 +19,21 @@ struct Verify: AsyncParsableCommand {
             """)
     var databaseURL: String?
 
+    @Option(
+        help: """
+            A schema that stands behind the tenant's own in search_path, as \
+            tenancy.extra_search_path has it; may be repeated.
+            """,
+        transform: Self.schema)
+    var extraSearchPath: [SchemaName] = []
+
+    @Option(
+        help: """
+            A shell's command that makes in each schema what stands in a tenant before the first \
+            revision; PGHOST, PGOPTIONS and libpq's other variables lead there.
+            """)
+    var prepare: String?
+
     func run() async throws {
         guard let databaseURL else { return try await withPrivateDatabase() }
         try await verify(Secret(databaseURL))
@@ -34,46 +49,89 @@ struct Verify: AsyncParsableCommand {
         } catch {
             throw CommandFailure(.failure, "\(error)")
         }
-        let result = await Task { try await verify(Secret(cluster.url())) }.result
+        let result = await Task {
+            try await verify(Secret(cluster.url()), hasDatabases: true)
+        }.result
         try? await cluster.stop()
         try result.get()
     }
 
-    private func verify(_ url: Secret) async throws {
-        var steps = 0
-        var different = 0
+    private func verify(_ url: Secret, hasDatabases: Bool = false) async throws {
+        var counts = Counts()
         do {
             let verifier = try await ReplayVerifier(
                 project: AlembicProject(
                     AlembicProject.Options(path: options.migrations, python: options.python)),
-                connection: try ConnectionString.parse(url))
-            try await verifier.run { comparison in
-                steps += 1
-                different += comparison.differences.isEmpty ? 0 : 1
-                let verdict = comparison.differences.isEmpty ? "equal" : "DIFFERENT"
-                StandardStream.output.writeLine(
-                    "\(comparison.direction.rawValue)  \(comparison.revision)  "
-                        + "\(comparison.engine.rawValue)  \(verdict)")
-                for line in comparison.differences {
-                    StandardStream.output.writeText("    " + line.replacing("\n", with: "\n    "))
-                }
+                connection: try ConnectionString.parse(url),
+                preparation: SchemaPreparation(
+                    extraSearchPath: extraSearchPath, command: prepare),
+                hasDatabases: hasDatabases)
+            counts.undone = try await verifier.run { comparison in
+                counts.add(comparison)
+                Self.show(comparison)
             }
         } catch let error as ReplayVerifier.Failure {
             throw CommandFailure(.failure, Self.describe(error))
         } catch let error as ConnectionStringError {
             throw CommandFailure(.usage, "--database-url \(error)")
         }
-        let summary = "\(steps) steps, \(different) different"
-        guard different == 0 else { throw CommandFailure(.failure, summary) }
-        StandardStream.output.writeLine(summary)
+        guard counts.isProof else { throw CommandFailure(.failure, counts.summary) }
+        StandardStream.output.writeLine(counts.summary)
+    }
+
+    private static func show(_ comparison: ReplayVerifier.Comparison) {
+        let isEqual = comparison.differences.isEmpty
+        let verdict =
+            !isEqual ? "DIFFERENT" : comparison.failure == nil ? "equal" : "fails with Alembic, too"
+        StandardStream.output.writeLine(
+            "\(comparison.direction.rawValue)  \(comparison.revision)  "
+                + "\(comparison.engine.rawValue)  \(verdict)")
+        let remarks = [comparison.failure?.message].compactMap { $0 } + comparison.differences
+        for line in remarks {
+            StandardStream.output.writeText("    " + line.replacing("\n", with: "\n    "))
+        }
+    }
+
+    private static func schema(_ text: String) throws -> SchemaName {
+        do throws(SchemaNameError) {
+            return try SchemaName(text)
+        } catch {
+            throw ValidationError("\"\(text)\" \(error).")
+        }
     }
 
     private static func describe(_ failure: ReplayVerifier.Failure) -> String {
         switch failure {
         case .migrations(let error): "The project cannot be used:\n\(error)"
         case .database(let error): "The database cannot be used: \(error)"
+        case .preparation(let failure): "The command of --prepare has failed: \(failure)"
         case .step(let way, let failure):
             "Step \(failure.revision ?? "") failed with \(way): \(failure.message)"
         }
+    }
+}
+
+/// What a comparison of all steps amounts to.
+private struct Counts {
+    private var steps = 0
+    private var different = 0
+    private var failing = 0
+    var undone = 0
+
+    mutating func add(_ comparison: ReplayVerifier.Comparison) {
+        steps += 1
+        different += comparison.differences.isEmpty ? 0 : 1
+        failing += comparison.failure == nil ? 0 : 1
+    }
+
+    /// A step down that fails with Alembic, too, is no difference; steps up that are not done prove
+    /// nothing.
+    var isProof: Bool { different == 0 && undone == 0 }
+
+    var summary: String {
+        var text = "\(steps) steps, \(different) different"
+        if failing > 0 { text += ", \(failing) failing with Alembic, too" }
+        if undone > 0 { text += ", \(undone) steps up not done" }
+        return text
     }
 }

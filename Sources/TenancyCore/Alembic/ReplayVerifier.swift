@@ -1,13 +1,14 @@
 /// Compares a replay with Alembic's own result, step by step, up to the heads and down to the bases.
 ///
-/// Three schemas of one database go the same way: two by Alembic itself and one as a job goes. What
-/// differs between the two of Alembic's, such as a random key, cannot be the same in the third.
+/// Three schemas go the same way: two by Alembic itself and one as a job goes. What differs between the
+/// two of Alembic's, such as a random key, cannot be the same in the third.
 public struct ReplayVerifier: Sendable {
     /// Why no comparison came about.
     public enum Failure: Error, Sendable {
         case migrations(FolderError)
         case database(PostgresError)
-        /// A step failed, on Alembic's own way or on the daemon's.
+        case preparation(SchemaPreparation.Failure)
+        /// A step failed on one way, and not or otherwise on the other.
         case step(way: String, TenantFailure)
     }
 
@@ -16,22 +17,28 @@ public struct ReplayVerifier: Sendable {
         public let revision: String
         public let direction: Direction
         public let engine: Revision.Engine
+        /// Why the step fails, by Alembic as by the replay; `nil` for one that is done.
+        public let failure: TenantFailure?
         /// Object by object; empty where nothing differs.
         public let differences: [String]
     }
 
-    private let set: RevisionSet
-    private let python: PythonPool
-    private let connection: ConnectionParameters
+    let set: RevisionSet
+    let python: PythonPool
+    let connection: ConnectionParameters
+    let preparation: SchemaPreparation
+    private let hasDatabases: Bool
+    let session: SessionSettings
     private let slots = ServerSlots(limit: 8)
-    private let session = SessionSettings(
-        lockTimeoutMilliseconds: 10_000, statementTimeoutMilliseconds: 0)
 
-    /// Loads the project; `connection` leads to a database in which three schemas may be made.
+    /// Loads the project; `connection` leads to a database in which three schemas may be made, or
+    /// to a server in which each of them may have a database of its own (`hasDatabases`): what the
+    /// schemas of one database share, such as an extension, is for the last of them only to drop.
     ///
     /// - Throws: `Failure.migrations` for a project that cannot be read.
     public init(
-        project: AlembicProject, connection: ConnectionParameters
+        project: AlembicProject, connection: ConnectionParameters,
+        preparation: SchemaPreparation = SchemaPreparation(), hasDatabases: Bool = false
     ) async throws(Failure) {
         do throws(FolderError) {
             set = try await project.load()
@@ -40,130 +47,80 @@ public struct ReplayVerifier: Sendable {
         }
         python = PythonPool(project: project, workers: 1)
         self.connection = connection
+        self.preparation = preparation
+        self.hasDatabases = hasDatabases
+        session = SessionSettings(
+            lockTimeoutMilliseconds: 10_000, statementTimeoutMilliseconds: 0,
+            extraSearchPath: preparation.extraSearchPath)
     }
 
     /// Goes all the way, and reports each step as soon as it was compared.
-    public func run(_ report: (Comparison) -> Void) async throws(Failure) {
-        let worker = WorkerConnection(slots: slots, connectTimeout: .seconds(10)) { _ in }
-        // Another one: the worker's is closed after statements outside of transactions.
-        let looking = WorkerConnection(slots: slots, connectTimeout: .seconds(10)) { _ in }
-        let result: Result<Void, Failure>
+    ///
+    /// Where a step down fails on all ways, the schemas are made anew below it. Past a step up that
+    /// fails nothing can be reached.
+    ///
+    /// - Returns: how many steps up are not done: the one that fails, and those above it.
+    public func run(_ report: (Comparison) -> Void) async throws(Failure) -> Int {
+        // The first is the replay's, which is closed after statements outside of transactions.
+        let workers = (0..<5).map { _ in
+            WorkerConnection(slots: slots, connectTimeout: .seconds(10)) { _ in }
+        }
+        let result: Result<Int, Failure>
         do throws(Failure) {
-            let ways = try Ways(connection)
-            let reader = try await asking { () throws(PostgresError) in
-                try await looking.connection(for: connection, schemas: 3)
+            let targets = try targets()
+            if hasDatabases { try await makeDatabases(targets, by: workers[4]) }
+            var readers: [PostgresConnection] = []
+            for (target, looking) in zip(targets, workers.dropFirst()) {
+                readers.append(
+                    try await asking { () throws(PostgresError) in
+                        try await looking.connection(for: target.connection, schemas: 1)
+                    })
             }
-            try await makeSchemas(ways, on: reader)
-            for operation in [JobOperation.upgrade, .downgrade] {
-                try await walk(operation, ways, worker, reader, report)
-            }
-            try await dropSchemas(ways, on: reader)
-            result = .success(())
+            let walk = VerifyingWalk(
+                verifier: self, targets: targets, worker: workers[0], readers: readers)
+            result = .success(try await walk.run(report))
         } catch {
             result = .failure(error)
         }
-        await worker.close()
-        await looking.close()
+        for worker in workers { await worker.close() }
         await python.retire()
-        try result.get()
+        return try result.get()
     }
 
-    /// The three targets.
-    private struct Ways {
-        let alembic: Target
-        let again: Target
-        let replay: Target
-
-        init(_ connection: ConnectionParameters) throws(Failure) {
-            func target(_ name: String) throws(Failure) -> Target {
-                guard let schema = try? SchemaName(name) else {
-                    throw .database(.connectionLost(message: "\(name) is no schema's name"))
-                }
-                return Target(connection: connection, schema: schema)
+    /// Two of Alembic's, and the replay's.
+    private func targets() throws(Failure) -> [Target] {
+        do throws(SchemaNameError) {
+            var targets: [Target] = []
+            for name in ["verify_alembic", "verify_again", "verify_replay"] {
+                let place = hasDatabases ? connection.setting("dbname", to: name) : connection
+                targets.append(Target(connection: place, schema: try SchemaName(name)))
             }
-            alembic = try target("verify_alembic")
-            again = try target("verify_again")
-            replay = try target("verify_replay")
-        }
-
-        var all: [Target] { [alembic, again, replay] }
-    }
-
-    private func walk(
-        _ operation: JobOperation, _ ways: Ways, _ worker: WorkerConnection,
-        _ reader: PostgresConnection, _ report: (Comparison) -> Void
-    ) async throws(Failure) {
-        var types: Set<NamedType> = []
-        while true {
-            let task = TargetTask(
-                operation: operation, target: operation == .upgrade ? "heads" : "base",
-                graph: set.graph, versionTable: set.versionTable, stepLimit: 1, namedBefore: types)
-            let rows = try await asking { () throws(PostgresError) in
-                try await VersionReader(settings: session, table: set.versionTable)
-                    .read([ways.replay.schema], on: reader)[0].revisions
-            }
-            guard let plan = try? task.plan(from: rows), let step = plan.steps.first else { return }
-            types = plan.namedAfter
-            for target in [ways.alembic, ways.again] {
-                try await runAlembic(step, rows, target)
-            }
-            try await replay(task, ways.replay, worker)
-            let differences = try await compare(ways, on: reader)
-            report(
-                Comparison(
-                    revision: step.revision, direction: step.direction,
-                    engine: set.graph[step.revision]?.pythonReasons[step.direction] == nil
-                        ? .sql : .python,
-                    differences: differences))
-        }
-    }
-
-    private func runAlembic(
-        _ step: PlannedStep, _ rows: [String], _ target: Target
-    ) async throws(Failure) {
-        let answer: JSONValue
-        do throws(TenantFailure) {
-            answer = try await python.run(
-                PythonStep(
-                    planned: step, rows: rows, target: target, tenant: "verify",
-                    versionTable: set.versionTable, session: session))
+            return targets
         } catch {
-            throw .step(way: "Alembic", error)
+            throw .database(.connectionLost(message: "a schema's name \(error)"))
         }
-        guard answer["event"]?.stringValue == "failed" else { return }
-        var failure = TenantFailure(worker: answer)
-        failure.revision = step.revision
-        throw .step(way: "Alembic", failure)
     }
 
-    private func replay(
-        _ task: TargetTask, _ target: Target, _ worker: WorkerConnection
+    private func makeDatabases(
+        _ targets: [Target], by worker: WorkerConnection
     ) async throws(Failure) {
-        let engine = SQLEngine(
-            task: task,
-            options: SQLEngine.Options(
-                session: session, scope: .step, targetLockTimeout: .seconds(10)),
-            journal: NoJournal(), python: python)
-        var work = TargetWork(
-            target: target, tenants: [TenantName(id: "verify", identifier: "verify")])
-        let outcome = await engine.migrate(&work, by: worker)
-        if let failure = outcome.failure { throw .step(way: "the replay", failure) }
+        for target in targets {
+            guard let schema = target.schema else { continue }
+            try await asking { () throws(PostgresError) in
+                _ = try await worker.connection(for: connection, schemas: 1)
+                    .execute("CREATE DATABASE \(schema.quoted)")
+            }
+        }
     }
 
-    // MARK: - Comparing
-
-    private func compare(
-        _ ways: Ways, on reader: PostgresConnection
-    ) async throws(Failure) -> [String] {
-        var facts: [SchemaFacts] = []
-        for target in ways.all {
-            guard let schema = target.schema else { continue }
-            facts.append(
-                try await asking { () throws(PostgresError) in
-                    try await SchemaFacts.read(schema, on: reader)
-                })
+    func asking<R: Sendable>(
+        _ question: () async throws(PostgresError) -> R
+    ) async throws(Failure) -> R {
+        do throws(PostgresError) {
+            return try await question()
+        } catch {
+            throw .database(error)
         }
-        return ReplayVerifier.differences(facts[0], again: facts[1], replay: facts[2])
     }
 
     /// What `replay` has otherwise than `alembic`, apart from what `again` has otherwise, too.
@@ -184,48 +141,24 @@ public struct ReplayVerifier: Sendable {
         return (missing + extra + data).sorted()
     }
 
-    // MARK: - Schemas
-
-    private func makeSchemas(
-        _ ways: Ways, on reader: PostgresConnection
-    ) async throws(Failure) {
-        for target in ways.all {
-            guard let schema = target.schema else { continue }
-            try await asking { () throws(PostgresError) in
-                _ = try await reader.execute("CREATE SCHEMA \(schema.quoted)")
-            }
+    /// How a step ends for the project as a whole: what fails with Alembic has to fail with the replay
+    /// for the same reason.
+    ///
+    /// - Returns: Alembic's failure, or `nil` for a step that is done.
+    static func ending(
+        alembic: TenantFailure?, replay: TenantFailure?
+    ) throws(Failure) -> TenantFailure? {
+        switch (alembic, replay) {
+        case (nil, nil): return nil
+        case (nil, let replay?): throw .step(way: "the replay, not with Alembic", replay)
+        case (let alembic?, nil): throw .step(way: "Alembic, not with the replay", alembic)
+        case (let alembic?, let replay?):
+            // Drivers word the same error each in its own way.
+            let isSame =
+                alembic.sqlState == replay.sqlState
+                && (alembic.sqlState != nil || alembic.code == replay.code)
+            if isSame { return alembic }
+            throw .step(way: "the replay, and otherwise with Alembic (\(alembic.message))", replay)
         }
     }
-
-    private func dropSchemas(
-        _ ways: Ways, on reader: PostgresConnection
-    ) async throws(Failure) {
-        for target in ways.all {
-            guard let schema = target.schema else { continue }
-            try await asking { () throws(PostgresError) in
-                _ = try await reader.execute("DROP SCHEMA \(schema.quoted) CASCADE")
-            }
-        }
-    }
-
-    private func asking<R: Sendable>(
-        _ question: () async throws(PostgresError) -> R
-    ) async throws(Failure) -> R {
-        do throws(PostgresError) {
-            return try await question()
-        } catch {
-            throw .database(error)
-        }
-    }
-}
-
-/// Nothing is gone on with after a crash: the schemas are thrown away.
-private struct NoJournal: StepJournal {
-    func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? { nil }
-    func write(
-        _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
-    ) async throws(TenantFailure) {}
-    func remove(_ target: Target) async throws(TenantFailure) {}
-    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool { true }
-    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {}
 }
