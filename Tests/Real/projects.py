@@ -71,12 +71,13 @@ PROJECTS = {project.name: project for project in (
     ),
     Project(
         # Its list is complete, and not in agreement with itself.
-        "onyx", ("--no-deps", "-r", "{checkout}/backend/requirements/default.txt", DRIVER),
+        "onyx", ("--no-deps", "-r", "{checkout}/backend/requirements/default.txt"),
         "backend", ("alembic/versions",),
         before=(
             "from onyx.db.engine.shard_registry import ALEMBIC_TARGET_URL_ATTRIBUTE\n"
             "context.config.attributes[ALEMBIC_TARGET_URL_ATTRIBUTE] = (\n"
-            "    context.config.get_main_option('sqlalchemy.url'))"),
+            "    context.get_x_argument(as_dictionary=True).get('url')\n"
+            "    or context.config.get_main_option('sqlalchemy.url'))"),
         own_env="alembic/env.py",
         extensions=("pg_trgm",),
         driver="postgresql+asyncpg",
@@ -90,7 +91,7 @@ PROJECTS = {project.name: project for project in (
         options="target_metadata=ckan.model.meta.metadata",
     ),
     Project(
-        "neutron", ("neutron==29.0.0", DRIVER),
+        "neutron", ("neutron==26.0.6", DRIVER),
         "neutron", ("db/migration/alembic_migrations/versions",),
         before="from neutron.db.migration.models import head",
         options="target_metadata=head.get_metadata()",

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -53,7 +54,6 @@ class Trial:
         cluster.create_database(f"twin_{self.fleet.app}")
         for schema in self._schemas():
             cluster.psql(f'CREATE SCHEMA "{schema}"', f"twin_{self.fleet.app}")
-        cluster.create_database(f"{self.project.name}_verify")
         for extension in self.project.extensions:
             for database in self._databases():
                 cluster.psql(f"CREATE EXTENSION {extension} SCHEMA public", database)
@@ -78,7 +78,7 @@ class Trial:
 
     def _databases(self):
         own = {database for database, _ in self._places()}
-        return sorted(own | {f"twin_{each}" for each in own} | {f"{self.project.name}_verify"})
+        return sorted(own | {f"twin_{each}" for each in own})
 
     def config(self):
         return self.fleet.config(
@@ -134,14 +134,22 @@ class Trial:
         say(f"  {when}: equal, {objects} objects and {rows} rows of {len(ours)} tenants")
 
     def verify(self):
-        url = self.cluster.url(f"{self.project.name}_verify", self.project.driver)
+        prepare = [
+            ["psql", "-qc", f"CREATE EXTENSION IF NOT EXISTS {each} SCHEMA public"]
+            for each in self.project.extensions]
+        prepare += [self.workplace.initial] if self.project.initial else []
+        command = [
+            str(daemon_binary()), "verify", "--migrations", str(self.workplace.file),
+            "--python", str(self.workplace.python), "--extra-search-path", "public"]
+        if prepare:
+            command += ["--prepare", " && ".join(map(shlex.join, prepare))]
+        started = time.monotonic()
         done = subprocess.run(
-            [str(daemon_binary()), "verify", "--migrations", str(self.workplace.file),
-             "--python", str(self.workplace.python), "--database-url", url],
-            capture_output=True, text=True, env={**os.environ, **self.workplace.environment})
+            command, capture_output=True, text=True,
+            env={**os.environ, **self.workplace.environment})
         lines = (done.stdout + done.stderr).splitlines()
         different = [line for line in lines if not re.search(r"  equal$", line)]
-        say("  verify: " + "\n    ".join(different[-30:]))
+        say(f"  verify in {time.monotonic() - started:.0f} s: " + "\n    ".join(different[-30:]))
         return done.returncode == 0
 
 

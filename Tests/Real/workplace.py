@@ -9,6 +9,21 @@ INI = """[alembic]
 script_location = {folder}
 version_locations = {versions}
 path_separator = newline
+# Only names the driver: nothing connects to it.
+sqlalchemy.url = {driver}://nobody@localhost/none
+
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys =
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
 """
 
 # The forms of docs/alembic-env.md.
@@ -93,7 +108,8 @@ class Workplace:
         self.folder.mkdir(exist_ok=True)
         versions = "\n    ".join(
             str(folder) for each in self.project.versions for folder in _folders(source / each))
-        self.file.write_text(INI.format(folder=self.folder, versions=versions))
+        self.file.write_text(
+            INI.format(folder=self.folder, versions=versions, driver=self.project.driver))
         (self.folder / "env.py").write_text(
             OWN_ENV.format(before=self.project.before, path=str(source / self.project.own_env))
             if self.project.own_env else
@@ -103,19 +119,24 @@ class Workplace:
 
     def initialize(self, url, schema):
         """Has the application make what stands in a tenant before its first upgrade."""
-        options = {"options": f"-csearch_path={schema},public"} if schema else {}
+        path = {"PGOPTIONS": f"-csearch_path={schema},public"} if schema else {}
+        subprocess.run(
+            [*self.initial, url], check=True, env={**os.environ, **self.environment, **path})
+
+    @property
+    def initial(self):
+        """The command for that; a URL may follow, else libpq's variables lead to the database."""
         program = (
             "import sys\nfrom sqlalchemy import create_engine\n"
-            f"engine = create_engine(sys.argv[1], connect_args={options!r})\n"
+            f"engine = create_engine((sys.argv + ['{self.project.driver}://'])[1])\n"
             + self.project.initial)
-        subprocess.run(
-            [str(self.python), "-c", program, url], check=True,
-            env={**os.environ, **self.environment})
+        return [str(self.python), "-c", program]
 
     def _install(self):
         wanted = [each.format(checkout=self.checkout) for each in self.project.requirements]
         digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
-        mark = self.root / f"installed-{digest[:12]}"
+        # In the environment, which other requirements make anew.
+        mark = self.root / "venv" / f"installed-{digest[:12]}"
         if mark.exists():
             return
         subprocess.run(

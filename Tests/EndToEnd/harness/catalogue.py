@@ -29,6 +29,9 @@ WITH place AS (
     UNION ALL
     SELECT schema, 'function ' || pg_get_functiondef(pg_proc.oid)
     FROM pg_proc JOIN place ON pronamespace = place.oid WHERE prokind IN ('f', 'p')
+        AND NOT EXISTS (  -- An extension stands in one schema of its database, for all tenants.
+            SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid
+                AND deptype = 'e')
     UNION ALL
     SELECT schema, concat_ws(' ', 'trigger', tgname, tgenabled, pg_get_triggerdef(pg_trigger.oid))
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
