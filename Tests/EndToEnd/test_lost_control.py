@@ -33,35 +33,6 @@ def test_a_control_database_that_was_recreated_is_prepared_again(fleet, start_da
     assert (job["state"], job["counts"]["succeeded"]) == ("succeeded", 3)
 
 
-def test_what_another_daemon_had_in_hand_counts_as_it_ended(journal, start_daemon):
-    """The leading daemon cannot know how it ended, and counts it as cancelled at first."""
-    journal.add_schema_tenants(6)
-    daemons = [start_daemon(journal.config(**SETTINGS)) for _ in range(2)]
-    leader, assistant = (daemon.client() for daemon in daemons)
-    for client in (leader, assistant):
-        eventually(lambda: len(client.get("/v1/info").json["other_replicas"]) == 1)
-    with Gate(journal) as gate:
-        job = leader.start(operation="upgrade", concurrency=2, lock_timeout_ms=0)
-        eventually(lambda: gate.waiting() == 2)
-        eventually(lambda: assistant.metric("migrationd_tenants_running") == 1)
-        recreate(journal, "database")
-        assert_ready_again(leader)
-        job = leader.finish(job, within=60)
-        assert (job["state"], job["state_reason"]) == ("failed", "control_database_recreated")
-        assert job["counts"]["cancelled"] == job["counts"]["total"] == 6
-        eventually(lambda: gate.waiting() == 1)
-    path = f"/v1/jobs/{job['id']}"
-    late = eventually(lambda: (now := leader.get(path).json)["counts"]["succeeded"] == 1 and now)
-    assert sum(late["counts"][part] for part in PARTS) == late["counts"]["total"] == 6
-    assert (late["counts"]["cancelled"], late["state"]) == (5, "failed")
-    assert late["version"] > job["version"]
-    ended = eventually(
-        lambda: {k: r for k, r in leader.results(job).items() if r["state"] == "succeeded"})
-    moved = [t.id for t in journal.tenants if journal.version_rows(t.schema) == ["a003"]]
-    assert list(ended) == moved and len(moved) == 1
-    assert ended[moved[0]]["to_revisions"] == ["a003"]
-
-
 def test_a_live_job_ends_and_says_that_it_was_lost(journal, start_daemon):
     journal.add_schema_tenants(6)
     client = start_daemon(journal.config(**SETTINGS)).client()
