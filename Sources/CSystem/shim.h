@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -73,6 +74,13 @@ static inline int csystem_spawn_close_from(posix_spawn_file_actions_t *actions, 
 static inline int csystem_spawn_change_to(posix_spawn_file_actions_t *actions, const char *path) {
     return posix_spawn_file_actions_addchdir_np(actions, path);
 }
+
+/* sys/prctl.h: 0 keeps other processes of the same user out of this one, and core dumps off. */
+static inline int csystem_set_dumpable(int dumpable) {
+    return prctl(PR_SET_DUMPABLE, (unsigned long)dumpable, 0UL, 0UL, 0UL);
+}
+
+static inline int csystem_is_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0UL, 0UL, 0UL, 0UL); }
 
 /* sys/mman.h: a file in memory that closes on exec, MFD_CLOEXEC (glibc 2.27). */
 static inline int csystem_memory_file(const char *name) { return memfd_create(name, 1U); }

@@ -21,14 +21,14 @@ struct CheckConfig: AsyncParsableCommand {
         }
         if withoutMigrations { return }
         let path = settings.migrations.path
-        do throws(FolderError) {
+        do throws(CommandFailure) {
             let set = try await MigrationSource.load(settings.migrations)
             for warning in set.warnings { StandardStream.output.writeLine("\(path): \(warning)") }
             let heads = set.graph.heads.joined(separator: ", ")
             StandardStream.output.writeLine(
                 "\(path): \(set.graph.revisions.count) revisions, heads: \(heads)")
         } catch {
-            throw CommandFailure(.failure, "\(path):\n\(error.description)")
+            throw CommandFailure(.failure, lines: error.lines)
         }
     }
 }

@@ -20,6 +20,8 @@ struct Migrationd: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // Before any of them knows a password or a token.
+        OwnProcess.hide()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

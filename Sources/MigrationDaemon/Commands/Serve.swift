@@ -16,6 +16,10 @@ struct Serve: AsyncParsableCommand {
         let config = try loadConfig()
         let logger = Loggers.make(level: config.log.level, format: config.log.format)
         for warning in ConfigFile.warnings(path, config) { logger.warning("\(warning)") }
+        if !OwnProcess.isHidden {
+            logger.warning(
+                "Other processes of this user can read the daemon's memory: PR_SET_DUMPABLE failed")
+        }
         // From here on a signal asks for a drain, even one that comes while the daemon starts.
         let signals = Signals()
         let process = ProcessInfo.processInfo

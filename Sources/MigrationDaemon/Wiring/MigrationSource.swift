@@ -8,7 +8,7 @@ struct MigrationSource {
 
     /// Reads them, or says everything that is wrong with them.
     init(_ migrations: DaemonConfig.Migrations) async throws(CommandFailure) {
-        let project = Self.project(migrations)
+        let project = try await Self.project(migrations)
         let pool = project.map { PythonPool(project: $0, workers: migrations.workers) }
         do throws(FolderError) {
             library = try await MigrationLibrary(source: migrations.source.rawValue) {
@@ -25,18 +25,36 @@ struct MigrationSource {
     }
 
     /// Reads the migrations once, for a command.
-    static func load(_ migrations: DaemonConfig.Migrations) async throws(FolderError) -> RevisionSet
-    {
-        try await read(migrations, project(migrations))
+    static func load(
+        _ migrations: DaemonConfig.Migrations
+    ) async throws(CommandFailure) -> RevisionSet {
+        let project = try await project(migrations)
+        do throws(FolderError) {
+            return try await read(migrations, project)
+        } catch {
+            throw CommandFailure(.failure, "\(migrations.path):\n\(error.description)")
+        }
     }
 
-    private static func project(_ migrations: DaemonConfig.Migrations) -> AlembicProject? {
+    /// The Alembic project, whose Python does not run at all where it cannot run as the user that the
+    /// configuration names.
+    private static func project(
+        _ migrations: DaemonConfig.Migrations
+    ) async throws(CommandFailure) -> AlembicProject? {
         guard migrations.source == .alembic else { return nil }
-        return AlembicProject(
-            AlembicProject.Options(
-                path: migrations.path, python: migrations.python,
-                timeout: migrations.readTimeout, cacheFolder: migrations.cacheFolder,
-                driver: migrations.driver))
+        var options = AlembicProject.Options(
+            path: migrations.path, python: migrations.python, timeout: migrations.readTimeout,
+            cacheFolder: migrations.cacheFolder, driver: migrations.driver)
+        if let name = migrations.user {
+            do throws(PythonUser.Refusal) {
+                options.user = try await PythonUser.find(name, for: options)
+            } catch {
+                let head = "The migrations cannot be run as another user:"
+                // Wrong usage: a restart mends nothing of it.
+                throw CommandFailure(.usage, lines: [head] + error.problems)
+            }
+        }
+        return AlembicProject(options)
     }
 
     private static func read(

@@ -18,6 +18,8 @@ public final class AlembicProject: Sendable {
         public var cacheFolder: String?
         /// The driver of every URL that workers get; nil where the project's own code decides.
         public var driver: PythonDriver?
+        /// Whom the project's Python runs as; `nil` is the daemon's own user.
+        public var user: PythonUser?
 
         public init(
             path: String, python: String, timeout: Duration = .seconds(120),
@@ -95,10 +97,10 @@ public final class AlembicProject: Sendable {
         let program: FinishedProgram
         do throws(FinishedProgram.Failure) {
             program = try await FinishedProgram.run(
-                PythonPrograms.command(options.python),
+                PythonPrograms.command(options.python, as: options.user?.system),
                 input: JSONValue.object(JSONObject(uniqueMembers: request)).rendered(),
                 files: [PythonPrograms.bootstrap, PythonPrograms.bundle(.exporter)],
-                environment: PythonPrograms.environment,
+                environment: PythonPrograms.environment(as: options.user?.system),
                 directory: FileManager.default.fileExists(atPath: directory) ? directory : "/",
                 limits: FinishedProgram.Limits(time: options.timeout, outputBytes: 256 << 20))
         } catch {

@@ -71,7 +71,8 @@ public actor PythonPool {
             if await worker.isReadyForNext() { return worker }
         }
         let worker = try PythonWorker(
-            python: project.options.python, directory: project.directory)
+            python: project.options.python, user: project.options.user?.system,
+            directory: project.directory)
         let greeting = try await worker.greeting(within: Self.startLimit)
         guard greeting["event"]?.stringValue == "ready" else {
             await worker.kill()

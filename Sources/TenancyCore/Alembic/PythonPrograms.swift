@@ -41,12 +41,24 @@ enum PythonPrograms {
         return JSONValue.object(JSONObject(uniqueMembers: members)).rendered()
     }
 
-    static func command(_ python: String) -> [String] { [python, "/dev/fd/3"] }
+    static func command(_ python: String, as user: SystemUser? = nil) -> [String] {
+        (user?.prefix ?? []) + [python, "/dev/fd/3"]
+    }
 
     /// Ours without what the daemon alone is told: its URLs and tokens are not for a project's code.
-    static var environment: [String] {
-        ProcessInfo.processInfo.environment
-            .filter { !$0.key.hasPrefix("MIGRATIOND_") && $0.key != "NOTIFY_SOCKET" }
-            .map { "\($0.key)=\($0.value)" }.sorted()
+    /// Another user has a home and a name of its own, and cannot read systemd's credentials.
+    static func environment(
+        as user: SystemUser? = nil, of own: [String: String] = ProcessInfo.processInfo.environment
+    ) -> [String] {
+        var variables = own.filter {
+            !$0.key.hasPrefix("MIGRATIOND_") && $0.key != "NOTIFY_SOCKET"
+        }
+        if let user {
+            variables["HOME"] = user.home
+            variables["USER"] = user.name
+            variables["LOGNAME"] = user.name
+            variables["CREDENTIALS_DIRECTORY"] = nil
+        }
+        return variables.map { "\($0.key)=\($0.value)" }.sorted()
     }
 }

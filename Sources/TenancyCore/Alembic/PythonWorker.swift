@@ -45,7 +45,7 @@ actor PythonWorker {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    init(python: String, directory: String) throws(Failure) {
+    init(python: String, user: SystemUser? = nil, directory: String) throws(Failure) {
         do throws(SystemError) {
             var files = ChildFiles()
             input = try files.addPipeToChild()
@@ -56,8 +56,8 @@ actor PythonWorker {
             }
             child = try ChildProcess.spawn(
                 ChildProcess.Launch(
-                    command: PythonPrograms.command(python),
-                    environment: PythonPrograms.environment, directory: directory),
+                    command: PythonPrograms.command(python, as: user),
+                    environment: PythonPrograms.environment(as: user), directory: directory),
                 files)
         } catch {
             throw .notStarted(error)

@@ -29,7 +29,7 @@ public struct SchemaPreparation: Sendable {
         do throws(FinishedProgram.Failure) {
             program = try await FinishedProgram.run(
                 ["/bin/sh", "-c", command],
-                environment: PythonPrograms.environment + variables(schema, connection),
+                environment: PythonPrograms.environment() + variables(schema, connection),
                 directory: ".", limits: SchemaPreparation.limit)
         } catch {
             throw Failure(description: SchemaPreparation.describe(error))

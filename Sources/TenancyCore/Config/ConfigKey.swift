@@ -131,6 +131,7 @@ struct ConfigKey: Sendable {
         ConfigKey("migrations.path", .path, "migrations"),
         ConfigKey("migrations.python", .command, "python3"),
         ConfigKey("migrations.driver", choice(PythonDriver.self), nil),
+        ConfigKey("migrations.user", .text, nil),
         ConfigKey("migrations.workers", .integer(1...64), 2),
         ConfigKey("migrations.read_timeout_ms", .integer(someMilliseconds), 120_000),
         ConfigKey("migrations.cache_folder", .path, nil),

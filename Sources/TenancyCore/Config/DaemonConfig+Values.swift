@@ -13,6 +13,7 @@ extension DaemonConfig {
             driver: values.optionalString("migrations.driver").flatMap {
                 PythonDriver(rawValue: $0)
             },
+            user: values.optionalString("migrations.user"),
             workers: values.integer("migrations.workers"),
             readTimeout: values.milliseconds("migrations.read_timeout_ms"),
             cacheFolder: values.optionalString("migrations.cache_folder"))

@@ -132,6 +132,8 @@ public struct DaemonConfig: Sendable, Equatable {
         public var python: String
         /// The driver of every URL that workers get; nil where the project's own code decides.
         public var driver: PythonDriver?
+        /// Whom Python runs as; nil is the daemon's own user.
+        public var user: String?
         /// Most worker processes that run steps of an Alembic project.
         public var workers: Int
         /// How long an Alembic project may take to load.

@@ -12,6 +12,7 @@ import threading
 
 from . import record
 from .client import Client
+from .users import as_user
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -36,23 +37,28 @@ def daemon_build():
 class Daemon:
     """Runs `migrationd serve` on a port of its own choice until `stop` or `kill`.
 
-    `log` is everything that it has written to both streams so far.
+    `log` is everything that it has written to both streams so far. With `user`, an entry of `pwd`,
+    it runs as that user and with nothing of root's but `capabilities`.
     """
 
     LISTENING = re.compile(r"listening on (https?)://(\S+):(\d+)")
 
-    def __init__(self, config, binary=None, environment=None, token=None, launcher=()):
+    def __init__(self, config, binary=None, environment=None, token=None, launcher=(), user=None,
+                 capabilities=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="migrationd-daemon-"))
         self.config_file = self.folder / "config.json"
         self.config_file.write_text(json.dumps(config, indent=2))
         self.config_file.chmod(0o600)
+        if user:
+            for path in (self.folder, self.config_file):
+                os.chown(path, user.pw_uid, user.pw_gid)
         self.token = token
         self._lines = []
         self._ready = threading.Event()
         self.process = subprocess.Popen(
             # The daemon must not outlive a killed test run.
-            ["setpriv", "--pdeathsig=KILL", "--", *launcher, str(binary or daemon_binary()),
-             "serve", "--config", str(self.config_file)],
+            ["setpriv", "--pdeathsig=KILL", *as_user(user, capabilities), "--", *launcher,
+             str(binary or daemon_binary()), "serve", "--config", str(self.config_file)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", env={**os.environ, **(environment or {})},
         )
