@@ -49,7 +49,9 @@ package struct FinishedProgram: Sendable {
             throw .notStarted(error)
         }
         let ended = await end(of: running.child, within: limits.time)
-        let errorTail = FileTail.lines(running.error.tail(limits.errorBytes))
+        let errorTail = FileTail.lines(
+            running.error.tail(limits.errorBytes),
+            isCut: running.error.size > limits.errorBytes)
         guard let status = ended else {
             throw Task.isCancelled ? .cancelled : .timedOut(errorTail: errorTail)
         }

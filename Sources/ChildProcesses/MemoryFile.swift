@@ -53,13 +53,27 @@ package enum FileTail {
         guard number >= 0 else { return "" }
         return OwnedDescriptor(owning: number).withDescriptor { file in
             let size = Int(lseek(file, 0, SEEK_END))
-            return lines(read(file, from: max(0, size - limit), count: min(size, limit)))
+            return lines(
+                read(file, from: max(0, size - limit), count: min(size, limit)),
+                isCut: size > limit)
         }
     }
 
     /// The lines of `bytes` that are not empty.
-    package static func lines(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes, as: UTF8.self).split(separator: "\n").joined(separator: "\n")
+    ///
+    /// Of a text whose beginning was cut off, a line without its own is left out: it could be the
+    /// end of a password whose URL nobody can recognise any more. Where it is all there is, it is
+    /// shown from where no such end can be.
+    package static func lines(_ bytes: [UInt8], isCut: Bool = false) -> String {
+        let isTorn = isCut && bytes.first != UInt8(ascii: "\n")
+        var lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        if isTorn, lines.count > 1 {
+            lines.removeFirst()
+        } else if isTorn, let line = lines.first {
+            let end = line.lastIndex(of: "@") ?? line.firstIndex(of: " ")
+            lines = end.map { [line[line.index(after: $0)...]] } ?? []
+        }
+        return lines.joined(separator: "\n")
     }
 
     fileprivate static func read(_ file: Int32, from offset: Int, count: Int) -> [UInt8] {

@@ -105,6 +105,18 @@ def test_the_graph_is_read_once_and_the_script_of_a_step_each_time(tmp_path):
     assert loads.read_text().split().count("other") == 1
 
 
+@pytest.mark.parametrize("before", range(975, 981))
+def test_a_password_is_gone_from_a_message_before_it_is_cut(tmp_path, before):
+    """A URL without its end looks like one with a port."""
+    folder = project(tmp_path / "project", fails=f"""
+        raise RuntimeError("x" * {before - len("RuntimeError: ")} + " postgresql://ann:54321s3cret@db/shop")
+        """)
+    with Worker(folder) as worker:
+        answer = worker.step("fails")
+        assert answer["event"] == "failed" and len(answer["message"]) <= 1000, answer
+        assert "54" not in answer["message"], answer["message"][-60:]
+
+
 def test_a_child_that_comes_back_from_a_step_does_not_answer(tmp_path):
     """It would answer first, and the worker's own answer would be taken for the next tenant's."""
     folder = project(tmp_path / "project", plain="pass", forks="""

@@ -7,14 +7,20 @@ struct ClientOptions: ParsableArguments {
     @Option(help: "The daemon's address (or MIGRATIOND_URL; http://127.0.0.1:8080 without either).")
     var url: String?
 
-    @Option(help: "A file that holds the token (or the token itself in MIGRATIOND_TOKEN).")
+    @Option(
+        help: """
+            A file that holds the token (or MIGRATIOND_TOKEN_FILE, or the token itself in \
+            MIGRATIOND_TOKEN).
+            """)
     var tokenFile: String?
 
     @Flag(help: "Prints the API's JSON.")
     var json = false
 
     /// The environment variables that are the client's and not settings of the daemon.
-    static let variables: Set<String> = ["MIGRATIOND_URL", "MIGRATIOND_TOKEN"]
+    static let variables: Set<String> = [
+        "MIGRATIOND_URL", "MIGRATIOND_TOKEN", "MIGRATIOND_TOKEN_FILE",
+    ]
 
     func client() throws(CommandFailure) -> APIClient {
         let environment = ProcessInfo.processInfo.environment
@@ -28,7 +34,12 @@ struct ClientOptions: ParsableArguments {
     }
 
     private func token(_ environment: [String: String]) throws(CommandFailure) -> Secret? {
-        guard let tokenFile else { return environment["MIGRATIOND_TOKEN"].map { Secret($0) } }
+        let (named, given) = (environment["MIGRATIOND_TOKEN_FILE"], environment["MIGRATIOND_TOKEN"])
+        if tokenFile == nil, named != nil, given != nil {
+            throw CommandFailure(
+                .usage, "MIGRATIOND_TOKEN must not be set together with MIGRATIOND_TOKEN_FILE.")
+        }
+        guard let tokenFile = tokenFile ?? named else { return given.map { Secret($0) } }
         guard let data = FileManager.default.contents(atPath: tokenFile),
             let text = String(validating: data, as: UTF8.self)
         else {

@@ -38,6 +38,7 @@ actor PythonWorker {
     private var isAlive = true
     private var buffer: [UInt8] = []
     private var errorTail: [UInt8] = []
+    private var isTailCut = false
     /// What the request under way has committed so far, as the worker has said.
     private(set) var committed: [String] = []
     /// Counts the requests; each answer repeats the number of its own.
@@ -94,6 +95,7 @@ actor PythonWorker {
         // A thread of the project may write without end.
         for _ in 0..<64 where !readAvailable(errors).isEmpty {}
         errorTail = []
+        isTailCut = false
         if buffer.isEmpty, hasSaidNothing { return true }
         kill()
         return false
@@ -212,7 +214,7 @@ actor PythonWorker {
                 let remarks = readAvailable(errors)
                 // Closed by the project: nothing more is to come, and poll would never rest.
                 if remarks.isEmpty { polled[1].fd = -1 }
-                errorTail = Array((errorTail + remarks).suffix(Self.errorLimit))
+                remember(remarks)
             }
             if polled[0].revents != 0 { return nil }
             if count <= 0 { return .silent(errorTail: lastErrors()) }
@@ -228,8 +230,13 @@ actor PythonWorker {
     }
 
     private func lastErrors() -> String {
-        let all = errorTail + readAvailable(errors)
+        remember(readAvailable(errors))
+        return scrub(FileTail.lines(errorTail, isCut: isTailCut))
+    }
+
+    private func remember(_ remarks: [UInt8]) {
+        let all = errorTail + remarks
+        isTailCut = isTailCut || all.count > Self.errorLimit
         errorTail = Array(all.suffix(Self.errorLimit))
-        return scrub(FileTail.lines(errorTail))
     }
 }

@@ -115,6 +115,6 @@ public enum ConfigLoader {
             }
         }
         let text = value.renderedString()
-        return text.count > 60 ? "\(text.prefix(60))..." : text
+        return text.count > 60 ? scrub(text, limit: 60) + "..." : text
     }
 }

@@ -32,7 +32,7 @@ enum FailureDescription {
     ) -> TenantFailure {
         var failure = server(error)
         failure.revision = revision?.id
-        failure.statement = String(statement.text.prefix(statementLimit))
+        failure.statement = scrub(statement.text, limit: statementLimit)
         failure.file = revision?.file
         if SharedObjectRace.isOne(
             state: error.sqlState, message: error.message, constraint: error.constraint,

@@ -207,7 +207,7 @@ extension TenantFailure {
             message: answer["message"]?.stringValue ?? "the step failed",
             sqlState: state,
             statement: answer["statement"]?.stringValue.map {
-                String($0.prefix(FailureDescription.statementLimit))
+                scrub($0, limit: FailureDescription.statementLimit)
             },
             isRetryable: state.map(SQLState.isRetryable) ?? false,
             traceback: ExportDocument.strings(answer["traceback"]))

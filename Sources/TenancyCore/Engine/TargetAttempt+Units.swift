@@ -98,8 +98,8 @@ extension TargetAttempt {
     /// Runs the unit at which `step` stands, or finds that an interrupted run of it took effect.
     private mutating func run(_ step: inout UnfinishedStep, _ all: Units) async throws(Stop) {
         let unit = all.units[step.unit]
-        step.statement = String(
-            all.script.statements[unit.first].text.prefix(FailureDescription.statementLimit))
+        step.statement = scrub(
+            all.script.statements[unit.first].text, limit: FailureDescription.statementLimit)
         if let begun = step.begun, try await tookEffect(unit, begun, &step, all) { return }
         switch unit {
         case .transaction(let range): try await runTransaction(range, &step, all)

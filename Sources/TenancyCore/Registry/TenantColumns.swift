@@ -54,7 +54,7 @@ public enum TenantRow {
         }
         guard let identifier = fields[.identifier] else {
             let column = columns[.identifier] ?? "identifier"
-            throw .invalid(reason: "the row with id \(id.prefix(64)) has no \(column)")
+            throw .invalid(reason: "the row with id \(scrub(id, limit: 64)) has no \(column)")
         }
         return Tenant(
             id: id, identifier: identifier, name: fields[.name],

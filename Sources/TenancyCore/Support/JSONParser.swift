@@ -62,8 +62,8 @@ private struct JSONParser {
             guard peek() == UInt8(ascii: "\"") else { throw failure("expected a member's name") }
             let key = try string()
             if object.contains(key) {
-                throw JSONError(
-                    offset: start, message: "the member \"\(key.prefix(64))\" stands twice")
+                let name = scrub(key, limit: 64)
+                throw JSONError(offset: start, message: "the member \"\(name)\" stands twice")
             }
             guard take(UInt8(ascii: ":")) else { throw failure("expected ':'") }
             object.append(key, try value(depth: depth))

@@ -11,6 +11,12 @@ public func scrub(_ text: String) -> String {
     return clean == bytes ? text : String(decoding: clean, as: UTF8.self)
 }
 
+/// The beginning of a text from outside, without its passwords. A URL that is cut first may no longer
+/// look like one.
+func scrub(_ text: some StringProtocol, limit: Int) -> String {
+    String(scrub(String(text)).prefix(limit))
+}
+
 private let mask = Array("***".utf8)
 
 /// `scheme://user:password@host`.

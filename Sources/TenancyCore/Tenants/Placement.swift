@@ -105,7 +105,7 @@ extension PlacementError: CustomStringConvertible {
             "the database name derived from its identifier has more than 63 bytes;"
                 + " set database_url in its row"
         case .unknownIsolation(let text):
-            "its isolation_strategy \"\(text.prefix(40))\" is none of"
+            "its isolation_strategy \"\(scrub(text, limit: 40))\" is none of"
                 + " schema, database, rls, hybrid; correct its row"
         case .unsafeID:
             "its id has characters that mean something in a URL, so it cannot stand for"

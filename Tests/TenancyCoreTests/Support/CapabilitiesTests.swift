@@ -20,7 +20,10 @@ import Testing
                 ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
             ),
             ("root who may not kill", "c0", "c0", "0", true, ["CAP_KILL"]),
-            ("another user", "0", "1ffffffffff", "0", false, ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]),
+            (
+                "another user", "0", "1ffffffffff", "0", false,
+                ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
+            ),
             ("another user with them", "e0", "e0", "e0", false, []),
             (
                 "another user whose programs lose them", "e0", "e0", "0", false,

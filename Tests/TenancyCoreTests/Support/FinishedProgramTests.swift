@@ -31,6 +31,20 @@ struct FinishedProgramTests {
         #expect(program.errorTail.utf8.count <= 20)
     }
 
+    @Test(
+        "of a text without its beginning, a line without its own is left out",
+        arguments: [
+            ("one\ntwo\n\nthree\n", false, "one\ntwo\nthree"),
+            ("s3cret@db/x\ntwo\nthree", true, "two\nthree"),
+            ("\none\ntwo", true, "one\ntwo"),
+            ("s3cret@db/x failed", true, "db/x failed"),
+            ("s3cret is wrong", true, "is wrong"),
+            ("s3cret", true, ""), ("", true, ""),
+        ])
+    func tails(text: String, isCut: Bool, expected: String) {
+        #expect(FileTail.lines(Array(text.utf8), isCut: isCut) == expected)
+    }
+
     @Test func aProgramThatTakesTooLongIsKilledWithItsChildren() async throws {
         let limits = FinishedProgram.Limits(time: .seconds(3))
         let failure = await #expect(throws: FinishedProgram.Failure.self) {

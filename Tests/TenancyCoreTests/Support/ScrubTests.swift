@@ -1,3 +1,4 @@
+import ChildProcesses
 import TestSupport
 import Testing
 
@@ -59,6 +60,33 @@ struct ScrubTests {
         ])
     func untouched(text: String) {
         #expect(scrub(text) == text)
+    }
+
+    @Test(
+        "a text is cut when its passwords are out, wherever the cut is",
+        arguments: [
+            ("at postgresql://ann:54321s3cret@db/shop", "at postgresql://ann:***@db/shop"),
+            ("ALTER ROLE ann PASSWORD 's3cret' VALID", "ALTER ROLE ann PASSWORD '***' VALID"),
+            ("password=12345 host=db", "password=*** host=db"),
+        ])
+    func cut(text: String, clean: String) {
+        for limit in 0...text.count {
+            #expect(scrub(text, limit: limit) == String(clean.prefix(limit)))
+        }
+    }
+
+    @Test("no end of a text shows a piece of a password, wherever it is cut")
+    func tails() {
+        let lines = ["starting", "at postgresql://ann:F1RST2@db/x with", "host=db password=S3COND"]
+        for text in [lines.joined(separator: "\n"), lines[1], lines[2]] {
+            let bytes = Array(text.utf8)
+            for count in 0...bytes.count {
+                let tail = Array(bytes.suffix(count))
+                let clean = scrub(FileTail.lines(tail, isCut: count < bytes.count))
+                #expect(
+                    ["F1RST2", "S3COND"].allSatisfy { !clean.contains($0.suffix(2)) }, "\(clean)")
+            }
+        }
     }
 
     @Test("any password is gone from a URL and from libpq's keywords, however it is written")

@@ -8,7 +8,8 @@ may fail in the middle and leave a part behind.
 import re
 
 STATEMENTS_KEPT = 5
-STATEMENT_LENGTH = 200
+# Of a statement that is remembered; what is told of it is shorter.
+RAW_LENGTH = 2_000
 _READS = re.compile(r"\s*(SELECT|SHOW|SET|PRAGMA|EXPLAIN|DESCRIBE|USE|BEGIN|START)\b", re.I)
 _COMMITS = re.compile(r"\s*(COMMIT|END)\b", re.I)
 _DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE|COMMENT|ANALYZE)\b", re.I)
@@ -48,7 +49,7 @@ class CommittedWork:
         if _COMMITS.match(statement):
             self._commit()
         elif not _READS.match(statement):
-            self._pending.append(" ".join(statement.split())[:STATEMENT_LENGTH])
+            self._pending.append(" ".join(statement.split())[:RAW_LENGTH])
             if _commits_by_itself(connection, statement):
                 self._commit()
 

@@ -39,7 +39,10 @@ def main():
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         failure = protocol.Failure("internal", protocol.describe(error), cause=error)
         document = {"error": failure.document()}
-    channel.answer(secrets.scrub({"format": FORMAT, **document}))
+    document = secrets.scrub(document)
+    if "error" in document:
+        document["error"] = protocol.shortened(document["error"])
+    channel.answer({"format": FORMAT, **document})
     channel.end()
 
 

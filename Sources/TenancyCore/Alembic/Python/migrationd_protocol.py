@@ -13,7 +13,9 @@ import traceback
 import typing
 
 TRACEBACK_LINES = 12
-MESSAGE_LENGTH = 1000
+LENGTHS = {"message": 1000, "statement": 500, "committed": 200}
+# Texts are cut to their length only when the passwords are out; until then to this.
+RAW_LENGTH = 10_000
 OLDEST_ALEMBIC = (1, 8)
 OLDEST_SQLALCHEMY = (1, 4)
 DRIVERS = ("psycopg2", "psycopg", "pg8000")
@@ -158,7 +160,18 @@ def describe(error):
     if "greenlet" in text and isinstance(error, (ImportError, ValueError)):
         text += f"; install it for {sys.executable}: pip install 'sqlalchemy[asyncio]' " \
             "(SQLAlchemy 2.1 does not bring it by itself)"
-    return text if len(text) <= MESSAGE_LENGTH else text[:MESSAGE_LENGTH - 1] + "…"
+    return text[:RAW_LENGTH]
+
+
+def shortened(value, length=None):
+    """A document whose passwords are out, its texts cut to the length of their members' names."""
+    if isinstance(value, str):
+        return value if not length or len(value) <= length else value[:length - 1] + "…"
+    if isinstance(value, dict):
+        return {key: shortened(each, LENGTHS.get(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shortened(each, length) for each in value]
+    return value
 
 
 def is_own_frame(filename):

@@ -19,7 +19,6 @@ import migrationd_drivers as drivers
 import migrationd_protocol as protocol
 import migrationd_state as state
 
-STATEMENT_LENGTH = 500
 SQLITE_STATES = {
     "SQLITE_BUSY": "55P03", "SQLITE_LOCKED": "55P03", "SQLITE_INTERRUPT": "57014",
     "SQLITE_FULL": "53100", "SQLITE_READONLY": "42501"}
@@ -49,7 +48,7 @@ def main():
         protocol.import_alembic()
         worker = Worker(channel)
     except protocol.Failure as error:
-        channel.answer({"event": "failed", "error": error.document()})
+        channel.answer({"event": "failed", "error": protocol.shortened(error.document())})
         channel.end()
     channel.answer({"event": "ready", "versions": protocol.versions()})
     for served in range(1, REQUESTS_SERVED + 1):
@@ -162,7 +161,7 @@ class Worker:
         self._work.forget()
         self._close_connections()
         is_clean = self._tidy()
-        return {"id": request.get("id"), **secrets.scrub(answer)}, is_clean
+        return {"id": request.get("id"), **protocol.shortened(secrets.scrub(answer))}, is_clean
 
     def _tidy(self):
         """Ends what the step has started, and puts back what it has changed around itself."""
@@ -299,7 +298,7 @@ class Worker:
     def _report_commit(self, statements):
         """Said at once: this process may not live to say it at its end."""
         answer = {"id": self._request.get("id"), "event": "progress", "committed": statements}
-        self._channel.answer(self._secrets.scrub(answer))
+        self._channel.answer(protocol.shortened(self._secrets.scrub(answer)))
 
     def _note_end(self, *_):
         self._runs_statement = False
@@ -343,13 +342,13 @@ class Worker:
             original = error.orig
             described.update(
                 kind="statement_failed" if error.statement else "connect_failed",
-                message=" ".join(str(original).split())[:protocol.MESSAGE_LENGTH],
+                message=" ".join(str(original).split())[:protocol.RAW_LENGTH],
                 sqlstate=_sqlstate(original),
-                statement=error.statement and error.statement.strip()[:STATEMENT_LENGTH])
+                statement=error.statement and error.statement.strip()[:protocol.RAW_LENGTH])
         else:
             described.update(
                 kind="env_failed" if self._statement is None else "statement_failed",
-                statement=self._statement and self._statement.strip()[:STATEMENT_LENGTH])
+                statement=self._statement and self._statement.strip()[:protocol.RAW_LENGTH])
         return described
 
 
