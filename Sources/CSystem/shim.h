@@ -82,6 +82,11 @@ static inline int csystem_set_dumpable(int dumpable) {
 
 static inline int csystem_is_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0UL, 0UL, 0UL, 0UL); }
 
+/* sys/prctl.h: descendants that lose their parents become children of this process. */
+static inline int csystem_adopt_orphans(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL);
+}
+
 /* sys/mman.h: a file in memory that closes on exec, MFD_CLOEXEC (glibc 2.27). */
 static inline int csystem_memory_file(const char *name) { return memfd_create(name, 1U); }
 #endif

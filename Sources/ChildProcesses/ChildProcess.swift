@@ -30,7 +30,9 @@ package struct ChildProcess: Sendable {
         _ launch: Launch, _ files: borrowing ChildFiles = ChildFiles()
     ) throws(SystemError) -> ChildProcess {
         var pid: pid_t = 0
-        let status = files.withCopies { spawn(launch, $0, &pid) }
+        let status = files.withCopies { copies in
+            Children.start(&pid) { spawn(launch, copies, &$0) }
+        }
         guard status == 0 else {
             throw SystemError(call: "start", path: launch.command[0], code: status)
         }
@@ -70,10 +72,7 @@ package struct ChildProcess: Sendable {
     }
 
     /// The wait status once the child has ended; it is then reaped and must not be asked again.
-    package func reap() -> Int32? {
-        var status: Int32 = 0
-        return waitpid(pid, &status, WNOHANG) == pid ? status : nil
-    }
+    package func reap() -> Int32? { Children.reap(pid) }
 
     /// Kills the child, its process group and all its descendants, those in groups of their own
     /// included. Does not wait: a process can be in the kernel for long, so a thread of its own

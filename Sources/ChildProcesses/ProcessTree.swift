@@ -19,6 +19,10 @@ enum ProcessTree {
         return found
     }
 
+    static func children(of parent: pid_t) -> [pid_t] {
+        processes().filter { self.parent(of: $0) == parent }
+    }
+
     private static func processes() -> [pid_t] {
         guard let folder = opendir("/proc") else { return [] }
         defer { closedir(folder) }
@@ -62,8 +66,12 @@ enum Reaper {
             &thread, &attributes,
             { context in
                 let pid = pid_t(Int(bitPattern: context))
-                var status: Int32 = 0
-                while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+                var information = siginfo_t()
+                // It stays a zombie until it is reaped where its number is given up.
+                while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) < 0,
+                    errno == EINTR
+                {}
+                _ = Children.reap(pid)
                 return nil
             }, UnsafeMutableRawPointer(bitPattern: Int(pid)))
     }

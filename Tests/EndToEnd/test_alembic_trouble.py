@@ -248,6 +248,36 @@ def test_two_heads_need_heads(fleet, start_daemon, tmp_path):
     assert fleet.version_rows("tenant_s_000000") == ["r2", "r2b"]
 
 
+@pytest.mark.parametrize("by", ["the worker", "a child that is gone"])
+def test_what_a_worker_leaves_that_is_killed_from_outside_is_ended(
+        fleet, start_daemon, tmp_path, by):
+    """As the kernel kills it where memory is short: nobody tells its descendants."""
+    said = tmp_path / "said"
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", f"""
+        import os, subprocess
+        op.get_bind().exec_driver_sql("SELECT 1").scalar()
+        if {by == "the worker"}:
+            pid = subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+        else:
+            pid = int(subprocess.check_output(
+                ["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"]))
+        with open({str(said)!r}, "w") as file:
+            file.write(f"{{os.getpid()}} {{pid}} end")
+        op.execute("SELECT pg_sleep(600)")
+        """)
+    fleet.add_schema_tenants(1)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job = client.start(operation="upgrade", target="heads", max_attempts=1)
+    eventually(lambda: said.exists() and said.read_text().endswith("end"))
+    worker, left = map(int, said.read_text().split()[:2])
+    os.kill(left, 0)
+    os.kill(worker, signal.SIGKILL)
+    ended = client.finish(job, within=60)
+    assert client.results(ended)["s-000000"]["error_detail"]["code"] == "python_died"
+    eventually(lambda: not os.path.exists(f"/proc/{left}"))
+
+
 def test_an_immediate_cancel_ends_a_worker_and_rolls_back(fleet, start_daemon, tmp_path):
     project = write_project(tmp_path / "project", 1)
     write_revision(project, "r2", "r1", """

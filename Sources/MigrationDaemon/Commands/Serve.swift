@@ -25,6 +25,7 @@ struct Serve: AsyncParsableCommand {
         let process = ProcessInfo.processInfo
         let manager = ServiceManager(path: process.environment["NOTIFY_SOCKET"])
         OpenFiles.raiseLimit()
+        PythonPool.adoptOrphans()
         let daemon = try await Daemon(
             config, logger: logger,
             inherited: ListenerAddress.activated(

@@ -12,6 +12,10 @@ public actor PythonPool {
     /// Counts up whenever workers are to begin anew.
     private var generation = 0
 
+    /// Has what a worker that dies leaves behind come to this process, which ends it. For a process
+    /// whose children are the workers and the exporter alone.
+    public static func adoptOrphans() { Children.adoptOrphans() }
+
     public init(project: AlembicProject, workers: Int) {
         self.project = project
         places = ServerSlots(limit: workers)
