@@ -181,6 +181,8 @@ struct Leftovers {
             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
                 JOIN pg_class t ON t.reltoastrelid = i.indrelid
             WHERE NOT i.indisvalid
+                AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
+                    WHERE p.index_relid = i.indexrelid OR p.relid IN (i.indrelid, t.oid))
                 AND t.relnamespace = ANY(SELECT to_regnamespace(quote_ident(name))
                     FROM unnest(current_schemas(false)) AS name)
             ORDER BY 2, 1

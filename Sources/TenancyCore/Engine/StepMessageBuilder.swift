@@ -30,7 +30,9 @@ struct StepMessageBuilder: Sendable {
                 open(&message)
                 guardState(&message, state: isFirst ? state : .rows(rows), table: table)
             }
-            let statements = script(of: step)?.statements ?? []
+            let script = script(of: step)
+            lockSchema(&message, for: script)
+            let statements = script?.statements ?? []
             message.append(step: index, statements[...], table.change(step))
             bytes += statements.reduce(0) { $0 + $1.text.utf8.count }
             rows = progress.states[index + 1].sorted()
@@ -50,16 +52,17 @@ struct StepMessageBuilder: Sendable {
     /// Checks under the target's lock that it is in `state`; makes the version table where it is
     /// missing.
     func guardMessage(state: VersionState) -> StepMessage {
-        var message = openMessage(state: state)
+        var message = openMessage(for: nil, state: state)
         message.append(.opening, "COMMIT")
         return message
     }
 
     /// Begins a transaction whose id is the message's last result.
-    func openMessage(state: VersionState) -> StepMessage {
+    func openMessage(for script: StepScript?, state: VersionState) -> StepMessage {
         var message = StepMessage()
         open(&message)
         guardState(&message, state: state, table: table)
+        lockSchema(&message, for: script)
         message.append(.opening, "SELECT txid_current()")
         return message
     }
@@ -105,9 +108,18 @@ struct StepMessageBuilder: Sendable {
         open(&message)
         guardState(&message, state: state, table: table)
         let statements = first.map { script.statements[$0...] } ?? []
+        if first != nil { lockSchema(&message, for: script) }
         message.append(step: step, statements, table.change(planned))
         message.appendCommit()
         return message
+    }
+
+    /// A DROP SCHEMA that waits behind the step would otherwise not see what the step makes without a
+    /// lock on its schema, and leave that in a schema that is gone. Whoever dropped it first makes the
+    /// step fail here.
+    private func lockSchema(_ message: inout StepMessage, for script: StepScript?) {
+        guard target.schema != nil, script?.leavesSchemaUnlocked == true else { return }
+        message.append(.guardRows, table.lockSchema)
     }
 
     /// What a step runs, in the target's own schema; a stamp runs nothing, and a step of Python's

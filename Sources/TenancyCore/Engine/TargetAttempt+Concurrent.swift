@@ -13,6 +13,25 @@ extension TargetAttempt {
             "SET lock_timeout = \(bound)", deadline: .after(.seconds(30)))
     }
 
+    /// Names what earlier rebuilds that were cut off have left and the one that went through has not
+    /// taken away: PostgreSQL passes over INVALID indexes of a TOAST table.
+    mutating func noteLeftovers(of command: OutsideCommand, _ leftovers: Leftovers) async {
+        guard case .reindexConcurrently = command,
+            let left = try? await leftovers.rebuiltInToast(), !left.isEmpty
+        else { return }
+        warnings.append(TargetAttempt.named(left) + "; " + TargetAttempt.toastRemedy)
+    }
+
+    private static func named(_ left: [(index: String, table: String)]) -> String {
+        "INVALID indexes were left in pg_toast: "
+            + left.map { "\($0.index) of \($0.table)" }.joined(separator: ", ")
+    }
+
+    private static let toastRemedy =
+        "nobody can drop those by name, and each write has to serve them; a command that rewrites "
+        + "the table takes them away, such as ALTER TABLE ... ALTER COLUMN ... TYPE with USING, "
+        + "and VACUUM FULL and TRUNCATE do not"
+
     /// Clears away what a statement that failed has left, and says what nobody but a person can.
     mutating func explained(
         _ failure: TenantFailure, of command: OutsideCommand, _ leftovers: Leftovers
@@ -32,13 +51,8 @@ extension TargetAttempt {
         else { return failure }
         // Each attempt that is cut off would leave one more.
         failure.isRetryable = false
-        failure.message +=
-            "; INVALID indexes were left in pg_toast: "
-            + left.map { "\($0.index) of \($0.table)" }.joined(separator: ", ")
-        failure.hint =
-            "nobody can drop those by name, and each write has to serve them; a command that rewrites "
-            + "the table takes them away, such as ALTER TABLE ... ALTER COLUMN ... TYPE with USING, "
-            + "and VACUUM FULL and TRUNCATE do not"
+        failure.message += "; " + TargetAttempt.named(left)
+        failure.hint = TargetAttempt.toastRemedy
         return failure
     }
 }

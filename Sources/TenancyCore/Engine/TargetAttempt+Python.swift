@@ -86,6 +86,9 @@ extension TargetAttempt {
             return
         }
         isCertain = true
+        if found == .missingSchema {
+            throw .failed(failure(planned, TargetTask.missingSchema))
+        }
         var reported: TenantFailure
         switch answer {
         case .success(let answer):

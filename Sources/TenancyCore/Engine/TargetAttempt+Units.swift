@@ -136,7 +136,7 @@ extension TargetAttempt {
     private mutating func runTransaction(
         _ range: Range<Int>, _ step: inout UnfinishedStep, _ all: Units
     ) async throws(Stop) {
-        let opening = all.builder.openMessage(state: state)
+        let opening = all.builder.openMessage(for: all.script, state: state)
         let results: [StatementResult]
         do throws(PostgresError) {
             results = try await all.connection.execute(opening.sql)
@@ -215,6 +215,7 @@ extension TargetAttempt {
             await worker.close()
             throw Stop(error)
         }
+        await noteLeftovers(of: command, leftovers)
     }
 
     // MARK: - The end

@@ -26,6 +26,8 @@ struct TargetAttempt {
     private var isPastPooler = false
     /// Whether each transaction is a message of its own, since the server cannot read all of them.
     var sendsOneByOne = false
+    /// What steps that went through have left for a person.
+    var warnings: [String] = []
     /// Who was in the way of the last message.
     private var blockers: [BlockingSession] = []
     private var replans = 0
@@ -251,9 +253,11 @@ struct TargetAttempt {
     /// A plan that others carried out meanwhile leaves a target that was there already.
     private func outcome() -> TargetOutcome {
         let steps = progress?.applied ?? 0
-        return TargetOutcome(
+        var outcome = TargetOutcome(
             state: steps > 0 ? .succeeded : .skipped, fromRevisions: progress?.from,
             toRevisions: isCertain ? progress?.expectedRows : nil, steps: steps)
+        outcome.warnings = warnings
+        return outcome
     }
 
     private func outcome(stoppedBy stop: Stop) -> TargetOutcome {

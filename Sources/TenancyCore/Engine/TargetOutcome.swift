@@ -11,6 +11,8 @@ public struct TargetOutcome: Sendable, Equatable {
     /// What a dry run would apply.
     public var plannedRevisions: [String]?
     public var failure: TenantFailure?
+    /// What an operator should know of the target although its steps went through.
+    public var warnings: [String] = []
     /// Whether the target only waits for its turn, so that the attempt does not count.
     public var isPostponed = false
 

@@ -74,6 +74,10 @@ struct VersionTable: Sendable {
     /// As Alembic creates it (`MigrationContext._version`).
     var create: String { "CREATE TABLE \(qualifiedName) (\(columns))" }
 
+    /// Locks the table's schema until the transaction ends, so that DROP SCHEMA waits: for a table that
+    /// is there PostgreSQL does nothing else (`RangeVarGetAndCheckCreationNamespace`).
+    var lockSchema: String { "CREATE TABLE IF NOT EXISTS \(qualifiedName) (\(columns))" }
+
     var read: String { "SELECT version_num FROM \(qualifiedName)" }
 
     /// Reads the rows without a plan: of a table that the session has not seen yet, PostgreSQL does

@@ -103,6 +103,14 @@ struct JobRunner: Sendable {
         let settlement = run.settle(work, outcome, retryAfter: pause)
         count(work, outcome, settlement)
         if settlement == .ended, let failure { log(failure, of: work) }
+        for warning in outcome.warnings {
+            environment.logger.warning(
+                "A tenant needs attention",
+                metadata: [
+                    "job": "\(run.id)", "tenant": "\(work.tenants.first?.id ?? "")",
+                    "reason": "\(warning)",
+                ])
+        }
     }
 
     /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their

@@ -32,7 +32,7 @@ extension StepScript {
                     return true
                 }, isTransactional: passage.isTransactional)
         }
-        return (StepScript(passages: left, withoutSchema: passagesWithoutSchema), types)
+        return (with(left, withoutSchema: passagesWithoutSchema), types)
     }
 }
 

@@ -94,6 +94,17 @@ extension StatementWords {
         self[0] == "alter" && self[1] == "type" && contains("add", "value")
     }
 
+    /// Whether it may make an object in a schema that PostgreSQL does not lock for it before version 18:
+    /// anything but a relation, or what a block or a procedure makes.
+    var leavesSchemaUnlocked: Bool {
+        if mayCommit { return true }
+        let kind = place(after: ["create", "[or replace]"]).map { self[$0] } ?? ""
+        return [
+            "function", "procedure", "aggregate", "type", "domain", "operator", "collation",
+            "conversion", "text", "statistics",
+        ].contains(kind)
+    }
+
     /// Statements that may end transactions of their own.
     var mayCommit: Bool { self[0] == "call" || self[0] == "do" }
 }

@@ -93,11 +93,11 @@ extension StepScript {
     /// The script for a target with that schema, or without one.
     func placed(in schema: SchemaName?) -> StepScript {
         guard let schema else {
-            return passagesWithoutSchema.map { StepScript(passages: $0) } ?? self
+            return passagesWithoutSchema.map { with($0) } ?? self
         }
         guard namesSchema else { return self }
-        return StepScript(
-            passages: passages.map { passage in
+        return with(
+            passages.map { passage in
                 Passage(
                     statements: passage.statements.map {
                         SQLStatement(

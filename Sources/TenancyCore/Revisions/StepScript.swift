@@ -23,9 +23,27 @@ public struct StepScript: Sendable, Equatable {
     public let statements: [SQLStatement]
     /// Whether the statements and the version row can commit together.
     public let isTransactional: Bool
+    /// Whether a statement may make an object without a lock on its schema.
+    let leavesSchemaUnlocked: Bool
 
     public init(passages: [Passage], withoutSchema: [Passage]? = nil) {
+        self.init(
+            passages: passages, withoutSchema: withoutSchema,
+            leavesSchemaUnlocked: (passages + (withoutSchema ?? [])).contains {
+                $0.statements.contains { StatementWords($0.text).leavesSchemaUnlocked }
+            })
+    }
+
+    /// The script with other passages of the same kind.
+    func with(_ passages: [Passage], withoutSchema: [Passage]? = nil) -> StepScript {
+        StepScript(
+            passages: passages, withoutSchema: withoutSchema,
+            leavesSchemaUnlocked: leavesSchemaUnlocked)
+    }
+
+    private init(passages: [Passage], withoutSchema: [Passage]?, leavesSchemaUnlocked: Bool) {
         self.passages = passages
+        self.leavesSchemaUnlocked = leavesSchemaUnlocked
         passagesWithoutSchema = withoutSchema
         namesSchema = passages.contains { $0.statements.contains(where: SchemaPlace.isIn) }
         statements = passages.flatMap(\.statements)

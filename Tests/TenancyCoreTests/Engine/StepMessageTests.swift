@@ -103,6 +103,25 @@ import Testing
         #expect(message.offset(ofPosition: place + 7, inPart: part) == nil)
     }
 
+    @Test(
+        "a step that may make an object without a lock on its schema takes one first",
+        arguments: [
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1", "tenant_a", true),
+            ("CREATE TABLE t (id int)", "tenant_a", false),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1", nil, false),
+        ] as [(String, String?, Bool)])
+    func schemaLock(sql: String, schema: String?, isLocked: Bool) throws {
+        let graph = try RevisionGraph([revision("r1", up: sql)])
+        let message = try builder(graph, schema: schema)
+            .message(for: progress(graph, to: "r1"), state: .rows([]))
+        let place = message.texts.firstIndex { $0.hasPrefix("CREATE TABLE IF NOT EXISTS") }
+        #expect((place != nil) == isLocked)
+        if let place {
+            #expect(message.parts[place] == .guardRows)
+            #expect(message.parts[place + 1] == .statement(step: 0, index: 0))
+        }
+    }
+
     @Test("a stamp writes the version rows and runs nothing")
     func stamp() throws {
         let graph = try threeTables()

@@ -118,4 +118,23 @@ struct StatementTraitTests {
     func tellsApart(sql: String, expected: StatementTrait) {
         #expect(trait(sql) == expected)
     }
+
+    @Test(
+        "what PostgreSQL makes without a lock on the schema",
+        arguments: [
+            ("create function f() returns int language sql return 1", true),
+            ("CREATE OR REPLACE PROCEDURE p() LANGUAGE sql AS ''", true),
+            ("CREATE TYPE mood AS ENUM ()", true), ("CREATE DOMAIN d AS int", true),
+            ("CREATE TEXT SEARCH DICTIONARY s (TEMPLATE = simple)", true),
+            ("DO $$ BEGIN END $$", true), ("CALL p()", true),
+            ("CREATE TABLE function (id int)", false), ("CREATE INDEX type ON t (id)", false),
+            ("CREATE OR REPLACE VIEW v AS SELECT 1", false), ("CREATE SEQUENCE s", false),
+            ("DROP FUNCTION f", false), ("INSERT INTO t VALUES ('CREATE TYPE')", false),
+        ])
+    func leavesSchemaUnlocked(sql: String, expected: Bool) {
+        #expect(StatementWords(sql).leavesSchemaUnlocked == expected)
+        #expect(
+            StepScript(statements: [SQLStatement(text: sql, line: 1)]).leavesSchemaUnlocked
+                == expected)
+    }
 }
