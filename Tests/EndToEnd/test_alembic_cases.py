@@ -7,6 +7,7 @@ import dataclasses
 import pathlib
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness import catalogue
 from harness.alembic import AlembicError, AlembicProject
 from harness.alembic_fleet import DRIVER, alembic_config, all_equal, moved, reference
 from harness.daemon import daemon_binary
+from harness.projects import write_project, write_revision
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +44,7 @@ def rows(fleet, schema):
 
 
 def engines(client):
-    return {each["id"]: each["engine"] for each in client.get("/v1/revisions").json["items"]}
+    return {each["revision"]: each["engine"] for each in client.get("/v1/revisions").json["items"]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +140,7 @@ def fails_alike(fleet, client, name, failure, request):
     for result in client.results(client.run(**request)).values():
         assert failure.words in result["error"], result
         assert (result["error_detail"]["code"], result["attempts"]) == (failure.code, 1), result
+        assert "\n" not in result["error"], result
 
 
 def test_a_version_row_that_the_role_of_a_step_may_not_write(fleet, start_daemon):
@@ -180,7 +183,10 @@ def test_an_extension_lies_where_the_first_tenant_has_made_it(fleet, start_daemo
             continue
         with pytest.raises(AlembicError, match='operator class "gin_trgm_ops" does not exist'):
             case(name).run("upgrade", "heads", **arguments)
-        assert 'operator class "gin_trgm_ops" does not exist' in results[tenant.id]["error"]
+        said = results[tenant.id]["error"]
+        assert 'operator class "gin_trgm_ops" does not exist' in said, said
+        assert f"the extension pg_trgm has it and lies in the schema {made[0].schema}" in said, said
+        assert "SET SCHEMA" in results[tenant.id]["error_detail"]["hint"]
     assert catalogue.digests(fleet.cluster, fleet.app) == catalogue.digests(fleet.cluster, twin)
 
 
@@ -239,6 +245,30 @@ def test_a_type_that_is_there_fails_a_step_that_runs_alone_as_with_alembic(fleet
     assert all("already exists" in each["error"] for each in client.results(job).values())
     with pytest.raises(AlembicError, match="mood.* already exists"):
         reference(fleet, case(name), ("upgrade", "r1"), ("upgrade", "r2"))
+
+
+NAMED = """
+    {python}
+    op.create_table("{table}", sa.Column("m", sa.Enum("good", "bad", name="mood"{schema})))
+    """
+
+
+@pytest.mark.parametrize("schema", ["", ", schema=op.get_context().version_table_schema"])
+def test_a_type_that_a_step_in_python_has_made_is_not_made_again(
+        fleet, start_daemon, tmp_path, schema):
+    project = write_project(tmp_path / "project", 0)
+    for number, python in ((2, "op.get_bind().exec_driver_sql('SELECT 1')"), (3, "")):
+        write_revision(
+            project, f"r{number}", f"r{number - 1}",
+            "import sqlalchemy as sa\n" + textwrap.dedent(NAMED).format(
+                python=python, table=f"t{number}", schema=schema))
+    write_revision(project, "r1", None, "pass")
+    fleet.add_schema_tenants(2)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    assert engines(client) == {"r1": "sql", "r2": "python", "r3": "sql"}
+    expected = reference(fleet, AlembicProject(project), ("upgrade", "heads"))
+    moved(client, expected, operation="upgrade", target="heads")
+    all_equal(fleet)
 
 
 @pytest.mark.parametrize("name, said", [

@@ -136,6 +136,43 @@ def test_a_worker_that_is_stopped_tells_what_it_had_committed(fleet, start_daemo
     assert "committed before that: INSERT INTO r1 VALUES (7)" in again["error"]
 
 
+def test_a_daemon_that_dies_leaves_what_a_step_had_committed_to_a_person(
+        fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", """
+        bind = op.get_bind()
+        bind.exec_driver_sql("SELECT 1").scalar()
+        op.execute("INSERT INTO r1 VALUES (7)")
+        bind.commit()
+        op.execute("SELECT pg_sleep(600)")
+        """)
+    [tenant] = fleet.add_schema_tenants(1)
+    config = alembic_config(fleet, project)
+    daemon = start_daemon(config)
+    job = daemon.client().start(operation="upgrade", target="head")
+    noted = "SELECT count(*) FROM migrationd.step_journal WHERE doubt IS NOT NULL"
+    eventually(lambda: fleet.cluster.psql(noted, fleet.control) == "1")
+    daemon.kill()
+    client = start_daemon(config).client()
+    result = client.results(client.finish(job, within=60))[tenant.id]
+    assert result["error_detail"]["code"] == "in_doubt", result
+    assert "the daemon that ran it ended" in result["error"], result
+    assert "committed before that: INSERT INTO r1 VALUES (7)" in result["error"], result
+    assert fleet.cluster.psql(f"SELECT count(*) FROM {tenant.schema}.r1", fleet.app) == "1"
+
+
+def test_a_step_that_commits_and_goes_through_is_not_left_in_the_journal(
+        fleet, start_daemon, tmp_path):
+    project = write_project(tmp_path / "project", 1)
+    write_revision(project, "r2", "r1", BUILD, BUILD_DOWN)
+    fleet.add_schema_tenants(2)
+    client = start_daemon(alembic_config(fleet, project)).client()
+    job = client.run(operation="upgrade", target="head")
+    assert job["state"] == "succeeded", job["first_errors"]
+    left = "SELECT count(*) FROM migrationd.step_journal"
+    assert fleet.cluster.psql(left, fleet.control) == "0"
+
+
 def test_a_step_that_ends_the_transaction_of_alembic_is_told_so(fleet, start_daemon, tmp_path):
     """What comes after `bind.commit()` is rolled back, by Alembic alone as well."""
     project = write_project(tmp_path / "project", 1)

@@ -150,7 +150,7 @@ struct ExportDocument {
 
     /// One `op.execute` may hold several statements. Their lines are those of no file.
     private static func statements(_ entry: JSONValue) throws(Reason) -> [SQLStatement] {
-        let type = namedType(entry["named_type"] ?? nil)
+        let type = entry["named_type"].flatMap(NamedType.init)
         do throws(SQLSplitError) {
             return try SQLSplitter.split(entry["sql"]?.stringValue ?? "").map {
                 SQLStatement(text: $0.text, line: 0, namedType: type)
@@ -159,11 +159,14 @@ struct ExportDocument {
             throw Reason(text: "its SQL cannot be split into statements: \(error.explanation)")
         }
     }
+}
 
-    private static func namedType(_ json: JSONValue) -> NamedType? {
+extension NamedType {
+    /// As the programs in Python write it: kind, schema, name.
+    init?(_ json: JSONValue) {
         guard let parts = json.arrayValue, parts.count == 3, let kind = parts[0].stringValue,
             let name = parts[2].stringValue
         else { return nil }
-        return NamedType(kind: kind, schema: parts[1].stringValue, name: name)
+        self.init(kind: kind, schema: parts[1].stringValue, name: name)
     }
 }

@@ -25,7 +25,8 @@ public actor PythonPool {
     ///
     /// - Returns: the worker's last answer, `done` or `failed`.
     func perform(
-        _ request: JSONObject, _ patience: PythonWorker.Patience
+        _ request: JSONObject, _ patience: PythonWorker.Patience,
+        report: @escaping @Sendable ([String]) -> Void
     ) async throws(TenantFailure) -> JSONValue {
         do throws(PostgresError) {
             try await places.acquire("python")
@@ -38,7 +39,7 @@ public actor PythonPool {
             let worker = try await takeWorker()
             let begun = generation
             do throws(PythonWorker.Failure) {
-                let answer = try await worker.perform(request, patience)
+                let answer = try await worker.perform(request, patience, report: report)
                 if answer["retiring"]?.boolValue == true || begun != generation {
                     await worker.kill()
                 }

@@ -61,6 +61,17 @@ struct PythonStep: Sendable {
         return [.string(type.kind), JSONValue(schema), .string(type.name)]
     }
 
+    /// The types that a step has named, as a worker's answer has them, its schema as a place.
+    func namedTypes(_ answer: JSONValue) -> Set<NamedType> {
+        let types = (answer["named_types"]?.arrayValue ?? []).compactMap(NamedType.init)
+        return Set(
+            types.map { type in
+                guard let schema = target.schema, type.schema == schema.text else { return type }
+                return NamedType(
+                    kind: type.kind, schema: String(SchemaPlace.bare), name: type.name)
+            })
+    }
+
     fileprivate func patience(_ project: AlembicProject) -> PythonWorker.Patience {
         let timeout = session.statementTimeoutMilliseconds
         return PythonWorker.Patience(
@@ -72,11 +83,13 @@ struct PythonStep: Sendable {
 }
 
 extension PythonPool {
-    /// Runs the step as Alembic does.
+    /// Runs the step as Alembic does. `report` hears of what it commits before it is done.
     ///
     /// - Returns: the worker's last answer, `done` or `failed`.
-    func run(_ step: PythonStep) async throws(TenantFailure) -> JSONValue {
-        try await ask(.step, step)
+    func run(
+        _ step: PythonStep, report: @escaping @Sendable ([String]) -> Void = { _ in }
+    ) async throws(TenantFailure) -> JSONValue {
+        try await ask(.step, step, report: report)
     }
 
     /// Reads the version rows; none where there is no version table.
@@ -94,8 +107,10 @@ extension PythonPool {
     }
 
     private func ask(
-        _ action: PythonStep.Action, _ step: PythonStep, _ others: [(String, JSONValue)] = []
+        _ action: PythonStep.Action, _ step: PythonStep, _ others: [(String, JSONValue)] = [],
+        report: @escaping @Sendable ([String]) -> Void = { _ in }
     ) async throws(TenantFailure) -> JSONValue {
-        try await perform(try step.request(action, project, others), step.patience(project))
+        try await perform(
+            try step.request(action, project, others), step.patience(project), report: report)
     }
 }

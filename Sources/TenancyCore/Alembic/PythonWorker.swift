@@ -76,15 +76,20 @@ actor PythonWorker {
         }
     }
 
-    /// Sends a request and waits for its last answer.
-    func perform(_ request: JSONObject, _ patience: Patience) async throws(Failure) -> JSONValue {
+    /// Sends a request and waits for its last answer. `report` hears, on the worker's thread, what the
+    /// request has committed so far, whenever that is more.
+    func perform(
+        _ request: JSONObject, _ patience: Patience,
+        report: @escaping @Sendable ([String]) -> Void = { _ in }
+    ) async throws(Failure) -> JSONValue {
         committed = []
         requestID += 1
         var numbered = request
         numbered["id"] = JSONValue(requestID)
         let line = JSONValue.object(numbered)
         return try await interruptibly { worker in
-            worker.send(line, until: .after(patience.beginning)) ?? worker.answer(patience)
+            worker.send(line, until: .after(patience.beginning))
+                ?? worker.answer(patience, report)
         }
     }
 
@@ -133,7 +138,9 @@ actor PythonWorker {
         return try result.get()
     }
 
-    private func answer(_ patience: Patience) -> Result<JSONValue, Failure> {
+    private func answer(
+        _ patience: Patience, _ report: ([String]) -> Void
+    ) -> Result<JSONValue, Failure> {
         var limit = patience.beginning
         while true {
             let line = nextLine(until: .after(limit))
@@ -143,7 +150,10 @@ actor PythonWorker {
                 return .failure(.died(errorTail: lastErrors()))
             }
             guard answer["event"]?.stringValue == "progress" else { return line }
-            if let said = answer["committed"] { committed = ExportDocument.strings(said) }
+            if let said = answer["committed"] {
+                committed = ExportDocument.strings(said)
+                report(committed)
+            }
             limit = patience.statement
         }
     }

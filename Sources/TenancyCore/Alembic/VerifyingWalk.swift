@@ -35,7 +35,7 @@ struct VerifyingWalk {
                 return 0
             }
             types = plan.namedAfter
-            let failure = try await take(step, task, from: rows)
+            let failure = try await take(step, task, from: rows, naming: &types)
             report(
                 Comparison(
                     revision: step.revision, direction: step.direction,
@@ -51,14 +51,18 @@ struct VerifyingWalk {
         }
     }
 
-    /// The step on all ways.
+    /// The step on all ways; `types` gets those that it has named in a worker.
     ///
     /// - Returns: why it fails, where it does on all of them in the same way.
     private func take(
-        _ step: PlannedStep, _ task: TargetTask, from rows: [String]
+        _ step: PlannedStep, _ task: TargetTask, from rows: [String],
+        naming types: inout Set<NamedType>
     ) async throws(Failure) -> TenantFailure? {
-        let alembic = try await runAlembic(step, rows, targets[0])
-        let again = try await runAlembic(step, rows, targets[1])
+        let (alembic, named) = try await runAlembic(step, rows, targets[0])
+        let (again, _) = try await runAlembic(step, rows, targets[1])
+        if set.graph[step.revision]?.pythonReasons[step.direction] != nil {
+            types.formUnion(named)
+        }
         let replay = await replay(task)
         guard (alembic == nil) == (again == nil) else {
             throw .step(way: "Alembic, in one of two schemas", alembic ?? again ?? .unknown)
@@ -66,22 +70,25 @@ struct VerifyingWalk {
         return try ReplayVerifier.ending(alembic: alembic, replay: replay)
     }
 
+    /// - Returns: why the step fails, if it does, and the types that it has named.
     private func runAlembic(
         _ step: PlannedStep, _ rows: [String], _ target: Target
-    ) async throws(Failure) -> TenantFailure? {
+    ) async throws(Failure) -> (failure: TenantFailure?, named: Set<NamedType>) {
+        let request = PythonStep(
+            planned: step, rows: rows, target: target, tenant: "verify",
+            versionTable: set.versionTable, session: verifier.session)
         let answer: JSONValue
         do throws(TenantFailure) {
-            answer = try await verifier.python.run(
-                PythonStep(
-                    planned: step, rows: rows, target: target, tenant: "verify",
-                    versionTable: set.versionTable, session: verifier.session))
+            answer = try await verifier.python.run(request)
         } catch {
             throw .step(way: "Alembic", error)
         }
-        guard answer["event"]?.stringValue == "failed" else { return nil }
+        guard answer["event"]?.stringValue == "failed" else {
+            return (nil, request.namedTypes(answer))
+        }
         var failure = TenantFailure(worker: answer)
         failure.revision = step.revision
-        return failure
+        return (failure, [])
     }
 
     private func replay(_ task: TargetTask) async -> TenantFailure? {
@@ -137,7 +144,7 @@ struct VerifyingWalk {
             guard let plan = try? task.plan(from: state) else { continue }
             for step in plan.steps {
                 for alembic in targets.prefix(2) {
-                    if let failure = try await runAlembic(step, state, alembic) {
+                    if let failure = try await runAlembic(step, state, alembic).failure {
                         throw .step(way: "Alembic, though it was done before", failure)
                     }
                 }

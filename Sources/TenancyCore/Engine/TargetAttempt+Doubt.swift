@@ -22,6 +22,65 @@ extension TargetAttempt {
         throw .failed(doubt)
     }
 
+    /// Has a worker run a step. As soon as that has committed a part, it is written down as one that
+    /// only a person can settle, for whoever goes on should this daemon die.
+    mutating func run(
+        _ planned: PlannedStep, as step: PythonStep, by pool: PythonPool
+    ) async -> Result<JSONValue, TenantFailure> {
+        let (reports, reporter) = AsyncStream<[String]>.makeStream(
+            bufferingPolicy: .bufferingOldest(1))
+        let (journal, target, tenants) = (engine.journal, target, tenants)
+        let begun = UnfinishedStep(planned, from: state.revisions)
+        async let isNoted = TargetAttempt.note(reports, of: begun) {
+            (step) async throws(TenantFailure) in
+            try await journal.write(step, of: target, tenants: tenants)
+        }
+        let answer: Result<JSONValue, TenantFailure>
+        do throws(TenantFailure) {
+            answer = .success(
+                try await pool.run(step) { committed in
+                    // With the version row it has committed the whole of its work.
+                    if committed.contains(where: { $0.contains(step.versionTable.name) }) { return }
+                    reporter.yield(committed.map(target.connection.scrubbed))
+                })
+        } catch {
+            answer = .failure(error)
+        }
+        reporter.finish()
+        if await isNoted { isUnfinished = true }
+        return answer
+    }
+
+    /// Writes down the first part that a step reports as committed; whether it did.
+    private static func note(
+        _ reports: AsyncStream<[String]>, of begun: UnfinishedStep,
+        write: @Sendable (UnfinishedStep) async throws(TenantFailure) -> Void
+    ) async -> Bool {
+        for await committed in reports {
+            var step = begun
+            step.statement = committed.last ?? ""
+            step.doubt = doubt(over: .daemonEnded(committed), invalid: [])
+            do throws(TenantFailure) {
+                try await write(step)
+                return true
+            } catch {
+                continue  // With the next part.
+            }
+        }
+        return false
+    }
+
+    /// Strikes a step out of the journal: its rows tell how it stands.
+    mutating func forgetStep() async throws(Stop) {
+        guard isUnfinished, isCertain, !isInDoubt else { return }
+        do throws(TenantFailure) {
+            try await engine.journal.remove(target)
+            isUnfinished = false
+        } catch {
+            throw .failed(error)
+        }
+    }
+
     /// Writes down what a step had committed whose worker was stopped by a cancel.
     mutating func noteCutOff(
         _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>
@@ -62,5 +121,14 @@ extension TargetAttempt {
             text += "; indexes left INVALID, to be dropped: \(invalid.joined(separator: ", "))"
         }
         return text
+    }
+}
+
+extension TenantFailure {
+    fileprivate static func daemonEnded(_ committed: [String]) -> TenantFailure {
+        var failure = TenantFailure(
+            code: "python_died", message: "the daemon that ran it ended before the step did")
+        failure.committed = committed
+        return failure
     }
 }

@@ -26,11 +26,13 @@ extension TargetAttempt {
                 UnfinishedStep(planned, from: state.revisions), of: target, tenants: tenants)
             isUnfinished = true
             do throws(TenantFailure) {
-                answer = .success(
-                    isStamp
-                        ? try await pool.stamp(
-                            foreignStep(planned), planned.applied(to: state.revisions))
-                        : try await pool.run(foreignStep(planned)))
+                if isStamp {
+                    answer = .success(
+                        try await pool.stamp(
+                            foreignStep(planned), planned.applied(to: state.revisions)))
+                } else {
+                    answer = await run(planned, as: foreignStep(planned), by: pool)
+                }
             } catch {
                 answer = .failure(error)
             }
@@ -48,18 +50,8 @@ extension TargetAttempt {
         } catch {
             result = .failure(error)
         }
-        if isCertain && !isInDoubt { try await forgetForeignStep() }
+        try await forgetStep()
         try result.get()
-    }
-
-    /// Its rows tell how the step stands.
-    private mutating func forgetForeignStep() async throws(Stop) {
-        do throws(TenantFailure) {
-            try await engine.journal.remove(target)
-            isUnfinished = false
-        } catch {
-            throw .failed(error)
-        }
     }
 
     private func foreignPool() throws(TenantFailure) -> PythonPool {

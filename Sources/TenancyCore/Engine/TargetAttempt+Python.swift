@@ -29,17 +29,11 @@ extension TargetAttempt {
         }
         let before = try await relations(connection)
         try await holdNothingElse(connection)
-        let answer: Result<JSONValue, TenantFailure>
-        do throws(TenantFailure) {
-            answer = .success(
-                try await pool.run(
-                    PythonStep(
-                        planned: planned, rows: state.revisions, target: target,
-                        tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
-                        session: engine.options.session)))
-        } catch {
-            answer = .failure(error)
-        }
+        let step = PythonStep(
+            planned: planned, rows: state.revisions, target: target,
+            tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
+            session: engine.options.session)
+        let answer = await run(planned, as: step, by: pool)
         // Until the rows are read again, they may be those before the step or after it.
         isCertain = false
         if Task.isCancelled {
@@ -49,9 +43,15 @@ extension TargetAttempt {
         }
         let after = try await relations(connection)
         await rollBack(connection)
+        if case .success(let said) = answer {
+            let (named, graph) = (step.namedTypes(said), engine.task.graph)
+            progress?.name(named, of: graph)
+        }
         try await conclude(
             planned, answer, hasStrayed: before.strayed(to: after),
             invalid: after.invalid.subtracting(before.invalid).sorted())
+        // One that stays behind is found obsolete by its rows.
+        try? await forgetStep()
     }
 
     /// A query with parameters leaves its snapshot with the session until the next one, and
@@ -94,16 +94,22 @@ extension TargetAttempt {
         case .success(let answer):
             let event = answer["event"]?.stringValue
             reported =
-                event == "failed"
-                ? .init(worker: answer)
-                : .notMigrated(
-                    found.revisions, worker: answer, versionTable: engine.task.versionTable.name)
+                if answer["kind"]?.stringValue == "other_rows" {
+                    .looksElsewhere(answer["message"]?.stringValue ?? "", found.revisions)
+                } else if event == "failed" {
+                    .init(worker: answer)
+                } else {
+                    .notMigrated(
+                        found.revisions, worker: answer,
+                        versionTable: engine.task.versionTable.name)
+                }
         case .failure(let error):
             reported = error
         }
         if reported.sqlState == SQLState.readOnlyTransaction, target.connection.isPostgres {
             reported = await readOnly(reported)
         }
+        if target.connection.isPostgres { reported = await namingExtension(reported) }
         try await leave(planned, failure(planned, reported), invalid: invalid)
     }
 
@@ -193,6 +199,15 @@ extension TenantFailure {
             code: "not_migrated",
             message: "Alembic reported success, and the tenant's version rows are still "
                 + "\(rows.sorted()): another database or schema was migrated",
+            hint: "env.py must take the URL and the schema that it is given; see docs/alembic.md")
+    }
+
+    /// A worker has found other version rows than the tenant has.
+    fileprivate static func looksElsewhere(_ message: String, _ rows: [String]) -> TenantFailure {
+        TenantFailure(
+            code: "not_migrated",
+            message: "env.py leads to another database or schema: there \(message), and the "
+                + "tenant's are \(rows.sorted())",
             hint: "env.py must take the URL and the schema that it is given; see docs/alembic.md")
     }
 

@@ -62,7 +62,9 @@ extension TargetAttempt {
             // Which of its statements it is, the server does not say.
             throw .failed(failure(error, of: .commit(step: step)))
         case .opening, .lock, .commit, .statement:
-            throw .failed(failure(error, ofPart: index, of: message, builder: builder))
+            throw .failed(
+                await namingExtension(
+                    failure(error, ofPart: index, of: message, builder: builder)))
         }
     }
 

@@ -6,7 +6,7 @@
 struct TargetProgress: Sendable {
     /// The rows that the plan starts from.
     let from: [String]
-    let plan: RevisionPlan
+    private(set) var plan: RevisionPlan
     /// The rows before each step, and after the last.
     let states: [Set<String>]
     /// Steps that are known to be committed, whoever did it.
@@ -34,6 +34,12 @@ struct TargetProgress: Sendable {
     mutating func advance(by steps: Int) {
         position += steps
         applied += steps
+    }
+
+    /// Takes in which types the next step has named, which Alembic itself is done with.
+    mutating func name(_ types: Set<NamedType>, of graph: RevisionGraph) {
+        guard !types.isEmpty, !isComplete else { return }
+        plan = plan.naming(types, inStep: position, of: graph)
     }
 
     /// What rows read again mean for the plan.

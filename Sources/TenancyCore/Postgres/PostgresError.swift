@@ -77,6 +77,8 @@ public enum SQLState {
     public static let duplicateSchema = "42P06"
     public static let duplicateObject = "42710"
     public static let duplicateFunction = "42723"
+    public static let undefinedObject = "42704"
+    public static let undefinedFunction = "42883"
     public static let uniqueViolation = "23505"
     public static let unsafeNewEnumValue = "55P04"
     public static let internalError = "XX000"

@@ -74,6 +74,20 @@ extension RevisionPlan {
         return plan
     }
 
+    /// The same behind its step `place`, which Alembic itself has run and which has named `types`: what
+    /// nobody knew before it ran.
+    func naming(
+        _ types: Set<NamedType>, inStep place: Int, of graph: RevisionGraph
+    ) -> RevisionPlan {
+        let rest = RevisionPlan(steps: Array(steps[(place + 1)...]), result: result)
+            .asOneRun(of: graph, after: types.union(steps[place].namedBefore))
+        var plan = RevisionPlan(
+            purgedVersions: purgedVersions, steps: steps[...place] + rest.steps, result: result,
+            warnings: warnings)
+        plan.namedAfter = rest.namedAfter
+        return plan
+    }
+
     /// Whether what runs depends on the steps that run together, and so on where the plan begins.
     var isOneRun: Bool { steps.contains { !$0.namedBefore.isEmpty } }
 }

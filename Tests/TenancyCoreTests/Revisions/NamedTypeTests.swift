@@ -80,6 +80,25 @@ import Testing
         #expect(try plan([]).namedAfter == [Self.mood])
     }
 
+    @Test("what a step of Python's turns out to have named is not made again behind it")
+    func namedByPython() throws {
+        let graph = try RevisionGraph([
+            Revision(id: "a", upgrade: Self.script(["+size"])),
+            Revision(id: "b", downRevisions: ["a"], pythonReasons: [.up: "asks"]),
+            Revision(id: "c", downRevisions: ["b"], upgrade: Self.script(["+mood", "+size"])),
+        ])
+        var progress = TargetProgress(
+            plan: try graph.upgrade(to: "heads", from: []).asOneRun(of: graph), from: [])
+        progress.advance(by: 1)
+        progress.name([Self.mood], of: graph)
+        let size = NamedType(kind: "pg_enum", schema: nil, name: "size")
+        #expect(progress.plan.steps.map(\.namedBefore) == [[], [size], [size, Self.mood]])
+        #expect(progress.plan.steps.map(\.revision) == ["a", "b", "c"])
+        progress.advance(by: 2)
+        progress.name([Self.mood], of: graph)
+        #expect(progress.isComplete)
+    }
+
     @Test("a step of Python's is told what the run has named before it")
     func python() throws {
         let graph = try RevisionGraph([

@@ -132,6 +132,7 @@ class Worker:
         self._state = None
         self._scripts = {}
         self._connections = weakref.WeakSet()
+        self._named_types = []
         self._work = committed.CommittedWork(self._report_commit)
         event.listen(Engine, "do_connect", drivers.complete)
         event.listen(Engine, "connect", self._set_up)
@@ -144,7 +145,7 @@ class Worker:
     def serve(self, request):
         """The last answer to a request, and whether the process is as before; never raises."""
         secrets = self._secrets = protocol.Secrets()
-        self._request, self._statement = request, None
+        self._request, self._statement, self._named_types = request, None, []
         self._work.forget()
         try:
             self._place.enter()
@@ -152,7 +153,7 @@ class Worker:
             _check_supported(request["url"])
             action = {"step": self._step, "read": self._read, "stamp": self._stamp}[
                 request["action"]]
-            answer = {"event": "done", "rows": action(request)}
+            answer = {"event": "done", "rows": action(request), "named_types": self._named_types}
         except protocol.Failure as error:
             answer = {"event": "failed", **error.document()}
         except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -214,6 +215,9 @@ class Worker:
             raise protocol.Failure(
                 "no_migration_ran", "env.py did not call context.run_migrations()",
                 path=scripts.env_py_location)
+        self._named_types = [
+            [kind, schema, name] for kind, names in has_run[-1].impl.memo.items()
+            if isinstance(names, set) for schema, name in names]
         return sorted(set(request["expected_rows"]))
 
     def _load_scripts(self, config, config_file):
@@ -329,7 +333,7 @@ class Worker:
             "kind": "internal", "message": protocol.describe(error), "sqlstate": None,
             "statement": None, "traceback": protocol.traceback_lines(error)}
         if isinstance(error, OtherRows):
-            described.update(kind="other_rows", traceback=[])
+            described.update(kind="other_rows", message=str(error), traceback=[])
         elif isinstance(error, SystemExit):
             described.update(
                 kind="env_exit", message=f"the project called {protocol.describe(error)}")
