@@ -54,7 +54,7 @@ let package = Package(
             dependencies: ["COpenSSL", "CSystem", "CZlib", "Descriptors"],
             exclude: ["README.md"]
                 + readmes(
-                    "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
+                    "Client", "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS", "Wire"),
             swiftSettings: strict),
         .target(
             name: "Descriptors",

@@ -30,6 +30,11 @@ static inline void copenssl_set_server_options(SSL_CTX *context) {
                                      SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 
+/* openssl/ssl.h: the name of the server that is called, for the choice of its certificate. */
+static inline long copenssl_set_server_name(SSL *session, const char *name) {
+    return SSL_set_tlsext_host_name(session, name);
+}
+
 /* openssl/ssl.h: no tickets and no cache, so that every handshake is a whole one. SSL_OP_NO_TICKET
    alone would leave TLS 1.3 with tickets that name an entry of the cache. */
 static inline int copenssl_forbid_resumption(SSL_CTX *context) {

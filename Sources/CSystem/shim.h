@@ -57,6 +57,11 @@ static inline int csystem_accept(int listener, struct sockaddr *address, socklen
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+/* sys/socket.h: a stream socket that neither blocks nor outlives an exec. */
+static inline int csystem_client_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 /* unistd.h: a pipe whose both ends close on exec. */
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ import pytest
 import requests
 
 from conftest import ROOT, TOKENS
-from harness import Client, eventually, record
+from harness import Client, daemon_binary, eventually, record
 
 FIXTURES = ROOT / "Tests" / "Fixtures" / "http"
 TLS = FIXTURES / "tls"
@@ -341,6 +342,33 @@ def test_curl_in_all_its_ways(daemon, tmp_path):
         done = program("curl", "-sS", "--fail-with-body", "--cacert", TLS / "ca.pem",
                        "--max-time", "60", *fields, *arguments)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+
+
+def client_command(daemon, *words, url=None, **environment):
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("MIGRATIOND", "SSL_"))}
+    done = subprocess.run(
+        [str(daemon_binary()), *words, "--url", url or daemon.url], capture_output=True, text=True,
+        timeout=120, env={**variables, "MIGRATIOND_TOKEN": TOKENS["viewer"], **environment})
+    record.heard(done.stdout + done.stderr)
+    return done
+
+
+def test_the_client_commands_over_both(daemon):
+    trust = {"SSL_CERT_FILE": str(TLS / "ca.pem")}
+    for name in ("127.0.0.1", "localhost"):
+        url = daemon.url.replace("127.0.0.1", name)
+        done = client_command(daemon, "job", "list", "--json", url=url, **trust)
+        assert done.returncode == 0 and json.loads(done.stdout) == {"items": [], "next_cursor": None}, done.stderr
+    wrong = client_command(daemon, "job", "list", **trust, MIGRATIOND_TOKEN="nonsense")
+    assert wrong.returncode != 0 and "unauthorized" in wrong.stderr, wrong.stderr
+
+
+def test_the_client_commands_believe_no_stranger(secure):
+    done = client_command(secure, "job", "list")
+    assert done.returncode != 0
+    assert "the server's certificate is not trusted" in done.stderr, done.stderr
+    plain = client_command(secure, "job", "list", url=secure.url.replace("https", "http"))
+    assert plain.returncode != 0 and "This port speaks HTTPS" in plain.stderr, plain.stderr
 
 
 def test_requests_keeps_its_connection(daemon):

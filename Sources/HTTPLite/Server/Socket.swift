@@ -47,6 +47,40 @@ final class Socket: Sendable {
         descriptor.withDescriptor { _ = shutdown($0, Int32(SHUT_WR)) }
     }
 
+    func endBothSides() {
+        descriptor.withDescriptor { _ = shutdown($0, Int32(SHUT_RDWR)) }
+    }
+
+    /// Blocks the calling thread until the socket is ready; false if it is not by then.
+    func wait(for interest: Readiness, until end: ContinuousClock.Instant) -> Bool {
+        var asked: Int16 = 0
+        if interest.contains(.input) { asked |= Int16(POLLIN) }
+        if interest.contains(.output) { asked |= Int16(POLLOUT) }
+        while true {
+            let left = end - .now
+            guard left > .zero else { return false }
+            let milliseconds =
+                min(left.components.seconds, 3_600) * 1_000 + 1
+                + left.components.attoseconds / 1_000_000_000_000_000
+            let count = descriptor.withDescriptor { number in
+                var entry = pollfd(fd: number, events: asked, revents: 0)
+                return poll(&entry, 1, Int32(milliseconds))
+            }
+            if count > 0 { return true }
+            if count < 0, errno != EINTR { return false }
+        }
+    }
+
+    /// The error that a connection attempt ended with, 0 for none.
+    func takeError() -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        let result = descriptor.withDescriptor {
+            getsockopt($0, SOL_SOCKET, SO_ERROR, &code, &length)
+        }
+        return result == 0 ? code : errno
+    }
+
     /// Makes the coming close send a reset instead of an orderly end.
     func resetOnClose() {
         set(SOL_SOCKET, SO_LINGER, linger(l_onoff: 1, l_linger: 0))

@@ -36,6 +36,20 @@ struct SocketAddress {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, nil, &hints, &list)
         guard code == 0 else { throw SocketError(.resolve, address.description, code: code) }
+        return take(list)
+    }
+
+    /// The addresses of a host that a client can connect to, in the order of RFC 6724.
+    static func resolve(host: String, port: UInt16) throws(SocketError) -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(host, String(port), &hints, &list)
+        guard code == 0 else { throw SocketError(.resolve, host, code: code) }
+        return take(list)
+    }
+
+    private static func take(_ list: UnsafeMutablePointer<addrinfo>?) -> [SocketAddress] {
         defer { freeaddrinfo(list) }
         var found: [SocketAddress] = []
         var next = list

@@ -22,9 +22,13 @@ public struct SocketError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     public var description: String {
-        let reason = operation == .resolve ? gai_strerror(code) : UnsafePointer(strerror(code))
-        let text = reason.map { String(cString: $0) } ?? "error \(code)"
-        return "cannot \(operation.rawValue) \(address): \(text)" + hint
+        "cannot \(operation.rawValue) \(address): \(reason)" + hint
+    }
+
+    /// What the system calls the code.
+    var reason: String {
+        let text = operation == .resolve ? gai_strerror(code) : UnsafePointer(strerror(code))
+        return text.map { String(cString: $0) } ?? "error \(code)"
     }
 
     private var hint: String {

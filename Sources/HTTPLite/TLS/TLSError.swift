@@ -10,6 +10,7 @@ public struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
         case loadPrivateKey = "load the private key"
         case matchPrivateKey = "match the private key with the certificate"
         case loadClientCA = "load the client certificate authorities"
+        case loadAuthorities = "load the certificate authorities"
     }
 
     /// What was being done.

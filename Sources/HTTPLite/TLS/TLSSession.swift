@@ -18,6 +18,8 @@ final class TLSSession {
     private let raw: Raw
     private(set) var isEstablished = false
     private var isBroken = false
+    /// OpenSSL's reason for the failure; empty before one.
+    private(set) var failure = ""
 
     private struct Raw {
         let session: OpaquePointer
@@ -32,7 +34,25 @@ final class TLSSession {
     }
 
     /// Makes the server's side; nil if OpenSSL has no memory.
-    init?(context: OpaquePointer) {
+    convenience init?(context: OpaquePointer) {
+        self.init(context: context, setState: SSL_set_accept_state)
+    }
+
+    /// Makes the side of a client of `host`, a name or an address, whose certificate is verified;
+    /// nil if OpenSSL has no memory.
+    convenience init?(clientContext: OpaquePointer, host: String) {
+        self.init(context: clientContext, setState: SSL_set_connect_state)
+        let isExpected = withRaw { raw in
+            // An address is looked for among the certificate's addresses, and is no server's name.
+            if X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(raw.session), host) == 1 { return true }
+            OpenSSLErrors.clear()
+            return SSL_set1_host(raw.session, host) == 1
+                && copenssl_set_server_name(raw.session, host) == 1
+        }
+        guard isExpected else { return nil }
+    }
+
+    private init?(context: OpaquePointer, setState: (OpaquePointer) -> Void) {
         guard let session = SSL_new(context) else { return nil }
         guard let input = copenssl_memory_bio(), let output = copenssl_memory_bio() else {
             SSL_free(session)
@@ -40,7 +60,7 @@ final class TLSSession {
         }
         // The session owns both from here on.
         SSL_set_bio(session, input, output)
-        SSL_set_accept_state(session)
+        setState(session)
         raw = Raw(session: session, input: input, output: output)
     }
 
@@ -107,6 +127,13 @@ final class TLSSession {
         OpenSSLErrors.clear()
     }
 
+    /// Why the peer's certificate was refused, in OpenSSL's words; nil if it was not.
+    var verificationFailure: String? {
+        let code = withRaw { SSL_get_verify_result($0.session) }
+        guard code != Int(X509_V_OK) else { return nil }
+        return String(cString: X509_verify_cert_error_string(code))
+    }
+
     var clientCertificate: ClientCertificate? {
         withRaw { ClientCertificate(session: $0.session) }
     }
@@ -122,7 +149,7 @@ final class TLSSession {
         default:
             // After such an error SSL_shutdown must not be called (SSL_get_error(3)).
             isBroken = true
-            OpenSSLErrors.clear()
+            failure = OpenSSLErrors.takeReason()
             return .failed
         }
     }

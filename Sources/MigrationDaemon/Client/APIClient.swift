@@ -1,5 +1,5 @@
-internal import Foundation
-internal import FoundationNetworking
+internal import FoundationEssentials
+internal import HTTPLite
 internal import TenancyCore
 
 /// Why one request has no good answer.
@@ -14,17 +14,22 @@ struct APIFailure: Error, Sendable {
 
 /// Talks to a daemon for the client commands.
 struct APIClient: Sendable {
-    private let base: URL
+    private let client: HTTPClient
     private let token: Secret?
 
     /// A client of the daemon at `http://HOST:PORT` or `https://HOST:PORT`, with its bearer token.
     init(address: String, token: Secret?) throws(CommandFailure) {
-        guard let url = URL(string: address), let scheme = url.scheme,
-            ["http", "https"].contains(scheme), url.host?.isEmpty == false
-        else {
-            throw CommandFailure(.usage, "The daemon's address must look like http://HOST:PORT.")
+        guard let origin = HTTPOrigin(address) else {
+            throw CommandFailure(
+                .usage,
+                "The daemon's address must look like http://HOST:PORT or https://HOST:PORT, without a path."
+            )
         }
-        base = url
+        do throws(TLSError) {
+            client = try HTTPClient(origin: origin)
+        } catch {
+            throw CommandFailure(.usage, lines: ["\(error)"])
+        }
         self.token = token
     }
 
@@ -46,61 +51,62 @@ struct APIClient: Sendable {
         _ method: String, _ path: String, body: JSONValue? = nil,
         fields: [String: String] = [:], within seconds: Int = 30
     ) async throws(APIFailure) -> JSONValue {
-        guard let url = URL(string: path, relativeTo: base) else {
-            throw APIFailure(
-                failure: CommandFailure(.usage, lines: ["The address \(path) cannot be written."]))
-        }
-        var request = URLRequest(url: url, timeoutInterval: TimeInterval(seconds))
-        request.httpMethod = method
-        request.setValue("application/json", forHTTPHeaderField: "Accept")
-        for (name, value) in fields { request.setValue(value, forHTTPHeaderField: name) }
-        if let token {
-            request.setValue("Bearer \(token.reveal())", forHTTPHeaderField: "Authorization")
-        }
+        var request = HTTPClient.Request(HTTPMethod(method), path)
+        request.fields["Accept"] = "application/json"
+        for (name, value) in fields { request.fields[name] = value }
+        request.fields["Authorization"] = authorization
         if let body {
-            request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-            request.httpBody = Data(body.rendered())
+            request.fields["Content-Type"] = "application/json"
+            request.body = body.rendered()
         }
-        return try await answer(to: request)
+        let response: HTTPClient.Response
+        do throws(HTTPClientError) {
+            response = try await client.send(request, within: .seconds(seconds))
+        } catch {
+            throw APIFailure(
+                failure: CommandFailure(
+                    .unreachable, lines: ["No answer from \(client.origin.authority): \(error)."]),
+                isTransient: Self.isTransient(error))
+        }
+        return try value(of: response)
+    }
+
+    /// The token; without one, what the address says for a proxy before the daemon.
+    private var authorization: String? {
+        if let token { return "Bearer \(token.reveal())" }
+        return client.origin.userInfo.map { "Basic \(Data($0.utf8).base64EncodedString())" }
     }
 
     /// Percent-escapes one segment of a path or one value of a query.
     static func escaped(_ text: String) -> String {
-        let plain = CharacterSet(
-            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-        return text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
-    }
-
-    /// Host and port, for messages; the rest of the address may hold a password.
-    private var place: String {
-        "\(base.host ?? "")\(base.port.map { ":\($0)" } ?? "")"
-    }
-
-    private func answer(to request: URLRequest) async throws(APIFailure) -> JSONValue {
-        let answer: (data: Data, response: URLResponse)
-        do {
-            answer = try await URLSession.shared.data(for: request)
-        } catch {
-            let reason = (error as? URLError).map { "\($0.localizedDescription)" } ?? "\(error)"
-            throw APIFailure(
-                failure: CommandFailure(
-                    .unreachable, lines: ["No answer from \(place): \(reason)"]),
-                isTransient: (error as? URLError).map { Self.isTransient($0.code) } ?? false)
+        text.utf8.reduce(into: "") { escaped, byte in
+            if unreserved.contains(byte) {
+                escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                escaped += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
         }
-        let response = answer.response as? HTTPURLResponse
-        let status = response?.statusCode ?? 0
+    }
+
+    /// RFC 3986, 2.3.
+    private static let unreserved = Set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
+
+    private func value(of response: HTTPClient.Response) throws(APIFailure) -> JSONValue {
+        let status = response.status
         let value: JSONValue
         do throws(JSONError) {
-            value = try JSONValue.parse(Array(answer.data))
+            value = try JSONValue.parse(response.body)
         } catch {
             // A proxy answers for a daemon that is not there with a page of its own.
             throw APIFailure(
                 failure: CommandFailure(
-                    .unreachable, "\(place) answered \(status), but not with JSON."),
+                    .unreachable,
+                    "\(client.origin.authority) answered \(status), but not with JSON."),
                 isTransient: Self.isTransient(status: status))
         }
         if (200...299).contains(status) { return value }
-        let seconds = response?.value(forHTTPHeaderField: "Retry-After").flatMap { Int($0) }
+        let seconds = response.fields["Retry-After"].flatMap { Int($0) }
         throw APIFailure(
             failure: Self.failure(status, value), isTransient: Self.isTransient(status: status),
             retryAfter: seconds.map { .seconds($0) })
@@ -111,14 +117,10 @@ struct APIClient: Sendable {
 
     /// Everything that a network, a restart or a failover may do; not a wrong address, and not a
     /// certificate that will be as wrong the next time.
-    static func isTransient(_ code: URLError.Code) -> Bool {
-        switch code {
-        case .badURL, .unsupportedURL, .httpTooManyRedirects, .redirectToNonExistentLocation,
-            .userAuthenticationRequired, .serverCertificateUntrusted, .serverCertificateHasBadDate,
-            .serverCertificateHasUnknownRoot, .serverCertificateNotYetValid,
-            .clientCertificateRejected, .clientCertificateRequired:
-            false
-        default: true
+    static func isTransient(_ error: HTTPClientError) -> Bool {
+        switch error {
+        case .unresolved, .unreachable, .broken, .timedOut, .handshake, .malformed: true
+        case .untrusted, .invalidRequest, .cancelled: false
         }
     }
 

@@ -28,7 +28,7 @@ enum ServerTLS {
     static func describe(_ error: TLSError) -> String {
         let key =
             switch error.operation {
-            case .createContext: "server.tls"
+            case .createContext, .loadAuthorities: "server.tls"
             case .loadCertificate: "server.tls.certificate_file"
             case .loadPrivateKey, .matchPrivateKey: "server.tls.private_key_file"
             case .loadClientCA: "server.tls.client_ca_file"

@@ -1,5 +1,4 @@
-import Foundation
-import FoundationNetworking
+import HTTPLite
 import Testing
 
 @testable import MigrationDaemon
@@ -46,14 +45,12 @@ import Testing
         for status in [200, 400, 401, 404, 409, 422, 500, 501] {
             #expect(!APIClient.isTransient(status: status))
         }
-        let passing: [URLError.Code] = [
-            .cannotConnectToHost, .networkConnectionLost, .timedOut, .cannotFindHost,
-            .secureConnectionFailed, .badServerResponse, .unknown,
+        let passing: [HTTPClientError] = [
+            .unresolved(reason: ""), .unreachable(reason: ""), .broken(reason: ""), .timedOut,
+            .handshake(reason: ""), .malformed(reason: ""),
         ]
-        for code in passing { #expect(APIClient.isTransient(code)) }
-        let lasting: [URLError.Code] = [
-            .badURL, .unsupportedURL, .serverCertificateUntrusted, .clientCertificateRejected,
-        ]
-        for code in lasting { #expect(!APIClient.isTransient(code)) }
+        for error in passing { #expect(APIClient.isTransient(error)) }
+        let lasting: [HTTPClientError] = [.untrusted(reason: ""), .invalidRequest(reason: "")]
+        for error in lasting { #expect(!APIClient.isTransient(error)) }
     }
 }

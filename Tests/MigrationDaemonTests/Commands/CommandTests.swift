@@ -115,7 +115,7 @@ import Testing
 
     @Test(
         "an address without a scheme and a host is refused",
-        arguments: ["", "localhost:8080", "ftp://a", "http://", "/v1"])
+        arguments: ["", "localhost:8080", "ftp://a", "http://", "/v1", "http://a/v1"])
     func address(text: String) {
         #expect(throws: CommandFailure.self) { try APIClient(address: text, token: nil) }
     }
