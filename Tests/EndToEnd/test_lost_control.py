@@ -49,3 +49,17 @@ def test_a_live_job_ends_and_says_that_it_was_lost(journal, start_daemon):
     assert journal.version_rows("tenant_s_000002") is None
     again = client.run(operation="upgrade")
     assert (again["counts"]["succeeded"], again["counts"]["skipped"]) == (1, 5)
+
+
+def test_a_job_that_ends_after_its_rows_were_lost_is_found(journal, start_daemon):
+    journal.add_schema_tenants(3)
+    client = start_daemon(journal.config(scheduler={"lease_ms": 60_000})).client()
+    with Gate(journal, "tenant_s_000002") as gate:
+        job = client.start(operation="upgrade", lock_timeout_ms=0)
+        eventually(gate.waiting)
+        eventually(lambda: client.get(f"/v1/jobs/{job['id']}").json["counts"]["succeeded"] == 2)
+        recreate(journal, "schema")
+    assert_ready_again(client)
+    job = client.finish(job, within=60)
+    assert (job["state"], job["state_reason"]) == ("failed", "control_database_recreated")
+    assert job["counts"]["succeeded"] == job["counts"]["total"] == 3

@@ -233,7 +233,8 @@ public actor JobScheduler {
         run.changes.notify()
     }
 
-    /// Ends a job none of whose tenants is left: first in the table, then for those who look.
+    /// Ends a job none of whose tenants is left: first in the table, then for those who look. One that
+    /// the table has lost does not end here: it is left, and then restored.
     func conclude(_ run: JobRun) async {
         while true {
             let end = run.previewOfEnd()
@@ -255,13 +256,12 @@ public actor JobScheduler {
 
     /// Writes a job's state down, for as long as it takes while the daemon lives.
     ///
-    /// - Returns: false when the job is being left instead.
+    /// - Returns: false when the job is being left instead, or the table has lost it.
     private func persist(_ job: JobSnapshot, _ run: JobRun) async -> Bool {
         var pause = Duration.milliseconds(200)
         while true {
             do throws(StatusError) {
-                try await environment.store.update(job, lease: run.lease)
-                return true
+                return try await environment.store.update(job, lease: run.lease)
             } catch {
                 if run.isDraining { return false }
                 environment.logger.warning(

@@ -215,9 +215,14 @@ public struct StatusStore: Sendable {
 
     /// Writes everything about the job that changes. Ignored when `lease` is no longer the job's, and
     /// when something later was written before.
-    func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) {
-        _ = try await run(
+    ///
+    /// - Returns: false if the table has lost the job.
+    @discardableResult
+    func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) -> Bool {
+        let row = JobRow(job, lease: lease).json.renderedString()
+        let rows = try await run(
             """
+            WITH changed AS (
             UPDATE \(table("jobs")) AS j SET (state, state_reason, started_at, finished_at, pending,
                 running, succeeded, skipped, failed, cancelled, first_errors, version) =
                 (r.state, r.state_reason, r.started_at, r.finished_at, r.pending, r.running,
@@ -225,7 +230,10 @@ public struct StatusStore: Sendable {
             FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
             WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch AND j.version <= r.version
                 AND j.finished_at IS NULL
-            """, [JobRow(job, lease: lease).json.renderedString()])
+            )
+            SELECT EXISTS (SELECT FROM \(table("jobs")) WHERE id = $2::uuid)
+            """, [row, job.id.description])
+        return rows[0][0] == "t"
     }
 
     /// Notes who steered a job, or settled a tenant's step of it.

@@ -68,7 +68,7 @@ import Testing
     @Test(
         "an option that libpq refuses is the client's refusal, wherever it leads",
         arguments: [
-            "postgresql://h.invalid/db?sslnegotiation=perhaps",
+            "postgresql://h.invalid/db?channel_binding=perhaps",
             "postgresql://127.0.0.1:1/db?keepalives=perhaps",
             "postgresql://127.0.0.1:1,127.0.0.1:2/db?ssl_min_protocol_version=TLSv9",
             "postgresql:///db?host=/nowhere&gssencmode=perhaps",

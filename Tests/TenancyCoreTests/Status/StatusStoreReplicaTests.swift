@@ -44,6 +44,17 @@ struct StatusStoreReplicaTests {
         }
     }
 
+    @Test("who writes a job's state learns that its row is gone")
+    func lostRow() async throws {
+        try await withJob { store, id in
+            let job = try #require(try await store.job(id))
+            #expect(try await store.update(job, lease: makeLease()))
+            // A lease that another has by now changes nothing, and loses nothing.
+            #expect(try await store.update(job, lease: makeLease(7)))
+            #expect(try await !store.update(makeJob(makeRequest()), lease: makeLease()))
+        }
+    }
+
     @Test("late results of a restored job are counted once, and its numbers still add up")
     func lateResults() async throws {
         try await withJob { store, _ in
