@@ -161,6 +161,17 @@ def test_a_stack_is_formatted_in_a_worker(tmp_path):
         assert "run_migrations" in said(folder)
 
 
+def test_the_first_statement_of_each_request_is_told(tmp_path):
+    """However soon it follows another request's: until then the limit of a project's loading holds."""
+    stopped = "import time\ntime.monotonic = lambda: 1.0\nop.execute('SELECT 1')"
+    folder = project(tmp_path / "project", first=stopped, second="op.execute('SELECT 1')")
+    with Worker(folder) as worker:
+        assert worker.step("first")["event"] == "done"
+        worker.ask("second")
+        assert worker.receive() == {"id": 2, "event": "progress"}
+        assert worker.answer()["event"] == "done"
+
+
 def test_a_long_statement_without_a_timeout_is_accompanied_by_heartbeats(tmp_path):
     """The statement ends only after a word that was said while it ran."""
     folder = tmp_path / "project"

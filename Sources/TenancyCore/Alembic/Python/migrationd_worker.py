@@ -126,7 +126,7 @@ class Worker:
         self._request = {}
         self._secrets = protocol.Secrets()
         self._statement = None
-        self._last_progress = 0.0
+        self._last_progress = float("-inf")
         self._runs_statement = False
         self._place = state.Place()
         self._state = None
@@ -146,6 +146,8 @@ class Worker:
         """The last answer to a request, and whether the process is as before; never raises."""
         secrets = self._secrets = protocol.Secrets()
         self._request, self._statement, self._named_types = request, None, []
+        # The first statement is told at once, however soon it comes after another request's.
+        self._last_progress = float("-inf")
         self._work.forget()
         try:
             self._place.enter()
