@@ -242,5 +242,11 @@ def test_a_daemon_that_cannot_be_reached_is_a_3(cli, tmp_path):
     file.write_text(TOKENS["viewer"] + "\n")
     assert cli("job", "list", "--token-file", file, MIGRATIOND_TOKEN="wrong")[0] == 0
     assert cli("job", "list", "--token-file", "/no/such/file")[0] == 2
+    address = ["--url", cli.daemon.url]
+    named = {"MIGRATIOND_TOKEN_FILE": str(file)}
+    assert migrationd("job", "list", *address, environment=named)[0] == 0
+    code, _, complaint = migrationd(
+        "job", "list", *address, environment={**named, "MIGRATIOND_TOKEN": "both"})
+    assert code == 2 and "together with MIGRATIOND_TOKEN_FILE" in complaint
     cli.daemon.kill()
     assert cli("tenant", "list")[0] == 3
