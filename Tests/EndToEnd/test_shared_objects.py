@@ -125,7 +125,11 @@ CREATE FUNCTION left_over() RETURNS int LANGUAGE sql AS 'SELECT 1';
 @pytest.mark.parametrize("engine", ["sql", "python"])
 def test_a_schema_that_is_dropped_beside_its_migration(
         fleet, start_daemon, tmp_path, engine):
-    """A DROP SCHEMA that began while the step ran, without the documented lock."""
+    """A DROP SCHEMA that began while the step ran, without the documented lock.
+
+    PostgreSQL 18 locks the schema of a function that is made, so that there a worker's step and the
+    DROP can deadlock; either may be the one that is ended.
+    """
     [tenant] = fleet.add_schema_tenants(1)
     # The version table is there: making it would lock the schema, too.
     fleet.cluster.psql(
@@ -140,7 +144,10 @@ def test_a_schema_that_is_dropped_beside_its_migration(
     eventually(lambda: fleet.cluster.psql(waiting.format("="), fleet.app) == "1")
 
     def drop():
-        fleet.cluster.psql(f"DROP SCHEMA {tenant.schema} CASCADE", fleet.app)
+        try:
+            fleet.cluster.psql(f"DROP SCHEMA {tenant.schema} CASCADE", fleet.app)
+        except RuntimeError as error:
+            assert engine == "python" and "deadlock detected" in str(error), error
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         dropped = pool.submit(drop)
@@ -150,7 +157,7 @@ def test_a_schema_that_is_dropped_beside_its_migration(
     result = client.results(client.finish(job))[tenant.id]
     # A worker's step is judged by its rows, whose schema may be gone by then.
     assert result["state"] == "succeeded" or (
-        engine == "python" and result["error_detail"]["sqlstate"] == "3F000"), result
+        engine == "python" and result["error_detail"]["code"] == "schema_missing"), result
     if engine == "python":
         return  # Its session is Alembic's, which takes no such lock.
     page = (ROOT / "docs" / "operations.md").read_text()
