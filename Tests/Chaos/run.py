@@ -7,6 +7,7 @@ ends with the first violation; what is printed then leads back to it.
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -44,6 +45,12 @@ class Scenario:
 
     def calm(self, world):
         """After the faults of a job: everything that was taken away is there again."""
+
+    def heal(self, world):
+        """While the job goes to its end: brings back what a fault takes away only later."""
+
+    def close(self):
+        """At the end, whatever it was."""
 
 
 class KillDaemon(Scenario):
@@ -176,13 +183,15 @@ class FullDisk(Scenario):
                 pass
         time.sleep(self.rng.uniform(0.2, 1.5))
         os.unlink(filler)
-        # It may have gone down over it.
+        self.heal(world)
+
+    def heal(self, world):
+        # It may have gone down over it, at once or in a recovery that began on the full disk.
         if world.control._process.poll() is not None:
             world.control.start()
 
-    def calm(self, world):
-        if world.control._process.poll() is not None:
-            world.control.start()
+    def close(self):
+        subprocess.run(["umount", self.mount], check=False)
 
 
 class AppLoad(Scenario):
@@ -261,7 +270,7 @@ def run(name, seed, rounds, seconds):
     begun = time.monotonic()
     faults = 0
     done = 0
-    with scenario.world() as world:
+    with contextlib.closing(scenario), scenario.world() as world:
         try:
             for _ in range(scenario.replicas):
                 world.start_daemon()
@@ -278,17 +287,14 @@ def run(name, seed, rounds, seconds):
                 if name == "app-load":
                     world.finish(job)
                 scenario.calm(world)
-                world.finish(job)
+                world.finish(job, between=lambda: scenario.heal(world))
                 world.check(job, target)
                 faults += struck
                 done += 1
         except BaseException:
-            for daemon in world.daemons:
-                print(f"--- log of {daemon.url}\n{daemon.log[-15000:]}", file=sys.stderr)
+            world.tell(sys.stderr)
             raise
         proxied = {k: v for proxy in world.ports.values() for k, v in proxy.faults.items()}
-    if name == "full-disk":
-        subprocess.run(["umount", scenario.mount], check=False)
     return {"scenario": name, "seed": seed, "jobs": done, "faults": faults, **proxied,
             "tenants": len(world.places), "seconds": round(time.monotonic() - begun, 1)}
 

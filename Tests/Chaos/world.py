@@ -134,8 +134,23 @@ class World:
                 raise oracle.Violation(f"the numbers do not add up: {seen['counts']}")
         return bool(seen) and seen["state"] in ("succeeded", "failed", "cancelled")
 
-    def finish(self, job, within=120):
-        self._until(lambda: self.is_over(job), within, "the job does not end")
+    def finish(self, job, within=120, between=lambda: None):
+        """Waits for the job's end, and calls `between` before each look."""
+        def look():
+            between()
+            return self.is_over(job)
+
+        self._until(look, within, "the job does not end")
+
+    def tell(self, stream):
+        """What the servers and daemons said last, polling clients left out."""
+        for name, cluster in (("tenants", self.tenants), ("control", self.control)):
+            ending = cluster._process.poll()
+            state = "runs" if ending is None else f"has ended with {ending}"
+            print(f"--- the server of {name} {state}\n{cluster.log()[-3000:]}", file=stream)
+        for daemon in self.daemons:
+            lines = [line for line in daemon.log.split("\n") if " Request " not in line]
+            print(f"--- log of {daemon.url}", *lines[-100:], sep="\n", file=stream)
 
     def _until(self, condition, within, what):
         deadline = time.monotonic() + within
