@@ -102,7 +102,10 @@ public struct HTTPClient: Sendable {
         var text = "\(request.method) \(request.target) HTTP/1.1\r\nHost: \(origin.authority)\r\n"
         text += "Connection: close\r\n"
         for (name, value) in request.fields.all { text += "\(name): \(value)\r\n" }
-        if let body = request.body { text += "Content-Length: \(body.count)\r\n" }
+        // RFC 9110, 8.6: where a method has a meaning for a body, its absence is said, too.
+        if request.body != nil || [.post, .put, .patch].contains(request.method) {
+            text += "Content-Length: \(request.body?.count ?? 0)\r\n"
+        }
         return Array((text + "\r\n").utf8)
     }
 }

@@ -14,6 +14,10 @@ struct HTTPClientTests {
             return HTTPResponse(
                 status: .created, fields: fields, body: .bytes(request.body))
         }
+        router.add(.post, "/length") { request in
+            let length = request.fields["Content-Length"] ?? "none"
+            return HTTPResponse(status: .ok, body: .bytes(Array(length.utf8)))
+        }
         router.add(.get, "/never") { _ in
             try await untilCancelled()
             return HTTPResponse(status: .ok)
@@ -48,6 +52,15 @@ struct HTTPClientTests {
         let context = try TLSContext(TLSFixture.configuration())
         try await withServer(router(), adjust: { $0.tls = context }) { _, address in
             try await echo(client(address, scheme: "https", host: host))
+        }
+    }
+
+    @Test("a POST says that it has no body")
+    func emptyPost() async throws {
+        try await withServer(router()) { _, address in
+            let response = try await client(address).send(
+                .init(.post, "/length"), within: .seconds(60))
+            #expect(response.body == Array("0".utf8))
         }
     }
 
