@@ -145,7 +145,7 @@ def test_an_immediate_cancel_rolls_running_statements_back_at_once(ten, start_da
         running = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
                    f" AND datname = '{ten.app}' AND query LIKE '%pg_advisory_xact_lock_shared%'"
                    " AND pid <> pg_backend_pid()")
-        eventually(lambda: ten.cluster.psql(running) == "0", within=5)
+        eventually(lambda: ten.cluster.psql(running) == "0")
         job = client.finish(job)
     assert job["state"] == "cancelled"
     assert job["counts"]["cancelled"] == 10

@@ -170,12 +170,10 @@ def test_the_series_of_every_alert_are_there_before_anything_has_happened(fleet,
 
 
 def test_a_control_database_that_is_away_shows_while_no_job_runs(fleet, start_daemon):
-    from harness import eventually
-
     config = fleet.config(scheduler={"lease_ms": 1000})
     client = start_daemon(config).client()
     name = "migrationd_control_heartbeat_age_seconds"
-    assert client.metric(name) < 5
+    eventually(lambda: client.metric(name) < 3)
     fleet.cluster.psql(f"ALTER DATABASE {fleet.control} ALLOW_CONNECTIONS false")
     fleet.cluster.psql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -1,5 +1,6 @@
 """Jobs followed as server-sent events."""
 
+import concurrent.futures
 import threading
 import time
 
@@ -168,10 +169,15 @@ def test_a_quiet_stream_shows_signs_of_life(journal, start_daemon):
     client = start_daemon(journal.config()).client()
     job = client.start(operation="upgrade", lock_timeout_ms=0)
     with EventStream(client, job["id"]) as stream:
-        threading.Timer(20, gate.open).start()
-        events = list(stream)
-        assert events[-1].name == "end"
-        assert stream.comments >= 1, "a comment every 15 seconds keeps proxies from hanging up"
+        def open_at_the_first_comment():
+            # One every 15 seconds keeps proxies from hanging up.
+            eventually(lambda: stream.comments, within=60)
+            gate.open()
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            opened = pool.submit(open_at_the_first_comment)
+            assert list(stream)[-1].name == "end"
+            opened.result()
 
 
 def test_a_client_that_does_not_keep_up_is_told_and_returns(fleet, start_daemon):
