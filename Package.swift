@@ -43,9 +43,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: readmes(
-                "Alembic", "Config", "Engine", "Jobs", "Postgres", "Registry", "Revisions",
-                "Status",
-                "Support", "Tenants"),
+                "Alembic", "Config", "ControlStore", "Engine", "Fleet", "JobModel",
+                "PostgresClient", "Revisions",
+                "Scheduler", "Scheduler/Dispatch", "Scheduler/Events", "Scheduler/Recording",
+                "Scheduler/Replicas", "Scheduler/Submission",
+                "Support", "Tenants", "Tenants/Registry"),
             // Carried in the binary, so that it needs no files beside it.
             resources: [.embedInCode("Alembic/Python")],
             swiftSettings: strict),

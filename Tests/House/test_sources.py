@@ -21,7 +21,7 @@ FORBIDDEN = {
 }
 
 IMPORTS = {
-    "CLibPQ": ["Sources/TenancyCore/Postgres/"],
+    "CLibPQ": ["Sources/TenancyCore/PostgresClient/"],
     "COpenSSL": [
         "Sources/HTTPLite/TLS/", "Sources/TenancyCore/Revisions/",
         "Sources/TenancyCore/Support/", "Sources/TenancyCore/Tenants/",

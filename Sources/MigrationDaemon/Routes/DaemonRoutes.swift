@@ -64,7 +64,7 @@ enum DaemonRoutes {
     ) { call, services in
         let families =
             ProcessMetrics.families(since: services.identity.startedAt)
-            + (await services.scheduler.metrics())
+            + (await services.scheduler.metrics()) + [services.failedTenants.metric]
         var response = HTTPResponse(
             status: .ok, body: .bytes(Array(MetricFamily.render(families).utf8)))
         response.fields["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"

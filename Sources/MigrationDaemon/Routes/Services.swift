@@ -6,6 +6,7 @@ struct Services: Sendable {
     let events: JobEvents
     let eventStreams: EventStreams
     let directory: TenantDirectory
+    let failedTenants: FailedTenants
     let resolver: StepResolver
     let library: MigrationLibrary
     let readiness: any ReadinessProbe

@@ -3,7 +3,7 @@ internal import Synchronization
 internal import TenancyCore
 
 /// Brings the control database's tables up to this release, trying until it works, and only then
-/// lets the scheduler look for jobs. The daemon answers meanwhile and says why it is not ready. A
+/// lets the scheduler and whoever else needs them begin. The daemon answers meanwhile and says why it is not ready. A
 /// database that was recreated empty is prepared again.
 final class ControlPreparation: Sendable {
     private static let pause = Duration.seconds(2)
@@ -14,14 +14,17 @@ final class ControlPreparation: Sendable {
     }
 
     private let store: StatusStore
-    private let scheduler: JobScheduler
+    private let whenReady: @Sendable () async -> Void
     private let logger: Logger
     private let state = Mutex(State.pending(reason: "not tried yet"))
     private let work = Mutex<Task<Void, Never>?>(nil)
 
-    init(store: StatusStore, scheduler: JobScheduler, logger: Logger) {
+    /// `whenReady` starts whoever works with the tables; it is called again after each preparation.
+    init(
+        store: StatusStore, logger: Logger, whenReady: @escaping @Sendable () async -> Void
+    ) {
         self.store = store
-        self.scheduler = scheduler
+        self.whenReady = whenReady
         self.logger = logger
     }
 
@@ -66,7 +69,7 @@ final class ControlPreparation: Sendable {
             let steps = try await store.prepare()
             state.withLock { $0 = .done }
             logger.info("Control database ready", metadata: ["upgrades": "\(steps)"])
-            await scheduler.start()
+            await whenReady()
             return true
         } catch {
             state.withLock { $0 = .pending(reason: error.description) }

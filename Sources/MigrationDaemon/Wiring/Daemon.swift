@@ -15,6 +15,7 @@ struct Daemon: Sendable {
     let server: HTTPServer
     let scheduler: JobScheduler
     let preparation: ControlPreparation
+    private let failedTenants: FailedTenants
     private let migrations: MigrationLibrary
     private let tls: TLSContext?
 
@@ -29,14 +30,21 @@ struct Daemon: Sendable {
         migrations = environment.migrations
         let replica = UUIDText.random()
         scheduler = JobScheduler(environment, replica: replica)
-        preparation = ControlPreparation(
-            store: environment.store, scheduler: scheduler, logger: logger)
+        let directory = TenantDirectory(environment)
+        let failedTenants = FailedTenants(directory: directory, jobEndings: scheduler.endings)
+        self.failedTenants = failedTenants
+        preparation = ControlPreparation(store: environment.store, logger: logger) {
+            [scheduler] in
+            await scheduler.start()
+            failedTenants.start()
+        }
         let authenticator = Authenticator(config.server)
         let services = Services(
             scheduler: scheduler,
             events: JobEvents(scheduler: scheduler, store: environment.store),
             eventStreams: EventStreams(limit: config.server.limits.eventStreams),
-            directory: TenantDirectory(environment), resolver: StepResolver(environment),
+            directory: directory, failedTenants: failedTenants,
+            resolver: StepResolver(environment),
             library: environment.migrations,
             readiness: Readiness(preparation: preparation, environment: environment),
             identity: DaemonIdentity(
@@ -113,6 +121,7 @@ struct Daemon: Sendable {
     func shutdown(again signals: Signals) async {
         logger.notice("Draining", metadata: ["limit": "\(config.scheduler.drainTimeout)"])
         preparation.stop()
+        failedTenants.stop()
         let impatience = Task {
             await signals.untilStop()
             if !Task.isCancelled { await scheduler.interrupt() }
@@ -136,7 +145,7 @@ struct Daemon: Sendable {
             registry: try registry(config), resolver: try resolver(config.tenancy),
             store: StatusStore(pool: pool, schema: config.control.schema, metrics: metrics),
             slots: ServerSlots(limit: config.scheduler.perServerConnections),
-            migrations: source.library, python: source.python,
+            migrations: source.library, external: source.python,
             settings: JobEnvironment.Settings(
                 maxRunningJobs: config.scheduler.maxRunningJobs,
                 scope: config.scheduler.transactionPer,
@@ -179,7 +188,7 @@ struct Daemon: Sendable {
         _ tenancy: DaemonConfig.Tenancy
     ) throws(CommandFailure) -> PlacementResolver {
         do throws(ConnectionStringError) {
-            return try PlacementResolver(tenancy)
+            return try PlacementResolver(tenancy.placementRules)
         } catch {
             throw CommandFailure(.failure, "tenancy.database_url \(error)")
         }

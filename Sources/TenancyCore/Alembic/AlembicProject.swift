@@ -6,22 +6,22 @@ internal import Synchronization
 ///
 /// What was read is kept, and handed to the program the next time, which looks first whether
 /// anything has changed since.
-public final class AlembicProject: Sendable {
-    public struct Options: Sendable {
+package final class AlembicProject: Sendable {
+    package struct Options: Sendable {
         /// The project's `alembic.ini`, or its folder.
-        public var path: String
+        package var path: String
         /// The interpreter that has the project's packages: a path, or a name for `PATH`.
-        public var python: String
+        package var python: String
         /// How long the project may take to load and render.
-        public var timeout: Duration
+        package var timeout: Duration
         /// Where what was read is kept over restarts.
-        public var cacheFolder: String?
+        package var cacheFolder: String?
         /// The driver of every URL that workers get; nil where the project's own code decides.
-        public var driver: PythonDriver?
+        package var driver: PythonDriver?
         /// Whom the project's Python runs as; `nil` is the daemon's own user.
-        public var user: PythonUser?
+        package var user: PythonUser?
 
-        public init(
+        package init(
             path: String, python: String, timeout: Duration = .seconds(120),
             cacheFolder: String? = nil, driver: PythonDriver? = nil
         ) {
@@ -38,7 +38,7 @@ public final class AlembicProject: Sendable {
     let options: Options
     private let known = Mutex<JSONValue?>(nil)
 
-    public init(_ options: Options) {
+    package init(_ options: Options) {
         var options = options
         // Python starts in the project's folder, and a path may be relative to ours.
         if options.python.contains("/") {
@@ -66,7 +66,7 @@ public final class AlembicProject: Sendable {
     /// Reads the project: the graph, and for each step its statements or why Python has to run it.
     ///
     /// - Throws: every problem of the project, with the last lines of a traceback where there is one.
-    public func load() async throws(FolderError) -> RevisionSet {
+    package func load() async throws(FolderError) -> RevisionSet {
         let before = known.withLock { $0 } ?? cached()
         let answer = try await export(knowing: before)
         if answer["unchanged"]?.boolValue == true, let before {

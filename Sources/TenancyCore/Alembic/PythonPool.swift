@@ -1,7 +1,7 @@
 internal import ChildProcesses
 
 /// The workers that run Alembic's steps, a bounded number of processes.
-public actor PythonPool {
+package actor PythonPool {
     /// How long Python may take to import Alembic.
     private static let startLimit = Duration.seconds(60)
 
@@ -14,9 +14,9 @@ public actor PythonPool {
 
     /// Has what a worker that dies leaves behind come to this process, which ends it. For a process
     /// whose children are the workers and the exporter alone.
-    public static func adoptOrphans() { Children.adoptOrphans() }
+    package static func adoptOrphans() { Children.adoptOrphans() }
 
-    public init(project: AlembicProject, workers: Int) {
+    package init(project: AlembicProject, workers: Int) {
         self.project = project
         places = ServerSlots(limit: workers)
     }
@@ -64,7 +64,7 @@ public actor PythonPool {
 
     /// Ends the workers that have nothing to do, and the others after their step: the next ones read
     /// the project anew.
-    public func retire() async {
+    package func retire() async {
         generation += 1
         let workers = idle
         idle = []

@@ -1,21 +1,12 @@
-/// What a worker is asked to do with one target.
-struct PythonStep: Sendable {
+/// A step as a worker is asked for it.
+extension ExternalStep {
     /// Added to a statement's bound, since a worker does more than wait for its statement.
     private static let grace = Duration.seconds(10)
 
-    /// `nil` where nothing is to run.
-    let planned: PlannedStep?
-    /// The version rows that the worker must find.
-    let rows: [String]
-    let target: Target
-    let tenant: String?
-    let versionTable: VersionTableName
-    let session: SessionSettings
-
-    fileprivate enum Action: String { case step, read, stamp }
+    fileprivate enum WorkerAction: String { case step, read, stamp }
 
     fileprivate func request(
-        _ action: Action, _ project: AlembicProject, _ others: [(String, JSONValue)] = []
+        _ action: WorkerAction, _ project: AlembicProject, _ others: [(String, JSONValue)] = []
     ) throws(TenantFailure) -> JSONObject {
         let schema = versionTable.schema ?? target.schema?.text
         var members: [(String, JSONValue)] = [
@@ -61,53 +52,40 @@ struct PythonStep: Sendable {
         return [.string(type.kind), JSONValue(schema), .string(type.name)]
     }
 
-    /// The types that a step has named, as a worker's answer has them, its schema as a place.
-    func namedTypes(_ answer: JSONValue) -> Set<NamedType> {
-        let types = (answer["named_types"]?.arrayValue ?? []).compactMap(NamedType.init)
-        return Set(
-            types.map { type in
-                guard let schema = target.schema, type.schema == schema.text else { return type }
-                return NamedType(
-                    kind: type.kind, schema: String(SchemaPlace.bare), name: type.name)
-            })
-    }
-
     fileprivate func patience(_ project: AlembicProject) -> PythonWorker.Patience {
         let timeout = session.statementTimeoutMilliseconds
         return PythonWorker.Patience(
             beginning: project.options.timeout,
             // Without a timeout the worker says by heartbeats that a statement still runs.
             statement: timeout == 0
-                ? project.options.timeout : .milliseconds(timeout) + PythonStep.grace)
+                ? project.options.timeout : .milliseconds(timeout) + ExternalStep.grace)
     }
 }
 
-extension PythonPool {
-    /// Runs the step as Alembic does. `report` hears of what it commits before it is done.
-    ///
-    /// - Returns: the worker's last answer, `done` or `failed`.
-    func run(
-        _ step: PythonStep, report: @escaping @Sendable ([String]) -> Void = { _ in }
-    ) async throws(TenantFailure) -> JSONValue {
-        try await ask(.step, step, report: report)
+extension PythonPool: ExternalStepRunner {
+    package func run(
+        _ step: ExternalStep, report: @escaping @Sendable ([String]) -> Void = { _ in }
+    ) async throws(TenantFailure) -> ExternalAnswer {
+        ExternalAnswer(try await ask(.step, step, report: report), of: step.target)
     }
 
-    /// Reads the version rows; none where there is no version table.
-    func readRows(_ step: PythonStep) async throws(TenantFailure) -> [String] {
+    package func readRows(_ step: ExternalStep) async throws(TenantFailure) -> [String] {
         let answer = try await ask(.read, step)
         guard answer["event"]?.stringValue == "done" else { throw TenantFailure(worker: answer) }
         return ExportDocument.strings(answer["rows"])
     }
 
-    /// Writes version rows and runs nothing.
-    ///
-    /// - Returns: the worker's answer, `done` or `failed`.
-    func stamp(_ step: PythonStep, _ rows: [String]) async throws(TenantFailure) -> JSONValue {
-        try await ask(.stamp, step, [("rows", JSONValue(rows))])
+    package func stamp(
+        _ step: ExternalStep, _ rows: [String]
+    ) async throws(TenantFailure) -> ExternalAnswer {
+        let answer = try await ask(.stamp, step, [("rows", JSONValue(rows))])
+        return ExternalAnswer(answer, of: step.target)
     }
 
+    /// - Returns: the worker's last answer, `done` or `failed`.
     private func ask(
-        _ action: PythonStep.Action, _ step: PythonStep, _ others: [(String, JSONValue)] = [],
+        _ action: ExternalStep.WorkerAction, _ step: ExternalStep,
+        _ others: [(String, JSONValue)] = [],
         report: @escaping @Sendable ([String]) -> Void = { _ in }
     ) async throws(TenantFailure) -> JSONValue {
         try await perform(

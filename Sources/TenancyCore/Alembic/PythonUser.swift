@@ -4,12 +4,12 @@ internal import Glibc
 
 /// The user that a project's Python runs as where that is not the daemon's own
 /// (`migrations.user`). One exists only where it was found and tried out.
-public struct PythonUser: Sendable {
+package struct PythonUser: Sendable {
     let system: SystemUser
 
     /// Every reason why Python cannot run as a user, a line each.
-    public struct Refusal: Error, Sendable, Equatable {
-        public let problems: [String]
+    package struct Refusal: Error, Sendable, Equatable {
+        package let problems: [String]
     }
 
     /// What a process can do about other users.
@@ -24,7 +24,7 @@ public struct PythonUser: Sendable {
     private static let trialLimit = Duration.seconds(30)
 
     /// Finds the user, and tries whether it can run the interpreter and read the project.
-    public static func find(
+    package static func find(
         _ name: String, for options: AlembicProject.Options
     ) async throws(Refusal) -> PythonUser {
         let user = SystemUser.named(name)

@@ -2,9 +2,9 @@
 ///
 /// Three schemas go the same way: two by Alembic itself and one as a job goes. What differs between the
 /// two of Alembic's, such as a random key, cannot be the same in the third.
-public struct ReplayVerifier: Sendable {
+package struct ReplayVerifier: Sendable {
     /// Why no comparison came about.
-    public enum Failure: Error, Sendable {
+    package enum Failure: Error, Sendable {
         case migrations(FolderError)
         case database(PostgresError)
         case preparation(SchemaPreparation.Failure)
@@ -13,14 +13,14 @@ public struct ReplayVerifier: Sendable {
     }
 
     /// One step after which the schemas were compared.
-    public struct Comparison: Sendable {
-        public let revision: String
-        public let direction: Direction
-        public let engine: Revision.Engine
+    package struct Comparison: Sendable {
+        package let revision: String
+        package let direction: Direction
+        package let engine: Revision.Engine
         /// Why the step fails, by Alembic as by the replay; `nil` for one that is done.
-        public let failure: TenantFailure?
+        package let failure: TenantFailure?
         /// Object by object; empty where nothing differs.
-        public let differences: [String]
+        package let differences: [String]
     }
 
     let set: RevisionSet
@@ -36,7 +36,7 @@ public struct ReplayVerifier: Sendable {
     /// schemas of one database share, such as an extension, is for the last of them only to drop.
     ///
     /// - Throws: `Failure.migrations` for a project that cannot be read.
-    public init(
+    package init(
         project: AlembicProject, connection: ConnectionParameters,
         preparation: SchemaPreparation = SchemaPreparation(), hasDatabases: Bool = false
     ) async throws(Failure) {
@@ -60,7 +60,7 @@ public struct ReplayVerifier: Sendable {
     /// fails nothing can be reached.
     ///
     /// - Returns: how many steps up are not done: the one that fails, and those above it.
-    public func run(_ report: (Comparison) -> Void) async throws(Failure) -> Int {
+    package func run(_ report: (Comparison) -> Void) async throws(Failure) -> Int {
         // The first is the replay's, which is closed after statements outside of transactions.
         let workers = (0..<5).map { _ in
             WorkerConnection(slots: slots, connectTimeout: .seconds(10)) { _ in }

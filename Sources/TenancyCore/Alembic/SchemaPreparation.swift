@@ -1,23 +1,23 @@
 internal import ChildProcesses
 
 /// What stands in a tenant before its first revision, and a schema for a comparison has to have, too.
-public struct SchemaPreparation: Sendable {
+package struct SchemaPreparation: Sendable {
     /// Longer than any application needs for its first tables.
     private static let limit = FinishedProgram.Limits(time: .seconds(600))
 
     /// Schemas that are searched after the tenant's own.
-    public var extraSearchPath: [SchemaName]
+    package var extraSearchPath: [SchemaName]
     /// A shell's command that makes the rest; it finds the schema by libpq's variables.
-    public var command: String?
+    package var command: String?
 
-    public init(extraSearchPath: [SchemaName] = [], command: String? = nil) {
+    package init(extraSearchPath: [SchemaName] = [], command: String? = nil) {
         self.extraSearchPath = extraSearchPath
         self.command = command
     }
 
     /// Why the command has not made what it should.
-    public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
-        public let description: String
+    package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
+        package let description: String
     }
 
     /// Runs the command for one schema, if there is one.

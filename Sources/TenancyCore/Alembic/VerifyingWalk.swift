@@ -74,19 +74,16 @@ struct VerifyingWalk {
     private func runAlembic(
         _ step: PlannedStep, _ rows: [String], _ target: Target
     ) async throws(Failure) -> (failure: TenantFailure?, named: Set<NamedType>) {
-        let request = PythonStep(
+        let request = ExternalStep(
             planned: step, rows: rows, target: target, tenant: "verify",
             versionTable: set.versionTable, session: verifier.session)
-        let answer: JSONValue
+        let answer: ExternalAnswer
         do throws(TenantFailure) {
             answer = try await verifier.python.run(request)
         } catch {
             throw .step(way: "Alembic", error)
         }
-        guard answer["event"]?.stringValue == "failed" else {
-            return (nil, request.namedTypes(answer))
-        }
-        var failure = TenantFailure(worker: answer)
+        guard var failure = answer.failure else { return (nil, answer.namedTypes) }
         failure.revision = step.revision
         return (failure, [])
     }
@@ -96,7 +93,7 @@ struct VerifyingWalk {
             task: task,
             options: SQLEngine.Options(
                 session: verifier.session, scope: .step, targetLockTimeout: .seconds(10)),
-            journal: NoJournal(), python: verifier.python)
+            journal: NoJournal(), external: verifier.python)
         var work = TargetWork(
             target: targets[2], tenants: [TenantName(id: "verify", identifier: "verify")])
         return await engine.migrate(&work, by: worker).failure

@@ -1,15 +1,15 @@
 /// One thing that is wrong with the configuration.
-public struct ConfigIssue: Sendable, Equatable {
+package struct ConfigIssue: Sendable, Equatable {
     /// The setting as people write it, `server.tokens[0].sha256`; empty for the whole file.
-    public let keyPath: String
+    package let keyPath: String
     /// The environment variable that the value came from; nil for the file.
-    public let variable: String?
+    package let variable: String?
     /// The value as JSON, cut where it is long; nil for secrets, and where there is none.
-    public let found: String?
+    package let found: String?
     /// What is wrong, read after the key: `must be between 1 and 1000`.
-    public let expected: String
+    package let expected: String
     /// What to do about it, where that is not plain.
-    public let hint: String?
+    package let hint: String?
 
     init(
         _ keyPath: String, _ expected: String, variable: String? = nil, found: String? = nil,
@@ -24,7 +24,7 @@ public struct ConfigIssue: Sendable, Equatable {
 }
 
 extension ConfigIssue: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         let place = [keyPath.isEmpty ? nil : keyPath, variable.map { "(from \($0))" }]
         var text = (place.compactMap(\.self) + [expected]).joined(separator: " ")
         if let found { text += ", found \(found)" }
@@ -34,9 +34,9 @@ extension ConfigIssue: CustomStringConvertible {
 }
 
 /// Everything that is wrong with the configuration; never empty.
-public struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
-    public let issues: [ConfigIssue]
+package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let issues: [ConfigIssue]
 
     /// An issue a line.
-    public var description: String { issues.map(\.description).joined(separator: "\n") }
+    package var description: String { issues.map(\.description).joined(separator: "\n") }
 }

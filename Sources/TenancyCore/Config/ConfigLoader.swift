@@ -1,5 +1,5 @@
 /// Makes a configuration of a file and the environment, or reports every problem of both.
-public enum ConfigLoader {
+package enum ConfigLoader {
     /// Reads the configuration. The environment goes before the file, and the file before the
     /// standard values.
     ///
@@ -11,7 +11,7 @@ public enum ConfigLoader {
     ///   - readFile: reads the files that `..._FILE` variables name.
     /// - Returns: settings that fit together.
     /// - Throws: every problem at once, none of them showing a secret.
-    public static func load(
+    package static func load(
         file: [UInt8]?, baseDirectory: String, environment: [String: String],
         otherVariables: Set<String> = [], readFile: FileReader
     ) throws(ConfigError) -> DaemonConfig {
@@ -35,7 +35,7 @@ public enum ConfigLoader {
 
     /// Whether a file that can be loaded sets anything secret, and not only the digests of tokens,
     /// which no one gets a token from.
-    public static func holdsSecrets(file: [UInt8]) -> Bool {
+    package static func holdsSecrets(file: [UInt8]) -> Bool {
         var issues: [ConfigIssue] = []
         let document = parse(file, &issues).map { JSONValue.object($0) }
         return ConfigKey.all.contains { key in
@@ -51,7 +51,7 @@ public enum ConfigLoader {
     }
 
     /// The files that `..._FILE` variables name.
-    public static func secretFiles(
+    package static func secretFiles(
         _ environment: [String: String], baseDirectory: String
     ) -> [String] {
         ConfigKey.all.compactMap(\.fileVariable).compactMap { environment[$0] }

@@ -1,61 +1,61 @@
 /// All settings of the daemon. `docs/configuration.md` says what each one means.
 ///
 /// Only `ConfigLoader` makes one, so a value of this type has passed every check.
-public struct DaemonConfig: Sendable, Equatable {
-    public var server: Server
-    public var control: Control
-    public var registry: Registry
-    public var tenancy: Tenancy
-    public var migrations: Migrations
-    public var scheduler: Scheduler
-    public var log: Log
+package struct DaemonConfig: Sendable, Equatable {
+    package var server: Server
+    package var control: Control
+    package var registry: Registry
+    package var tenancy: Tenancy
+    package var migrations: Migrations
+    package var scheduler: Scheduler
+    package var log: Log
 
-    public struct Server: Sendable, Equatable {
-        public var host: String
+    package struct Server: Sendable, Equatable {
+        package var host: String
         /// 0 lets the system pick one.
-        public var port: Int
+        package var port: Int
         /// Listened on beside the address, when set.
-        public var unixSocket: String?
+        package var unixSocket: String?
         /// Its permissions, `0o660` for example.
-        public var unixSocketMode: UInt32
-        public var tls: TLS
-        public var tokens: [Token]
-        public var allowUnauthenticated: Bool
+        package var unixSocketMode: UInt32
+        package var tls: TLS
+        package var tokens: [Token]
+        package var allowUnauthenticated: Bool
         /// Whether `/metrics` needs no token.
-        public var openMetrics: Bool
-        public var limits: Limits
+        package var openMetrics: Bool
+        package var limits: Limits
 
-        public struct TLS: Sendable, Equatable {
-            public var certificateFile: String?
-            public var privateKeyFile: String?
-            public var clientCAFile: String?
+        package struct TLS: Sendable, Equatable {
+            package var certificateFile: String?
+            package var privateKeyFile: String?
+            package var clientCAFile: String?
             /// Whether a client without a certificate is turned away in the handshake.
-            public var requireClientCertificate: Bool
+            package var requireClientCertificate: Bool
             /// Who the owners of certificates are.
-            public var clients: [Client]
+            package var clients: [Client]
 
             /// What the owner of a client certificate is known by.
-            public struct Client: Sendable, Equatable {
+            package struct Client: Sendable, Equatable {
                 /// The certificate's subject as RFC 2253 writes it: `CN=ci,O=acme`.
-                public var subject: String
-                public var name: String
-                public var role: Role
+                package var subject: String
+                package var name: String
+                package var role: Role
             }
         }
 
         /// What callers are known by: the token itself is not kept.
-        public struct Token: Sendable, Equatable {
-            public var name: String
-            public var role: Role
+        package struct Token: Sendable, Equatable {
+            package var name: String
+            package var role: Role
             /// The 32 bytes of the token's SHA-256.
-            public var sha256: [UInt8]
+            package var sha256: [UInt8]
         }
 
         /// What a caller may do; each role may do what the one before it may.
-        public enum Role: String, Sendable, CaseIterable, Comparable {
+        package enum Role: String, Sendable, CaseIterable, Comparable {
             case viewer, `operator`, admin
 
-            public static func < (lhs: Role, rhs: Role) -> Bool { lhs.rank < rhs.rank }
+            package static func < (lhs: Role, rhs: Role) -> Bool { lhs.rank < rhs.rank }
 
             private var rank: Int {
                 switch self {
@@ -67,111 +67,120 @@ public struct DaemonConfig: Sendable, Equatable {
         }
 
         /// Bounds of the HTTP server.
-        public struct Limits: Sendable, Equatable {
-            public var requestLineBytes: Int
-            public var headerBytes: Int
-            public var headerFields: Int
-            public var bodyBytes: Int
-            public var connections: Int
-            public var connectionsPerClient: Int
-            public var requestsPerConnection: Int
+        package struct Limits: Sendable, Equatable {
+            package var requestLineBytes: Int
+            package var headerBytes: Int
+            package var headerFields: Int
+            package var bodyBytes: Int
+            package var connections: Int
+            package var connectionsPerClient: Int
+            package var requestsPerConnection: Int
             /// Requests a second that a token or certificate may make; zero is no limit.
-            public var requestRatePerCaller: Int
+            package var requestRatePerCaller: Int
             /// Requests a second from one address; zero is no limit.
-            public var requestRatePerAddress: Int
-            public var eventStreams: Int
-            public var headerTimeout: Duration
-            public var bodyTimeout: Duration
-            public var writeTimeout: Duration
-            public var idleTimeout: Duration
+            package var requestRatePerAddress: Int
+            package var eventStreams: Int
+            package var headerTimeout: Duration
+            package var bodyTimeout: Duration
+            package var writeTimeout: Duration
+            package var idleTimeout: Duration
         }
     }
 
-    public struct Control: Sendable, Equatable {
-        public var databaseURL: Secret
-        public var schema: SchemaName
+    package struct Control: Sendable, Equatable {
+        package var databaseURL: Secret
+        package var schema: SchemaName
     }
 
-    public struct Registry: Sendable, Equatable {
-        public enum Source: String, Sendable, CaseIterable {
+    package struct Registry: Sendable, Equatable {
+        package enum Source: String, Sendable, CaseIterable {
             case table, file
         }
 
-        public var source: Source
+        package var source: Source
         /// Where the table is; nil for the tenants' shared database.
-        public var databaseURL: Secret?
-        public var table: RegistryTable
-        public var columns: TenantColumns
-        public var file: String?
+        package var databaseURL: Secret?
+        package var table: RegistryTable
+        package var columns: TenantColumns
+        package var file: String?
     }
 
-    public struct Tenancy: Sendable, Equatable {
-        public var databaseURL: Secret
-        public var databaseURLTemplate: Secret?
+    package struct Tenancy: Sendable, Equatable {
+        package var databaseURL: Secret
+        package var databaseURLTemplate: Secret?
         /// The same past a transaction pooler, where the others lead through one.
-        public var directDatabaseURL: Secret?
-        public var directDatabaseURLTemplate: Secret?
-        public var schemaPrefix: String
-        public var isolationRule: IsolationRule
-        public var encryptionKey: Secret?
-        public var createMissingSchemas: Bool
+        package var directDatabaseURL: Secret?
+        package var directDatabaseURLTemplate: Secret?
+        package var schemaPrefix: String
+        package var isolationRule: IsolationRule
+        package var encryptionKey: Secret?
+        package var createMissingSchemas: Bool
         /// Whether to write where `default_transaction_read_only` is on for the role or the database.
-        public var overridesReadOnly: Bool
+        package var overridesReadOnly: Bool
         /// Schemas that stand behind the tenant's own in `search_path`.
-        public var extraSearchPath: [SchemaName]
+        package var extraSearchPath: [SchemaName]
+
+        /// What of it places tenants.
+        package var placementRules: PlacementRules {
+            PlacementRules(
+                isolation: isolationRule, databaseURL: databaseURL,
+                databaseURLTemplate: databaseURLTemplate, directDatabaseURL: directDatabaseURL,
+                directDatabaseURLTemplate: directDatabaseURLTemplate, schemaPrefix: schemaPrefix,
+                encryptionKey: encryptionKey)
+        }
     }
 
-    public struct Migrations: Sendable, Equatable {
-        public enum Source: String, Sendable, CaseIterable {
+    package struct Migrations: Sendable, Equatable {
+        package enum Source: String, Sendable, CaseIterable {
             case sql, alembic
         }
 
-        public var source: Source
-        public var path: String
+        package var source: Source
+        package var path: String
         /// The interpreter, as a path or a name to be found in `PATH`.
-        public var python: String
+        package var python: String
         /// The driver of every URL that workers get; nil where the project's own code decides.
-        public var driver: PythonDriver?
+        package var driver: PythonDriver?
         /// Whom Python runs as; nil is the daemon's own user.
-        public var user: String?
+        package var user: String?
         /// Most worker processes that run steps of an Alembic project.
-        public var workers: Int
+        package var workers: Int
         /// How long an Alembic project may take to load.
-        public var readTimeout: Duration
+        package var readTimeout: Duration
         /// Where a rendered project is kept over restarts.
-        public var cacheFolder: String?
+        package var cacheFolder: String?
     }
 
-    public struct Scheduler: Sendable, Equatable {
-        public var concurrency: Int
-        public var pageSize: Int
-        public var maxRunningJobs: Int
-        public var perServerConnections: Int
-        public var transactionPer: TransactionScope
-        public var lockTimeout: Duration
+    package struct Scheduler: Sendable, Equatable {
+        package var concurrency: Int
+        package var pageSize: Int
+        package var maxRunningJobs: Int
+        package var perServerConnections: Int
+        package var transactionPer: TransactionScope
+        package var lockTimeout: Duration
         /// What bounds the waits of statements that build or drop an index beside the application.
-        public var concurrentLockTimeout: Duration
+        package var concurrentLockTimeout: Duration
         /// Zero is no limit.
-        public var statementTimeout: Duration
-        public var maxAttempts: Int
-        public var drainTimeout: Duration
-        public var serverRecoveryTimeout: Duration
-        public var targetLockTimeout: Duration
-        public var connectTimeout: Duration
+        package var statementTimeout: Duration
+        package var maxAttempts: Int
+        package var drainTimeout: Duration
+        package var serverRecoveryTimeout: Duration
+        package var targetLockTimeout: Duration
+        package var connectTimeout: Duration
         /// How long a daemon's word on its jobs holds unless it is renewed.
-        public var leaseTerm: Duration
+        package var leaseTerm: Duration
     }
 
-    public struct Log: Sendable, Equatable {
-        public enum Level: String, Sendable, CaseIterable {
+    package struct Log: Sendable, Equatable {
+        package enum Level: String, Sendable, CaseIterable {
             case trace, debug, info, notice, warning, error, critical
         }
 
-        public enum Format: String, Sendable, CaseIterable {
+        package enum Format: String, Sendable, CaseIterable {
             case text, json
         }
 
-        public var level: Level
-        public var format: Format
+        package var level: Level
+        package var format: Format
     }
 }

@@ -6,7 +6,7 @@ internal import Synchronization
 /// Once a statement has failed with a lock timeout it waits for nobody, and the server does not say
 /// any more who was in its way. So statements that take longer than most are looked at from another
 /// session; those that are quick cost an entry in a table.
-public final class LockWatch: Sendable {
+package final class LockWatch: Sendable {
     private struct Entry {
         let connection: ConnectionParameters
         let backend: Int32

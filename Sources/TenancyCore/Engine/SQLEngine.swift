@@ -5,14 +5,14 @@
 /// guard fails, nothing was done; the engine waits for the lock where that was the reason, reads the
 /// rows again and goes on from where the target stands. So the undisturbed case costs one round trip
 /// for the whole plan, and rows that move under it cost one more.
-public struct SQLEngine: Sendable {
-    public struct Options: Sendable {
-        public var session: SessionSettings
-        public var scope: TransactionScope
+package struct SQLEngine: Sendable {
+    package struct Options: Sendable {
+        package var session: SessionSettings
+        package var scope: TransactionScope
         /// How long to wait for another session that migrates the same target.
-        public var targetLockTimeout: Duration
+        package var targetLockTimeout: Duration
 
-        public init(
+        package init(
             session: SessionSettings, scope: TransactionScope, targetLockTimeout: Duration
         ) {
             self.session = session
@@ -23,27 +23,27 @@ public struct SQLEngine: Sendable {
 
     /// Makes durable which rows a relative plan counts from. Nothing is applied unless it returns:
     /// a daemon that goes on after a crash could otherwise count the same step twice.
-    public typealias StartNote =
+    package typealias StartNote =
         @Sendable (_ tenants: [TenantName], _ rows: [String]) async throws(TenantFailure) -> Void
 
-    public let task: TargetTask
-    public let options: Options
+    package let task: TargetTask
+    package let options: Options
     let journal: any StepJournal
     let watch: LockWatch?
-    /// Who runs the steps that need Alembic itself.
-    let python: PythonPool?
+    /// Who runs the steps that the engine cannot.
+    let external: (any ExternalStepRunner)?
     let noteStart: StartNote
 
-    public init(
+    package init(
         task: TargetTask, options: Options, journal: any StepJournal,
-        watch: LockWatch? = nil, python: PythonPool? = nil,
+        watch: LockWatch? = nil, external: (any ExternalStepRunner)? = nil,
         noteStart: @escaping StartNote = { (_, _) async throws(TenantFailure) in }
     ) {
         self.task = task
         self.options = options
         self.journal = journal
         self.watch = watch
-        self.python = python
+        self.external = external
         self.noteStart = noteStart
     }
 

@@ -1,21 +1,21 @@
 /// A step that cannot commit together with its version row, from before its first statement runs
 /// until its version row is durable.
-public struct UnfinishedStep: Sendable, Equatable {
-    public let revision: String
-    public let direction: Direction
+package struct UnfinishedStep: Sendable, Equatable {
+    package let revision: String
+    package let direction: Direction
     /// The version rows before the step, and after it.
-    public let fromRows: [String]
-    public let toRows: [String]
+    package let fromRows: [String]
+    package let toRows: [String]
     /// The unit that is under way or comes next; those before it are durable.
     var unit = 0
     /// A digest of what the units before it ran: a file may be mended from `unit` on.
     var doneDigest = ""
     /// The statement that `unit` begins with, cut to a readable length.
-    public internal(set) var statement = ""
+    package internal(set) var statement = ""
     /// What is known of the unit under way; nil while it has not begun.
     var begun: BegunUnit?
     /// Why nobody but a person can say whether `unit` took effect; nil where that is not so.
-    public internal(set) var doubt: String?
+    package internal(set) var doubt: String?
 
     init(revision: String, direction: Direction, fromRows: [String], toRows: [String]) {
         self.revision = revision
@@ -50,7 +50,7 @@ struct BegunUnit: Sendable, Equatable {
 /// Where unfinished steps are written down, durably and before anything is done.
 ///
 /// Each method answers for one target, which has at most one unfinished step.
-public protocol StepJournal: Sendable {
+package protocol StepJournal: Sendable {
     func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep?
 
     /// Writes where a step stands.

@@ -106,26 +106,26 @@ struct StepMessage: Sendable {
 }
 
 /// How many steps share a transaction.
-public enum TransactionScope: String, Sendable, CaseIterable {
+package enum TransactionScope: String, Sendable, CaseIterable {
     case step, target
 }
 
 /// Bounds and settings of a target's transactions.
-public struct SessionSettings: Sendable, Equatable {
+package struct SessionSettings: Sendable, Equatable {
     /// Milliseconds; 0 waits for ever.
-    public var lockTimeoutMilliseconds: Int
+    package var lockTimeoutMilliseconds: Int
     /// Milliseconds; 0 sets no bound.
-    public var statementTimeoutMilliseconds: Int
+    package var statementTimeoutMilliseconds: Int
     /// Schemas searched after the tenant's own.
-    public var extraSearchPath: [SchemaName]
+    package var extraSearchPath: [SchemaName]
     /// Whether transactions write although `default_transaction_read_only` is on for the role or the
     /// database.
-    public var overridesReadOnly: Bool
+    package var overridesReadOnly: Bool
     /// What bounds the waits of a statement that builds or drops an index beside the application, in
     /// milliseconds; 0 waits for ever.
-    public var concurrentLockTimeoutMilliseconds: Int
+    package var concurrentLockTimeoutMilliseconds: Int
 
-    public init(
+    package init(
         lockTimeoutMilliseconds: Int, statementTimeoutMilliseconds: Int,
         extraSearchPath: [SchemaName] = [], overridesReadOnly: Bool = false,
         concurrentLockTimeoutMilliseconds: Int = 600_000

@@ -25,8 +25,8 @@ extension TargetAttempt {
     /// Has a worker run a step. As soon as that has committed a part, it is written down as one that
     /// only a person can settle, for whoever goes on should this daemon die.
     mutating func run(
-        _ planned: PlannedStep, as step: PythonStep, by pool: PythonPool
-    ) async -> Result<JSONValue, TenantFailure> {
+        _ planned: PlannedStep, as step: ExternalStep, by runner: any ExternalStepRunner
+    ) async -> Result<ExternalAnswer, TenantFailure> {
         let (reports, reporter) = AsyncStream<[String]>.makeStream(
             bufferingPolicy: .bufferingOldest(1))
         let (journal, target, tenants) = (engine.journal, target, tenants)
@@ -35,10 +35,10 @@ extension TargetAttempt {
             (step) async throws(TenantFailure) in
             try await journal.write(step, of: target, tenants: tenants)
         }
-        let answer: Result<JSONValue, TenantFailure>
+        let answer: Result<ExternalAnswer, TenantFailure>
         do throws(TenantFailure) {
             answer = .success(
-                try await pool.run(step) { committed in
+                try await runner.run(step) { committed in
                     // With the version row it has committed the whole of its work.
                     if committed.contains(where: { $0.contains(step.versionTable.name) }) { return }
                     reporter.yield(committed.map(target.connection.scrubbed))
@@ -83,7 +83,7 @@ extension TargetAttempt {
 
     /// Writes down what a step had committed whose worker was stopped by a cancel.
     mutating func noteCutOff(
-        _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>
+        _ planned: PlannedStep, _ answer: Result<ExternalAnswer, TenantFailure>
     ) async throws(Stop) {
         guard case .failure(let failure) = answer, !failure.committed.isEmpty else { return }
         let step = doubtful(planned, failure, [])

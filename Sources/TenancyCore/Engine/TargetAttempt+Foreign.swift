@@ -7,7 +7,7 @@ extension TargetAttempt {
 
     func readForeign() async throws(Stop) -> VersionState {
         do throws(TenantFailure) {
-            return .rows(try await foreignPool().readRows(foreignStep(nil)))
+            return .rows(try await foreignRunner().readRows(foreignStep(nil)))
         } catch {
             if Task.isCancelled { throw .cancelled }
             throw .failed(error)
@@ -18,20 +18,20 @@ extension TargetAttempt {
     mutating func advanceForeign(_ progress: TargetProgress) async throws(Stop) {
         let planned = progress.plan.steps[progress.position]
         let isStamp = engine.task.operation == .stamp
-        let answer: Result<JSONValue, TenantFailure>
+        let answer: Result<ExternalAnswer, TenantFailure>
         if isUnfinished, try await findStep(planned, digests: [""]) == nil { return }
         do throws(TenantFailure) {
-            let pool = try foreignPool()
+            let runner = try foreignRunner()
             try await engine.journal.write(
                 UnfinishedStep(planned, from: state.revisions), of: target, tenants: tenants)
             isUnfinished = true
             do throws(TenantFailure) {
                 if isStamp {
                     answer = .success(
-                        try await pool.stamp(
+                        try await runner.stamp(
                             foreignStep(planned), planned.applied(to: state.revisions)))
                 } else {
-                    answer = await run(planned, as: foreignStep(planned), by: pool)
+                    answer = await run(planned, as: foreignStep(planned), by: runner)
                 }
             } catch {
                 answer = .failure(error)
@@ -54,13 +54,13 @@ extension TargetAttempt {
         try result.get()
     }
 
-    private func foreignPool() throws(TenantFailure) -> PythonPool {
-        guard let pool = engine.python else { throw .notPostgres }
-        return pool
+    private func foreignRunner() throws(TenantFailure) -> any ExternalStepRunner {
+        guard let runner = engine.external else { throw .notPostgres }
+        return runner
     }
 
-    private func foreignStep(_ planned: PlannedStep?) -> PythonStep {
-        PythonStep(
+    private func foreignStep(_ planned: PlannedStep?) -> ExternalStep {
+        ExternalStep(
             planned: planned, rows: state.revisions, target: target,
             tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
             session: engine.options.session)

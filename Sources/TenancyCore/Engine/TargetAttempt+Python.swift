@@ -14,7 +14,7 @@ extension TargetAttempt {
     mutating func advanceByPython(
         _ planned: PlannedStep, builder: StepMessageBuilder, on connection: PostgresConnection
     ) async throws(Stop) {
-        guard let pool = engine.python else {
+        guard let runner = engine.external else {
             throw .failed(.noPython(revision: planned.revision))
         }
         guard try await pass(builder.guardMessage(state: state), builder, connection) else {
@@ -29,11 +29,11 @@ extension TargetAttempt {
         }
         let before = try await relations(connection)
         try await holdNothingElse(connection)
-        let step = PythonStep(
+        let step = ExternalStep(
             planned: planned, rows: state.revisions, target: target,
             tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
             session: engine.options.session)
-        let answer = await run(planned, as: step, by: pool)
+        let answer = await run(planned, as: step, by: runner)
         // Until the rows are read again, they may be those before the step or after it.
         isCertain = false
         if Task.isCancelled {
@@ -44,8 +44,8 @@ extension TargetAttempt {
         let after = try await relations(connection)
         await rollBack(connection)
         if case .success(let said) = answer {
-            let (named, graph) = (step.namedTypes(said), engine.task.graph)
-            progress?.name(named, of: graph)
+            let graph = engine.task.graph
+            progress?.name(said.namedTypes, of: graph)
         }
         try await conclude(
             planned, answer, hasStrayed: before.strayed(to: after),
@@ -69,7 +69,7 @@ extension TargetAttempt {
 
     /// Compares what the worker says with what the target's rows say.
     mutating func conclude(
-        _ planned: PlannedStep, _ answer: Result<JSONValue, TenantFailure>, hasStrayed: Bool,
+        _ planned: PlannedStep, _ answer: Result<ExternalAnswer, TenantFailure>, hasStrayed: Bool,
         invalid: [String] = []
     ) async throws(Stop) {
         guard let progress else { return }
@@ -92,16 +92,14 @@ extension TargetAttempt {
         var reported: TenantFailure
         switch answer {
         case .success(let answer):
-            let event = answer["event"]?.stringValue
             reported =
-                if answer["kind"]?.stringValue == "other_rows" {
-                    .looksElsewhere(answer["message"]?.stringValue ?? "", found.revisions)
-                } else if event == "failed" {
-                    .init(worker: answer)
+                if let others = answer.otherRows {
+                    .looksElsewhere(others, found.revisions)
                 } else {
-                    .notMigrated(
-                        found.revisions, worker: answer,
-                        versionTable: engine.task.versionTable.name)
+                    answer.failure
+                        ?? .notMigrated(
+                            found.revisions, committed: answer.committed,
+                            versionTable: engine.task.versionTable.name)
                 }
         case .failure(let error):
             reported = error
@@ -183,9 +181,8 @@ extension TenantFailure {
     /// A worker has reported success, and the rows have not moved: either the version row's change was
     /// rolled back, or it was committed where the tenant does not live.
     fileprivate static func notMigrated(
-        _ rows: [String], worker answer: JSONValue, versionTable: String
+        _ rows: [String], committed: [String], versionTable: String
     ) -> TenantFailure {
-        let committed = ExportDocument.strings(answer["committed"])
         if !committed.isEmpty && !committed.contains(where: { $0.contains(versionTable) }) {
             var failure = TenantFailure(
                 code: "not_migrated",
@@ -216,45 +213,4 @@ extension TenantFailure {
         message: "the step made tables in the schema public and none in the tenant's own, although "
             + "the tenant's version rows have moved",
         hint: "env.py must set search_path to the schema that it is given; see docs/alembic.md")
-
-    /// What a worker reports.
-    init(worker answer: JSONValue) {
-        let state = answer["sqlstate"]?.stringValue
-        self.init(
-            code: TenantFailure.code(ofKind: answer["kind"]?.stringValue, state),
-            message: answer["message"]?.stringValue ?? "the step failed",
-            sqlState: state,
-            statement: answer["statement"]?.stringValue.map {
-                scrub($0, limit: FailureDescription.statementLimit)
-            },
-            isRetryable: state.map(SQLState.isRetryable) ?? false,
-            traceback: ExportDocument.strings(answer["traceback"]))
-        committed = ExportDocument.strings(answer["committed"])
-        if let state, state == SQLState.unsafeNewEnumValue {
-            hint = FailureDescription.ownHint(ofState: state)
-        }
-        if let state,
-            SharedObjectRace.isOne(state: state, message: message, statement: statement ?? "")
-        {
-            isRetryable = true
-            hint = SharedObjectRace.hint
-        }
-    }
-
-    private static func code(ofKind kind: String?, _ state: String?) -> String {
-        if let state, state.hasPrefix("08") {
-            return kind == "connect_failed" ? "unreachable" : "connection_lost"
-        }
-        if let state { return FailureDescription.code(ofState: state) }
-        return switch kind {
-        case "database_unsupported": "database_unsupported"
-        case "irreversible": "irreversible"
-        case "other_rows": "version_rows_changed"
-        case "env_failed", "env_exit", "no_migration_ran": "env_failed"
-        case "revision_failed": "revision_failed"
-        case "connect_failed": "unreachable"
-        case "statement_failed": "statement_failed"
-        default: "python_failed"
-        }
-    }
 }

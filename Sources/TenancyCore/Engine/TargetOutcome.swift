@@ -1,22 +1,22 @@
 /// How one attempt on a target ended.
-public struct TargetOutcome: Sendable, Equatable {
+package struct TargetOutcome: Sendable, Equatable {
     /// `succeeded`, `skipped`, `failed` or `cancelled`.
-    public var state: TenantState
+    package var state: TenantState
     /// The version rows before the job touched the target; `nil` while unknown.
-    public var fromRevisions: [String]?
+    package var fromRevisions: [String]?
     /// The version rows now; `nil` while unknown.
-    public var toRevisions: [String]?
+    package var toRevisions: [String]?
     /// Steps applied.
-    public var steps: Int
+    package var steps: Int
     /// What a dry run would apply.
-    public var plannedRevisions: [String]?
-    public var failure: TenantFailure?
+    package var plannedRevisions: [String]?
+    package var failure: TenantFailure?
     /// What an operator should know of the target although its steps went through.
-    public var warnings: [String] = []
+    package var warnings: [String] = []
     /// Whether the target only waits for its turn, so that the attempt does not count.
-    public var isPostponed = false
+    package var isPostponed = false
 
-    public init(
+    package init(
         state: TenantState, fromRevisions: [String]? = nil, toRevisions: [String]? = nil,
         steps: Int = 0, plannedRevisions: [String]? = nil, failure: TenantFailure? = nil
     ) {

@@ -4,25 +4,25 @@ internal import Synchronization
 ///
 /// Plans are computed once for each set of rows that is met and shared by all targets that stand
 /// there, so that a fleet of thousands costs a handful of walks of the graph.
-public final class TargetTask: Sendable {
-    public let operation: JobOperation
-    public let target: String
-    public let graph: RevisionGraph
-    public let dryRun: DryRun
-    public let createMissingSchemas: Bool
-    public let versionTable: VersionTableName
+package final class TargetTask: Sendable {
+    package let operation: JobOperation
+    package let target: String
+    package let graph: RevisionGraph
+    package let dryRun: DryRun
+    package let createMissingSchemas: Bool
+    package let versionTable: VersionTableName
     /// Most steps of a plan that are carried out; `nil` for all.
     let stepLimit: Int?
     /// What the run has named already that the plan goes on with.
     private let namedBefore: Set<NamedType>
     /// Whether the target is counted from where each tenant stands, such as `-1`.
-    public let isRelative: Bool
+    package let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
 
     /// A fleet rarely has more states than this; beyond it plans are computed each time.
     private static let cachedPlans = 256
 
-    public convenience init(
+    package convenience init(
         operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
         createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard
     ) {
@@ -57,7 +57,7 @@ public final class TargetTask: Sendable {
     var changesTargets: Bool { operation.changesTenants(dryRun) }
 
     /// The steps from `rows`, given in the order in which they were read.
-    public func plan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
+    package func plan(from rows: [String]) throws(RevisionError) -> RevisionPlan {
         if let known = plans.withLock({ $0[rows] }) { return try known.get() }
         let made: Result<RevisionPlan, RevisionError>
         do throws(RevisionError) {
@@ -97,7 +97,7 @@ public final class TargetTask: Sendable {
 
     /// How a target ends that needs no work: it is there already, it is only looked at, or it cannot
     /// be done. `nil` when there are steps to apply.
-    public func settle(_ state: VersionState) -> TargetOutcome? {
+    package func settle(_ state: VersionState) -> TargetOutcome? {
         if state == .missingSchema && !createMissingSchemas {
             return .failed(TargetTask.missingSchema)
         }

@@ -1,33 +1,33 @@
 /// A tenant as far as its job needs to name it.
-public struct TenantName: Sendable, Equatable {
-    public let id: String
-    public let identifier: String
+package struct TenantName: Sendable, Equatable {
+    package let id: String
+    package let identifier: String
 
-    public init(id: String, identifier: String) {
+    package init(id: String, identifier: String) {
         self.id = id
         self.identifier = identifier
     }
 }
 
 /// One target of a job on its way through the workers: migrated once, reported for each tenant.
-public struct TargetWork: Sendable {
-    public let target: Target
-    public var tenants: [TenantName]
+package struct TargetWork: Sendable {
+    package let target: Target
+    package var tenants: [TenantName]
     /// What the set-wise read told; `nil` where it could not, or after an attempt.
-    public var state: VersionState?
+    package var state: VersionState?
     /// The rows that the tables have the job start from, so that a daemon that goes on after a crash
     /// counts a relative target from the same place.
-    public var plannedFrom: [String]?
+    package var plannedFrom: [String]?
     /// Whether the journal may have an unfinished step of the target.
-    public var isUnfinished = false
+    package var isUnfinished = false
     /// Kept over attempts, so that a plan made once stays the plan.
     var progress: TargetProgress?
     /// How the last attempt ended, for one that is set aside.
     var lastOutcome: TargetOutcome?
-    public var attempts = 0
-    public var startedAt: Timestamp?
+    package var attempts = 0
+    package var startedAt: Timestamp?
 
-    public init(target: Target, tenants: [TenantName], state: VersionState? = nil) {
+    package init(target: Target, tenants: [TenantName], state: VersionState? = nil) {
         self.target = target
         self.tenants = tenants
         self.state = state

@@ -1,5 +1,5 @@
 /// What a target says of its own revision.
-public enum VersionState: Sendable, Equatable {
+package enum VersionState: Sendable, Equatable {
     /// The schema that the tenant is placed in does not exist.
     case missingSchema
     /// The schema is there and holds no version table: the target was never migrated.
@@ -8,7 +8,7 @@ public enum VersionState: Sendable, Equatable {
     case rows([String])
 
     /// The version rows; empty where there are none.
-    public var revisions: [String] {
+    package var revisions: [String] {
         switch self {
         case .missingSchema, .noTable: []
         case .rows(let rows): rows
@@ -22,31 +22,6 @@ public enum VersionState: Sendable, Equatable {
         case (.rows(let rows), .rows(let others)): rows.sorted() == others.sorted()
         case (.missingSchema, _), (.noTable, _), (.rows, _): false
         }
-    }
-}
-
-/// What the version table is called: Alembic's `version_table` and `version_table_schema`.
-public struct VersionTableName: Sendable, Hashable {
-    public let name: String
-    /// The schema of all tenants' tables; `nil` for each tenant's own.
-    public let schema: String?
-    /// What stands in the brackets of its CREATE TABLE where env.py describes a table of its own;
-    /// `nil` for Alembic's usual one.
-    public let columns: String?
-
-    public init(name: String, schema: String? = nil, columns: String? = nil) {
-        self.name = name
-        self.schema = schema
-        self.columns = columns
-    }
-
-    public static let standard = VersionTableName(name: "alembic_version")
-
-    /// Whether its rows tell of a target with that schema: those of a table that all schemas of a
-    /// database share do not say whose they are.
-    func tells(of target: SchemaName?) -> Bool {
-        guard let target, let schema else { return true }
-        return schema == target.text
     }
 }
 

@@ -1,15 +1,15 @@
 /// One thing that is wrong in a folder of migrations.
-public struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
+package struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
     /// The file's name without its folder; `nil` when the folder itself is the trouble.
-    public let file: String?
+    package let file: String?
     /// Counted from 1; `nil` when the file as a whole is the trouble.
-    public let line: Int?
+    package let line: Int?
     /// A stable name for programs.
-    public let code: String
+    package let code: String
     /// What is wrong and what to do about it.
-    public let message: String
+    package let message: String
 
-    public init(file: String?, line: Int?, code: String, message: String) {
+    package init(file: String?, line: Int?, code: String, message: String) {
         self.file = file
         self.line = line
         self.code = code
@@ -17,7 +17,7 @@ public struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// `FILE:LINE: MESSAGE`, as compilers and editors write it.
-    public var description: String {
+    package var description: String {
         switch (file, line) {
         case (let file?, let line?): "\(file):\(line): \(message)"
         case (let file?, nil): "\(file): \(message)"
@@ -27,16 +27,16 @@ public struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Why a folder of migrations is refused: every problem in it, ordered by file and line.
-public struct FolderError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct FolderError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Never empty.
-    public let problems: [FolderProblem]
+    package let problems: [FolderProblem]
 
-    public init(problems: [FolderProblem]) {
+    package init(problems: [FolderProblem]) {
         self.problems = problems
     }
 
     /// One line a problem.
-    public var description: String {
+    package var description: String {
         problems.map(\.description).joined(separator: "\n")
     }
 }

@@ -1,15 +1,15 @@
 internal import Synchronization
 
 /// A set of migrations as it was read.
-public struct LoadedMigrations: Sendable {
-    public let set: RevisionSet
-    public let loadedAt: Timestamp
+package struct LoadedMigrations: Sendable {
+    package let set: RevisionSet
+    package let loadedAt: Timestamp
     /// Where they came from: `sql` or `alembic`.
-    public let source: String
+    package let source: String
     /// The same for the same revisions: daemons with another one do not share jobs.
-    public let digest: String
+    package let digest: String
 
-    public init(set: RevisionSet, loadedAt: Timestamp, source: String) {
+    package init(set: RevisionSet, loadedAt: Timestamp, source: String) {
         self.set = set
         self.loadedAt = loadedAt
         self.source = source
@@ -22,18 +22,18 @@ public struct LoadedMigrations: Sendable {
 }
 
 /// The migrations in force; a job keeps the set that it began with.
-public final class MigrationLibrary: Sendable {
+package final class MigrationLibrary: Sendable {
     private let source: String
     private let clock: WallClock
     private let load: Load
     private let current: Mutex<LoadedMigrations>
 
-    public typealias Load = @Sendable () async throws(FolderError) -> RevisionSet
+    package typealias Load = @Sendable () async throws(FolderError) -> RevisionSet
 
     /// Reads the migrations for the first time.
     ///
     /// - Throws: `FolderError` with every problem of the set.
-    public init(
+    package init(
         source: String, clock: WallClock = .system,
         load: @escaping Load
     ) async throws(FolderError) {
@@ -44,10 +44,10 @@ public final class MigrationLibrary: Sendable {
         current = Mutex(LoadedMigrations(set: set, loadedAt: clock.now, source: source))
     }
 
-    public var loaded: LoadedMigrations { current.withLock { $0 } }
+    package var loaded: LoadedMigrations { current.withLock { $0 } }
 
     /// Reads them again. A broken set throws, and the one before stays in force.
-    public func reload() async throws(FolderError) -> LoadedMigrations {
+    package func reload() async throws(FolderError) -> LoadedMigrations {
         let set = try await load()
         let loaded = LoadedMigrations(set: set, loadedAt: clock.now, source: source)
         current.withLock { $0 = loaded }

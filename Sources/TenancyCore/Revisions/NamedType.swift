@@ -2,7 +2,7 @@
 ///
 /// SQLAlchemy remembers for the length of a run which types it has named, and emits no second CREATE
 /// TYPE. So whether a step's statement runs depends on the steps that run before it.
-public struct NamedType: Hashable, Sendable {
+package struct NamedType: Hashable, Sendable {
     /// What SQLAlchemy calls the list in which it remembers the type.
     let kind: String
     /// The schema that the migration itself names, perhaps with a place for the tenant's.

@@ -1,23 +1,23 @@
 internal import FoundationEssentials
 
 /// A set of revisions as the SQL folder that says the same.
-public struct RenderedFolder: Sendable, Equatable {
-    public struct File: Sendable, Equatable {
-        public let name: String
-        public let text: String
+package struct RenderedFolder: Sendable, Equatable {
+    package struct File: Sendable, Equatable {
+        package let name: String
+        package let text: String
     }
 
     /// One a revision, in the order in which they were loaded, which their names keep.
-    public let files: [File]
+    package let files: [File]
     /// What Alembic alone can run and the files therefore lack: sentences for people.
-    public let pythonSteps: [String]
+    package let pythonSteps: [String]
     private let settings: FolderSettings
 
     /// Writes the revisions down and reads them again, to be sure of it.
     ///
     /// - Throws: every step that only Alembic can run, unless they are allowed to be missing; every
     ///   revision that does not read back as it is.
-    public init(_ set: RevisionSet, allowsPythonSteps: Bool = false) throws(FolderError) {
+    package init(_ set: RevisionSet, allowsPythonSteps: Bool = false) throws(FolderError) {
         settings = FolderSettings(versionTable: set.versionTable, isRendered: true)
         var files: [File] = []
         var missing: [FolderProblem] = []
@@ -40,7 +40,7 @@ public struct RenderedFolder: Sendable, Equatable {
     /// Makes the folder hold these files and no other `.sql` files.
     ///
     /// - Throws: when it holds migrations that were not rendered, or cannot be written.
-    public func write(to path: String) throws(FolderError) {
+    package func write(to path: String) throws(FolderError) {
         let manager = FileManager.default
         let old = (try? manager.contentsOfDirectory(atPath: path)) ?? []
         let migrations = old.filter { $0.hasSuffix(".sql") }

@@ -1,32 +1,32 @@
 /// One revision: its place in the graph and what it runs.
-public struct Revision: Sendable, Equatable {
+package struct Revision: Sendable, Equatable {
     /// What runs the revision's steps.
-    public enum Engine: String, Sendable, CaseIterable {
+    package enum Engine: String, Sendable, CaseIterable {
         /// The statements are known and are sent to PostgreSQL as they are.
         case sql
         /// The steps need Alembic itself, with a live connection.
         case python
     }
 
-    public let id: String
+    package let id: String
     /// Ids of the parents: none for a base, several for a merge.
-    public let downRevisions: [String]
+    package let downRevisions: [String]
     /// Ids or branch labels of revisions that must be there first without being parents.
-    public let dependsOn: [String]
+    package let dependsOn: [String]
     /// The labels that the revision itself declares, not those it inherits.
-    public let branchLabels: [String]
-    public let message: String?
+    package let branchLabels: [String]
+    package let message: String?
     /// `nil` when there are no statements to send: no section in the file, or a Python step.
-    public let upgrade: StepScript?
-    public let downgrade: StepScript?
+    package let upgrade: StepScript?
+    package let downgrade: StepScript?
     /// The file's name without its folder, as people are shown it.
-    public let file: String?
+    package let file: String?
     /// SHA-256 of the content with line ends normalised, in lower case hex; empty if not known.
-    public let checksum: String
+    package let checksum: String
     /// Why Alembic itself has to run a direction.
-    public let pythonReasons: [Direction: String]
+    package let pythonReasons: [Direction: String]
 
-    public init(
+    package init(
         id: String, downRevisions: [String] = [], dependsOn: [String] = [],
         branchLabels: [String] = [], message: String? = nil, upgrade: StepScript? = nil,
         downgrade: StepScript? = nil, file: String? = nil, checksum: String = "",
@@ -47,22 +47,22 @@ public struct Revision: Sendable, Equatable {
 
 extension Revision {
     /// What runs the revision; Python where it does so in one direction at least.
-    public var engine: Engine { pythonReasons.isEmpty ? .sql : .python }
+    package var engine: Engine { pythonReasons.isEmpty ? .sql : .python }
 
     /// The statements of a direction.
-    public func script(_ direction: Direction) -> StepScript? {
+    package func script(_ direction: Direction) -> StepScript? {
         direction == .up ? upgrade : downgrade
     }
 }
 
 /// What a migration source loads: a sound graph, and what its author should hear about it.
-public struct RevisionSet: Sendable {
-    public let graph: RevisionGraph
+package struct RevisionSet: Sendable {
+    package let graph: RevisionGraph
     /// Sentences for the operator. None of them makes the graph unusable.
-    public let warnings: [String]
-    public let versionTable: VersionTableName
+    package let warnings: [String]
+    package let versionTable: VersionTableName
 
-    public init(
+    package init(
         graph: RevisionGraph, warnings: [String] = [], versionTable: VersionTableName = .standard
     ) {
         self.graph = graph

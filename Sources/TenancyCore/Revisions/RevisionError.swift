@@ -2,7 +2,7 @@
 ///
 /// Every case carries what a program needs; `message` says the same to a person, with what to do.
 /// Nothing in it is secret: only ids, labels, file names and targets.
-public enum RevisionError: Error, Sendable, Equatable {
+package enum RevisionError: Error, Sendable, Equatable {
     // Building the graph.
     case parentLoop(revision: String)
     case dependencyLoop(revision: String)
@@ -53,7 +53,7 @@ public enum RevisionError: Error, Sendable, Equatable {
 
 extension RevisionError {
     /// The name of the class of error with which Alembic answers the same question.
-    public enum Class: String, Sendable, CaseIterable {
+    package enum Class: String, Sendable, CaseIterable {
         case revisionError = "RevisionError"
         case resolutionError = "ResolutionError"
         case multipleHeads = "MultipleHeads"
@@ -68,7 +68,7 @@ extension RevisionError {
         case keyError = "KeyError"
     }
 
-    public var errorClass: Class {
+    package var errorClass: Class {
         switch self {
         case .parentLoop: .loopDetected
         case .dependencyLoop: .dependencyLoopDetected
@@ -90,7 +90,7 @@ extension RevisionError {
     }
 
     /// A stable name for programs.
-    public var code: String {
+    package var code: String {
         switch self {
         case .parentLoop: "parent_loop"
         case .dependencyLoop: "dependency_loop"

@@ -1,8 +1,8 @@
 extension RevisionError: CustomStringConvertible {
-    public var description: String { message }
+    package var description: String { message }
 
     /// One or two sentences for a person: what is wrong, where, and what to do about it.
-    public var message: String {
+    package var message: String {
         switch self {
         case .parentLoop, .dependencyLoop, .cycle, .dependencyCycle, .illegalID, .duplicateLabel,
             .missingParent, .missingDependency:

@@ -1,16 +1,16 @@
 extension RevisionGraph {
     /// Whether nothing is missing for `heads`. Heads that others imply need no row of their own.
-    public func isAtHead(rows: [String]) throws(RevisionError) -> Bool {
+    package func isAtHead(rows: [String]) throws(RevisionError) -> Bool {
         try pendingCount(rows: rows) == 0
     }
 
     /// How many revisions `upgrade heads` would still run.
-    public func pendingCount(rows: [String]) throws(RevisionError) -> Int {
+    package func pendingCount(rows: [String]) throws(RevisionError) -> Int {
         nodes.count - reach(try rowNodes(rows), .requirements).count
     }
 
     /// Whether the rows include a revision.
-    public func isAtOrBeyond(_ revision: String, rows: [String]) throws(RevisionError) -> Bool {
+    package func isAtOrBeyond(_ revision: String, rows: [String]) throws(RevisionError) -> Bool {
         let node = try identify(revision)
         return reach(try rowNodes(rows), .requirements).contains(node)
     }
@@ -19,7 +19,7 @@ extension RevisionGraph {
     /// counted from a tenant's rows.
     ///
     /// - Throws: what can be known to be wrong without a tenant.
-    public func resolvedTarget(
+    package func resolvedTarget(
         _ operation: RevisionOperation, _ target: String
     ) throws(RevisionError) -> [String]? {
         if target.contains(":") { throw .rangeNotAllowed(target: target) }
@@ -50,7 +50,7 @@ extension RevisionGraph {
     }
 
     /// The steps of a plan that have no statements to run although they are not Python's.
-    public func missingScripts(in plan: RevisionPlan) -> [PlannedStep] {
+    package func missingScripts(in plan: RevisionPlan) -> [PlannedStep] {
         plan.steps.filter { step in
             guard let revision = self[step.revision] else { return false }
             return revision.script(step.direction) == nil
@@ -60,7 +60,7 @@ extension RevisionGraph {
 
     /// Refuses an upgrade or downgrade that leads through a revision without the section for it.
     /// Not for stamps, which run nothing.
-    public func checkScripts(of plan: RevisionPlan) throws(RevisionError) {
+    package func checkScripts(of plan: RevisionPlan) throws(RevisionError) {
         guard let step = missingScripts(in: plan).first else { return }
         throw .missingScript(
             revision: step.revision, direction: step.direction, file: self[step.revision]?.file)

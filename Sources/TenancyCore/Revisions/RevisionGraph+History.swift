@@ -1,13 +1,13 @@
 extension RevisionGraph {
     /// The rows and every revision that they include and that is a tip along the parents, sorted:
     /// one that is only implied by `depends_on` is shown although it has no row (`current`).
-    public func current(_ rows: [String]) throws(RevisionError) -> [String] {
+    package func current(_ rows: [String]) throws(RevisionError) -> [String] {
         try currentTips(rows).map(id).sorted()
     }
 
     /// The same, after insisting that the rows are the heads (`current --check-heads`). Heads that
     /// others only depend on count, so after `upgrade heads` this can still fail.
-    public func checkHeads(_ rows: [String]) throws(RevisionError) -> [String] {
+    package func checkHeads(_ rows: [String]) throws(RevisionError) -> [String] {
         if Set(rows) != Set(heads) { throw .notAtHead(rows: rows, heads: heads) }
         return try current(rows)
     }
@@ -22,7 +22,7 @@ extension RevisionGraph {
 
     /// The revisions of a range `a:b`, newest first (`history`). An empty `a` is the base, an empty
     /// `b` the heads, and `current` on one side the version rows; without a range, all.
-    public func history(
+    package func history(
         _ range: String? = nil, rows: [String] = []
     ) throws(RevisionError) -> [String] {
         guard let range else { return try history(from: .name("base"), to: .name("heads"), "") }

@@ -1,5 +1,5 @@
 /// What a name or a walk leads to.
-public enum ResolvedRevision: Sendable, Equatable {
+package enum ResolvedRevision: Sendable, Equatable {
     case revision(String)
     /// Below the first revision.
     case base
@@ -17,7 +17,7 @@ extension RevisionGraph {
 
     /// The revisions that a name means: an id or prefix, `head`, `heads`, `base`, `label@...`.
     /// `-N` and `label@-N` are counted from the effective heads. Nothing for `base`.
-    public func resolve(_ target: String) throws(RevisionError) -> [ResolvedRevision] {
+    package func resolve(_ target: String) throws(RevisionError) -> [ResolvedRevision] {
         try places(target).map { place in
             switch place {
             case .revision(let node): .revision(id(node))
@@ -28,7 +28,7 @@ extension RevisionGraph {
     }
 
     /// The one revision that a name means; `nil` for `base`, or for `head` of an empty graph.
-    public func resolveOne(_ target: String) throws(RevisionError) -> String? {
+    package func resolveOne(_ target: String) throws(RevisionError) -> String? {
         try node(target).map(id)
     }
 

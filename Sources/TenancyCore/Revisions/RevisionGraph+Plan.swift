@@ -2,7 +2,7 @@ extension RevisionGraph {
     /// Plans an operation from the version rows of a tenant, in the order in which they were read.
     ///
     /// - Throws: the error with which Alembic answers; where Alembic breaks down, one with a reason.
-    public func plan(
+    package func plan(
         _ operation: RevisionOperation, to target: String, from rows: [String]
     ) throws(RevisionError) -> RevisionPlan {
         switch operation {
@@ -13,7 +13,7 @@ extension RevisionGraph {
     }
 
     /// The steps from the rows up to a target. A target at or below the rows needs no steps.
-    public func upgrade(
+    package func upgrade(
         to target: String, from rows: [String]
     ) throws(RevisionError) -> RevisionPlan {
         if target.contains(":") { throw .rangeNotAllowed(target: target) }
@@ -35,7 +35,7 @@ extension RevisionGraph {
 
     /// The steps from the rows down to a target, dependents of what goes included. What the removed
     /// revisions depended on stays.
-    public func downgrade(
+    package func downgrade(
         to target: String, from rows: [String]
     ) throws(RevisionError) -> RevisionPlan {
         if target.contains(":") { throw .rangeNotAllowed(target: target) }

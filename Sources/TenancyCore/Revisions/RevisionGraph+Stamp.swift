@@ -4,7 +4,7 @@ extension RevisionGraph {
     /// For each target: rows above or below it give way to it, else it becomes a row of its own;
     /// `base` deletes the rows of its branch. No targets at all mean `base`. A purge deletes all
     /// rows first, whatever they say, and goes on from none.
-    public func stamp(
+    package func stamp(
         _ targets: [String], from rows: [String], purge: Bool = false
     ) throws(RevisionError) -> RevisionPlan {
         let start = purge ? [] : rows
@@ -50,19 +50,19 @@ extension RevisionGraph {
 
 extension RevisionGraph {
     /// `upgrade --sql`: from nothing, or from the start of a range `from:to`.
-    public func offlineUpgrade(_ target: String) throws(RevisionError) -> RevisionPlan {
+    package func offlineUpgrade(_ target: String) throws(RevisionError) -> RevisionPlan {
         guard let range = try offlineRange(target) else { return try upgrade(to: target, from: []) }
         return try upgrade(to: range.to, from: offlineRows(range.from, target))
     }
 
     /// `downgrade --sql`, which needs a range `from:to`.
-    public func offlineDowngrade(_ target: String) throws(RevisionError) -> RevisionPlan {
+    package func offlineDowngrade(_ target: String) throws(RevisionError) -> RevisionPlan {
         guard let range = try offlineRange(target) else { throw .rangeNeeded(target: target) }
         return try downgrade(to: range.to, from: offlineRows(range.from, target))
     }
 
     /// `stamp --sql`: each target may be a range, but all have to start from one revision.
-    public func offlineStamp(
+    package func offlineStamp(
         _ targets: [String], purge: Bool = false
     ) throws(RevisionError) -> RevisionPlan {
         if purge { throw .purgeOffline }

@@ -3,18 +3,18 @@
 /// The rules are Alembic's (`alembic.script.revision.RevisionMap`): several heads, branches,
 /// merges, labels, `depends_on`, partial ids and relative targets all mean what they mean there.
 /// Where Alembic leaves a choice to the order of a Python set, the declared order decides here.
-public struct RevisionGraph: Sendable {
+package struct RevisionGraph: Sendable {
     /// In load order; of two with the same id, the later one in the earlier one's place.
-    public let revisions: [Revision]
+    package let revisions: [Revision]
     /// The revisions that are nobody's parent, in load order. An id that was loaded twice can stand
     /// here twice, as with Alembic, which makes `head` ambiguous.
-    public let heads: [String]
+    package let heads: [String]
     /// The revisions that are nobody's parent and that nobody depends on.
-    public let effectiveHeads: [String]
+    package let effectiveHeads: [String]
     /// The revisions without a parent, in load order.
-    public let bases: [String]
+    package let bases: [String]
     /// Sentences for the operator about what Alembic accepts and a person should hear of.
-    public let warnings: [String]
+    package let warnings: [String]
 
     /// What hangs on each revision, in the order of `revisions`.
     let nodes: [RevisionNode]
@@ -26,7 +26,7 @@ public struct RevisionGraph: Sendable {
     ///
     /// - Throws: the first thing that Alembic would stop at: a loop or a cycle, an id with `@`,
     ///   `-`, `+` or `:`, a label used twice, a parent or dependency that is not there.
-    public init(_ revisions: [Revision]) throws(RevisionError) {
+    package init(_ revisions: [Revision]) throws(RevisionError) {
         let links = GraphLinks(revisions)
         if let problem = links.problems.first { throw problem.error }
         self.revisions = links.revisions
@@ -40,14 +40,14 @@ public struct RevisionGraph: Sendable {
     }
 
     /// The revision with exactly this id.
-    public subscript(id: String) -> Revision? {
+    package subscript(id: String) -> Revision? {
         guard let node = nodesByName[id], revisions[node].id == id else { return nil }
         return revisions[node]
     }
 
     /// The revision itself and everything that it builds on, dependencies included, in load order;
     /// empty for an id that is not there.
-    public func ancestors(of id: String) -> [String] {
+    package func ancestors(of id: String) -> [String] {
         guard let node = nodesByName[id] else { return [] }
         return reach([node], .requirements).members.map { revisions[$0].id }
     }

@@ -1,11 +1,11 @@
 /// Which way a step runs.
-public enum Direction: String, Sendable, CaseIterable {
+package enum Direction: String, Sendable, CaseIterable {
     case up
     case down
 }
 
 /// What a plan is asked to do with the version rows.
-public enum RevisionOperation: String, Sendable, CaseIterable {
+package enum RevisionOperation: String, Sendable, CaseIterable {
     case upgrade
     case downgrade
     /// Moves the version rows and runs nothing.
@@ -13,11 +13,11 @@ public enum RevisionOperation: String, Sendable, CaseIterable {
 }
 
 /// One version row that changes its revision.
-public struct VersionUpdate: Sendable, Equatable {
-    public let from: String
-    public let to: String
+package struct VersionUpdate: Sendable, Equatable {
+    package let from: String
+    package let to: String
 
-    public init(from: String, to: String) {
+    package init(from: String, to: String) {
         self.from = from
         self.to = to
     }
@@ -27,16 +27,16 @@ public struct VersionUpdate: Sendable, Equatable {
 ///
 /// The order within a step is: deletes, inserts, update. Every delete and the update must change
 /// exactly one row. For a stamp nothing runs, and `revision` is the one stamped or removed.
-public struct PlannedStep: Sendable, Equatable {
-    public let revision: String
-    public let direction: Direction
-    public let deleteVersions: [String]
-    public let insertVersions: [String]
-    public let updateVersion: VersionUpdate?
+package struct PlannedStep: Sendable, Equatable {
+    package let revision: String
+    package let direction: Direction
+    package let deleteVersions: [String]
+    package let insertVersions: [String]
+    package let updateVersion: VersionUpdate?
     /// Types that earlier steps of the same plan have named; see `RevisionPlan.asOneRun`.
     var namedBefore: Set<NamedType> = []
 
-    public init(
+    package init(
         revision: String, direction: Direction, deleteVersions: [String] = [],
         insertVersions: [String] = [], updateVersion: VersionUpdate? = nil
     ) {
@@ -49,18 +49,18 @@ public struct PlannedStep: Sendable, Equatable {
 }
 
 /// The steps from some version rows to a target.
-public struct RevisionPlan: Sendable, Equatable {
+package struct RevisionPlan: Sendable, Equatable {
     /// Rows to delete before the first step: all of them for a stamp with purge, else none.
-    public let purgedVersions: [String]
-    public let steps: [PlannedStep]
+    package let purgedVersions: [String]
+    package let steps: [PlannedStep]
     /// The version rows after the last step.
-    public let result: [String]
+    package let result: [String]
     /// Sentences for the operator, for example about an ambiguous target that Alembic accepts.
-    public let warnings: [String]
+    package let warnings: [String]
     /// The types that its steps have named.
     var namedAfter: Set<NamedType> = []
 
-    public init(
+    package init(
         purgedVersions: [String] = [], steps: [PlannedStep], result: [String],
         warnings: [String] = []
     ) {

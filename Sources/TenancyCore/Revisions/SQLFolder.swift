@@ -4,11 +4,11 @@ internal import FoundationEssentials
 ///
 /// Every `.sql` file in the folder itself counts, except hidden ones; files are taken in the order
 /// of their names, which breaks ties between branches as with Alembic.
-public enum SQLFolder {
+package enum SQLFolder {
     /// Loads a folder.
     ///
     /// - Throws: every problem of every file at once, with its line, when there is any.
-    public static func load(path: String) throws(FolderError) -> RevisionSet {
+    package static func load(path: String) throws(FolderError) -> RevisionSet {
         try load(path: path, limits: Limits())
     }
 

@@ -1,5 +1,5 @@
 /// Splits a text into statements as PostgreSQL would read them one after another.
-public enum SQLSplitter {
+package enum SQLSplitter {
     /// Splits at the semicolons outside quotes, dollar quotes, comments, parentheses and
     /// `BEGIN ATOMIC` bodies. Empty statements are left out.
     ///
@@ -11,7 +11,7 @@ public enum SQLSplitter {
     ///   - firstLine: the line of the file on which the text begins.
     /// - Returns: the statements in their order.
     /// - Throws: for something that is never closed, for a psql command, and for `COPY FROM STDIN`.
-    public static func split(
+    package static func split(
         _ text: String, firstLine: Int = 1
     ) throws(SQLSplitError) -> [SQLStatement] {
         var reader = SQLReader(text, firstLine: firstLine)

@@ -2,15 +2,15 @@
 ///
 /// The text carries no leading blanks or comments and no closing semicolon. It may end in a line
 /// comment, so a line feed belongs between it and a semicolon that is put behind it.
-public struct SQLStatement: Sendable, Equatable {
+package struct SQLStatement: Sendable, Equatable {
     /// The statement, as PostgreSQL is to see it.
-    public let text: String
+    package let text: String
     /// The line of its file on which the text begins, counted from 1.
-    public let line: Int
+    package let line: Int
     /// The type that the statement makes or drops, if it does so only once in a run.
     let namedType: NamedType?
 
-    public init(text: String, line: Int) {
+    package init(text: String, line: Int) {
         self.init(text: text, line: line, namedType: nil)
     }
 
@@ -24,7 +24,7 @@ public struct SQLStatement: Sendable, Equatable {
     ///
     /// The character is counted from 1 in Unicode scalars, as PostgreSQL counts in the error field
     /// `P`. A position beyond the end answers the last line.
-    public func line(ofCharacter position: Int) -> Int {
+    package func line(ofCharacter position: Int) -> Int {
         var line = line
         var previous: Unicode.Scalar = " "
         for scalar in text.unicodeScalars.prefix(max(position - 1, 0)) {
@@ -36,8 +36,8 @@ public struct SQLStatement: Sendable, Equatable {
 }
 
 /// Why a text cannot be split into statements.
-public struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible {
-    public enum Reason: String, Sendable, CaseIterable {
+package struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Reason: String, Sendable, CaseIterable {
         case unclosedString = "unclosed_string"
         case unclosedIdentifier = "unclosed_identifier"
         case unclosedDollarQuote = "unclosed_dollar_quote"
@@ -49,17 +49,17 @@ public struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible
         case nullByte = "null_byte"
     }
 
-    public let reason: Reason
+    package let reason: Reason
     /// The line where the trouble begins (for something unclosed, where it was opened), from 1.
-    public let line: Int
+    package let line: Int
 
-    public init(reason: Reason, line: Int) {
+    package init(reason: Reason, line: Int) {
         self.reason = reason
         self.line = line
     }
 
     /// What is wrong and what to do about it; holds no text of the statement.
-    public var description: String { "line \(line): \(explanation)" }
+    package var description: String { "line \(line): \(explanation)" }
 
     var explanation: String {
         switch reason {

@@ -84,7 +84,7 @@ struct SchemaVariable {
 extension SQLStatement {
     /// The statement with `:tenant_schema`, as psql would name a variable, where a tenant's schema
     /// goes.
-    public var textForPeople: String {
+    package var textForPeople: String {
         SchemaPlace.isIn(self) ? SchemaVariable.standard.write(text) : text
     }
 }

@@ -1,12 +1,12 @@
 /// The statements of one revision in one direction.
-public struct StepScript: Sendable, Equatable {
+package struct StepScript: Sendable, Equatable {
     /// Neighbouring statements that run in the same way.
-    public struct Passage: Sendable, Equatable {
-        public let statements: [SQLStatement]
+    package struct Passage: Sendable, Equatable {
+        package let statements: [SQLStatement]
         /// Whether they commit together; else every statement runs and commits on its own.
-        public let isTransactional: Bool
+        package let isTransactional: Bool
 
-        public init(statements: [SQLStatement], isTransactional: Bool) {
+        package init(statements: [SQLStatement], isTransactional: Bool) {
             self.statements = statements
             self.isTransactional = isTransactional
         }
@@ -14,19 +14,19 @@ public struct StepScript: Sendable, Equatable {
 
     /// In the order in which they run: one for a SQL file, several for an Alembic revision with
     /// `autocommit_block`.
-    public let passages: [Passage]
+    package let passages: [Passage]
     /// What runs instead where a target has no schema of its own; `nil` for the same passages.
-    public let passagesWithoutSchema: [Passage]?
+    package let passagesWithoutSchema: [Passage]?
     /// Whether statements hold a place for the tenant's schema.
-    public let namesSchema: Bool
+    package let namesSchema: Bool
     /// The statements of all passages.
-    public let statements: [SQLStatement]
+    package let statements: [SQLStatement]
     /// Whether the statements and the version row can commit together.
-    public let isTransactional: Bool
+    package let isTransactional: Bool
     /// Whether a statement may make an object without a lock on its schema.
     let leavesSchemaUnlocked: Bool
 
-    public init(passages: [Passage], withoutSchema: [Passage]? = nil) {
+    package init(passages: [Passage], withoutSchema: [Passage]? = nil) {
         self.init(
             passages: passages, withoutSchema: withoutSchema,
             leavesSchemaUnlocked: (passages + (withoutSchema ?? [])).contains {
@@ -51,11 +51,11 @@ public struct StepScript: Sendable, Equatable {
     }
 
     /// Whether nothing can run where a target has no schema of its own.
-    public var needsSchema: Bool { namesSchema && passagesWithoutSchema == nil }
+    package var needsSchema: Bool { namesSchema && passagesWithoutSchema == nil }
 
     /// One passage; not transactional when the file says `transaction: off`, or holds a statement
     ///   that PostgreSQL refuses in a transaction block.
-    public init(statements: [SQLStatement], isTransactional: Bool = true) {
+    package init(statements: [SQLStatement], isTransactional: Bool = true) {
         self.init(
             passages: [Passage(statements: statements, isTransactional: isTransactional)])
     }

@@ -1,9 +1,9 @@
 internal import COpenSSL
 
 /// SHA-256 (FIPS 180-4) and what is made of it.
-public enum Digest {
+package enum Digest {
     /// The 32 bytes of a text's SHA-256.
-    public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+    package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         _ = SHA256(bytes, bytes.count, &digest)
         return digest
@@ -18,7 +18,7 @@ public enum Digest {
     }
 
     /// Compares without telling by its time where two texts of one length differ.
-    public static func equalInConstantTime(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+    package static func equalInConstantTime(_ first: [UInt8], _ second: [UInt8]) -> Bool {
         first.count == second.count && CRYPTO_memcmp(first, second, first.count) == 0
     }
 }

@@ -1,14 +1,14 @@
 /// Lower-case hexadecimal text for bytes, and back.
-public enum Hex {
+package enum Hex {
     /// Two digits a byte.
-    public static func encode(_ bytes: [UInt8]) -> String {
+    package static func encode(_ bytes: [UInt8]) -> String {
         let digits = Array("0123456789abcdef".utf8)
         let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         return String(decoding: text, as: UTF8.self)
     }
 
     /// The bytes, in digits of either case; nil for anything else.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let digits = text.utf8.map(value)
         guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
         return stride(from: 0, to: digits.count, by: 2).map { index in

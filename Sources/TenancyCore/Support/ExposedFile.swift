@@ -1,24 +1,24 @@
 /// The permission bits of a file, and the group that the middle three are for.
-public struct FilePermissions: Sendable, Equatable {
-    public let mode: UInt32
-    public let group: UInt32
+package struct FilePermissions: Sendable, Equatable {
+    package let mode: UInt32
+    package let group: UInt32
 
-    public init(mode: UInt32, group: UInt32) {
+    package init(mode: UInt32, group: UInt32) {
         self.mode = mode
         self.group = group
     }
 }
 
 /// A file that only the daemon should be able to change and, if it holds secrets, to read.
-public struct ExposedFile: Sendable, Equatable {
-    public enum Content: Sendable {
+package struct ExposedFile: Sendable, Equatable {
+    package enum Content: Sendable {
         case plain, secret
     }
 
-    public let path: String
+    package let path: String
     private let content: Content
 
-    public init(_ path: String, _ content: Content) {
+    package init(_ path: String, _ content: Content) {
         self.path = path
         self.content = content
     }
@@ -27,7 +27,7 @@ public struct ExposedFile: Sendable, Equatable {
     ///
     /// The group's bits count only where the group is none of the daemon's own: a Secret of
     /// Kubernetes is 0440 for the `fsGroup`, a package's file 0640 for the service's group.
-    public func warning(_ permissions: FilePermissions?, ownGroups: Set<UInt32>) -> String? {
+    package func warning(_ permissions: FilePermissions?, ownGroups: Set<UInt32>) -> String? {
         guard let permissions else { return nil }
         let isOwnGroup = ownGroups.contains(permissions.group)
         let bits = permissions.mode & 0o7 | (isOwnGroup ? 0 : permissions.mode >> 3 & 0o7)

@@ -1,23 +1,23 @@
 /// One step from a JSON value to a value inside it.
-public enum PathStep: Sendable, Hashable {
+package enum PathStep: Sendable, Hashable {
     case key(String)
     case index(Int)
 }
 
 /// One thing that is wrong with a member of a JSON value.
-public struct FieldIssue: Error, Sendable, Equatable {
+package struct FieldIssue: Error, Sendable, Equatable {
     /// The way from the root to the member.
-    public let path: [PathStep]
+    package let path: [PathStep]
     /// What is wrong, read after the member's name: `must be between 1 and 1000`.
-    public let detail: String
+    package let detail: String
 
-    public init(path: [PathStep], detail: String) {
+    package init(path: [PathStep], detail: String) {
         self.path = path
         self.detail = detail
     }
 
     /// The path as a JSON pointer (RFC 6901); empty for the whole value.
-    public var pointer: String {
+    package var pointer: String {
         path.map { step in
             switch step {
             case .index(let index): "/\(index)"
@@ -27,7 +27,7 @@ public struct FieldIssue: Error, Sendable, Equatable {
     }
 
     /// The path as people write it: `server.tokens[0].sha256`; empty for the whole value.
-    public var keyPath: String { path.keyPath }
+    package var keyPath: String { path.keyPath }
 
     /// RFC 6901 section 3: `~` is written `~0`, and `/` is `~1`.
     private static func escaped(_ key: String) -> String {
@@ -36,7 +36,7 @@ public struct FieldIssue: Error, Sendable, Equatable {
 }
 
 extension FieldIssue: CustomStringConvertible {
-    public var description: String { keyPath.isEmpty ? detail : "\(keyPath) \(detail)" }
+    package var description: String { keyPath.isEmpty ? detail : "\(keyPath) \(detail)" }
 }
 
 extension [PathStep] {
@@ -65,14 +65,14 @@ struct ReadingEffort: Sendable, Equatable {
 }
 
 /// What is wrong with a JSON value; never empty.
-public struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
-    public let issues: [FieldIssue]
+package struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
+    package let issues: [FieldIssue]
     /// How many more there are that are not listed.
-    public let omitted: Int
+    package let omitted: Int
     /// What it took to find them.
     let effort: ReadingEffort
 
-    public init(_ issues: [FieldIssue], omitted: Int = 0) {
+    package init(_ issues: [FieldIssue], omitted: Int = 0) {
         self.init(issues, omitted: omitted, effort: ReadingEffort())
     }
 
@@ -83,7 +83,7 @@ public struct FieldIssues: Error, Sendable, Equatable, CustomStringConvertible {
         self.effort = effort
     }
 
-    public var description: String {
+    package var description: String {
         let more = omitted == 0 ? [] : ["and \(omitted) more"]
         return (issues.map(\.description) + more).joined(separator: "; ")
     }

@@ -2,27 +2,27 @@ internal import Descriptors
 internal import Glibc
 
 /// A file that could not be read.
-public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The file's path as it was asked for.
-    public let path: String
+    package let path: String
     /// What the system said.
-    public let reason: String
+    package let reason: String
 
-    public init(path: String, reason: String) {
+    package init(path: String, reason: String) {
         self.path = path
         self.reason = reason
     }
 
-    public var description: String { "cannot read \(path): \(reason)" }
+    package var description: String { "cannot read \(path): \(reason)" }
 }
 
 /// How the file system is reached: a file's path to its bytes.
-public typealias FileReader = (_ path: String) throws(FileError) -> [UInt8]
+package typealias FileReader = (_ path: String) throws(FileError) -> [UInt8]
 
 /// The files of this machine.
-public enum Files {
+package enum Files {
     /// Reads a whole file, or fails when it is larger than the limit.
-    public static func read(_ path: String, limit: Int = 64 << 20) throws(FileError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int = 64 << 20) throws(FileError) -> [UInt8] {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw failure(path) }
         let file = OwnedDescriptor(owning: number)
@@ -54,14 +54,14 @@ public enum Files {
     }
 
     /// Who may do what with a file, links followed; nil where the system does not tell.
-    public static func permissions(_ path: String) -> FilePermissions? {
+    package static func permissions(_ path: String) -> FilePermissions? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         return FilePermissions(mode: status.st_mode & 0o777, group: status.st_gid)
     }
 
     /// The groups of this process.
-    public static func groups() -> Set<UInt32> {
+    package static func groups() -> Set<UInt32> {
         let count = getgroups(0, nil)
         var groups = [gid_t](repeating: 0, count: max(0, Int(count)))
         let filled = getgroups(count, &groups)

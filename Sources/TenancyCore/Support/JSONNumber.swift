@@ -1,15 +1,15 @@
 /// A JSON number as it was written, so that nothing is lost on the way through.
-public struct JSONNumber: Sendable {
+package struct JSONNumber: Sendable {
     /// The number's text, which keeps to the grammar of RFC 8259 section 6.
-    public let text: String
+    package let text: String
 
     /// The integer in its shortest form.
-    public init(_ value: some FixedWidthInteger) {
+    package init(_ value: some FixedWidthInteger) {
         text = String(value)
     }
 
     /// The shortest text that reads back as the same double; nil for what JSON cannot write.
-    public init?(_ value: Double) {
+    package init?(_ value: Double) {
         guard value.isFinite else { return nil }
         text = value.description
     }
@@ -20,7 +20,7 @@ public struct JSONNumber: Sendable {
     }
 
     /// The integer that this number is exactly (`1e2` and `100.0` are 100), if it fits.
-    public var intValue: Int? { Int(text) ?? Decimal(text)?.exactInteger }
+    package var intValue: Int? { Int(text) ?? Decimal(text)?.exactInteger }
 
     /// Whether the value is an integer of any size.
     var isInteger: Bool { Decimal(text)?.isInteger ?? false }
@@ -30,12 +30,12 @@ public struct JSONNumber: Sendable {
     var fitsNumeric: Bool { Decimal(text)?.fitsNumeric ?? false }
 
     /// The nearest double; an infinity where the number is too large for one.
-    public var doubleValue: Double { Double(text) ?? .nan }
+    package var doubleValue: Double { Double(text) ?? .nan }
 }
 
 extension JSONNumber: Equatable {
     /// Numbers are equal when their decimal values are: `1`, `1.0` and `10e-1`.
-    public static func == (lhs: JSONNumber, rhs: JSONNumber) -> Bool {
+    package static func == (lhs: JSONNumber, rhs: JSONNumber) -> Bool {
         if lhs.text == rhs.text { return true }
         guard let left = Decimal(lhs.text), let right = Decimal(rhs.text) else { return false }
         return left == right

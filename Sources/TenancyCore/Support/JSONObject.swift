@@ -1,13 +1,13 @@
 /// The members of a JSON object in the order in which they were written or added.
-public struct JSONObject: Sendable {
+package struct JSONObject: Sendable {
     /// One name with its value.
-    public struct Member: Sendable {
-        public let key: String
-        public let value: JSONValue
+    package struct Member: Sendable {
+        package let key: String
+        package let value: JSONValue
     }
 
     /// The members in order; no key stands twice.
-    public private(set) var members: [Member] = []
+    package private(set) var members: [Member] = []
 
     /// Places by key, filled only above `linearLimit`: most objects are small, and for those a
     /// scan is faster than a dictionary. Bytes, because String's hash takes canonically
@@ -17,10 +17,10 @@ public struct JSONObject: Sendable {
     private static let linearLimit = 16
 
     /// An object without members.
-    public init() {}
+    package init() {}
 
     /// An object with these members in this order; the keys must differ.
-    public init(uniqueMembers: [(String, JSONValue)]) {
+    package init(uniqueMembers: [(String, JSONValue)]) {
         members.reserveCapacity(uniqueMembers.count)
         for (key, value) in uniqueMembers {
             assert(place(of: key) == nil, "the key \(key) stands twice")
@@ -29,13 +29,13 @@ public struct JSONObject: Sendable {
     }
 
     /// The number of members.
-    public var count: Int { members.count }
+    package var count: Int { members.count }
 
     /// Whether there are no members.
-    public var isEmpty: Bool { members.isEmpty }
+    package var isEmpty: Bool { members.isEmpty }
 
     /// The value of a member. A new key is added at the end; `nil` takes the member out.
-    public subscript(key: String) -> JSONValue? {
+    package subscript(key: String) -> JSONValue? {
         get { place(of: key).map { members[$0].value } }
         set {
             switch (place(of: key), newValue) {
@@ -75,13 +75,13 @@ public struct JSONObject: Sendable {
 }
 
 extension JSONObject: Equatable {
-    public static func == (lhs: JSONObject, rhs: JSONObject) -> Bool {
+    package static func == (lhs: JSONObject, rhs: JSONObject) -> Bool {
         lhs.count == rhs.count && lhs.members.allSatisfy { rhs[$0.key] == $0.value }
     }
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self.init(uniqueMembers: elements)
     }
 }

@@ -1,11 +1,11 @@
 /// Why a text is not JSON, and where.
-public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Bytes before the place where the text stops being JSON.
-    public let offset: Int
+    package let offset: Int
     /// What is wrong there. It repeats nothing of the text but a member's name.
-    public let message: String
+    package let message: String
 
-    public var description: String { "\(message) at byte \(offset)" }
+    package var description: String { "\(message) at byte \(offset)" }
 }
 
 extension JSONValue {
@@ -13,7 +13,7 @@ extension JSONValue {
     /// an object with a name twice is refused, since readers disagree on which one counts.
     /// A byte order mark is refused, too. Arrays and objects nest at most `maxDepth` levels, so
     /// that a hostile text cannot exhaust the stack.
-    public static func parse(_ bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) -> JSONValue {
+    package static func parse(_ bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) -> JSONValue {
         var parser = JSONParser(bytes: bytes, maxDepth: maxDepth)
         return try parser.document()
     }

@@ -1,19 +1,19 @@
 extension JSONValue {
     /// The value as a JSON text in UTF-8, without a line break at its end: on one line without a
     /// space, or pretty with a member a line and two spaces a level.
-    public func rendered(pretty: Bool = false) -> [UInt8] {
+    package func rendered(pretty: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         render(into: &bytes, pretty: pretty)
         return bytes
     }
 
     /// The value as a JSON text.
-    public func renderedString(pretty: Bool = false) -> String {
+    package func renderedString(pretty: Bool = false) -> String {
         String(decoding: rendered(pretty: pretty), as: UTF8.self)
     }
 
     /// Appends the value's text to a buffer, so that many values share one.
-    public func render(into bytes: inout [UInt8], pretty: Bool = false) {
+    package func render(into bytes: inout [UInt8], pretty: Bool = false) {
         var renderer = JSONRenderer(isPretty: pretty)
         renderer.render(self, into: &bytes)
     }

@@ -2,7 +2,7 @@
 ///
 /// Equality is that of JSON: strings byte by byte, numbers by their exact decimal value, objects
 /// without regard to the order of their members.
-public enum JSONValue: Sendable {
+package enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(JSONNumber)
@@ -13,71 +13,71 @@ public enum JSONValue: Sendable {
 
 extension JSONValue {
     /// The string or, without one, `null`.
-    public init(_ value: String?) {
+    package init(_ value: String?) {
         self = value.map { .string($0) } ?? .null
     }
 
     /// The integer or, without one, `null`.
-    public init(_ value: (some FixedWidthInteger & Sendable)?) {
+    package init(_ value: (some FixedWidthInteger & Sendable)?) {
         self = value.map { .number(JSONNumber($0)) } ?? .null
     }
 
     /// The number; `null` without one, and for what JSON cannot write: not a number, infinity.
-    public init(_ value: Double?) {
+    package init(_ value: Double?) {
         self = value.flatMap { JSONNumber($0) }.map { .number($0) } ?? .null
     }
 
     /// The truth value or, without one, `null`.
-    public init(_ value: Bool?) {
+    package init(_ value: Bool?) {
         self = value.map { .bool($0) } ?? .null
     }
 
     /// An array of strings.
-    public init(_ values: [String]) {
+    package init(_ values: [String]) {
         self = .array(values.map { .string($0) })
     }
 
     /// Whether this is `null`.
-    public var isNull: Bool {
+    package var isNull: Bool {
         if case .null = self { true } else { false }
     }
 
     /// The truth value, if this is one.
-    public var boolValue: Bool? {
+    package var boolValue: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
     /// The exact integer, if this is a number that is one and fits.
-    public var intValue: Int? {
+    package var intValue: Int? {
         if case .number(let value) = self { value.intValue } else { nil }
     }
 
     /// The nearest double, if this is a number.
-    public var doubleValue: Double? {
+    package var doubleValue: Double? {
         if case .number(let value) = self { value.doubleValue } else { nil }
     }
 
     /// The text, if this is a string.
-    public var stringValue: String? {
+    package var stringValue: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
     /// The items, if this is an array.
-    public var arrayValue: [JSONValue]? {
+    package var arrayValue: [JSONValue]? {
         if case .array(let value) = self { value } else { nil }
     }
 
     /// The object, if this is one.
-    public var objectValue: JSONObject? {
+    package var objectValue: JSONObject? {
         if case .object(let value) = self { value } else { nil }
     }
 
     /// The member of that name, if this is an object that has it.
-    public subscript(key: String) -> JSONValue? { objectValue?[key] }
+    package subscript(key: String) -> JSONValue? { objectValue?[key] }
 }
 
 extension JSONValue: Equatable {
-    public static func == (lhs: JSONValue, rhs: JSONValue) -> Bool {
+    package static func == (lhs: JSONValue, rhs: JSONValue) -> Bool {
         switch (lhs, rhs) {
         case (.null, .null): true
         case (.bool(let lhs), .bool(let rhs)): lhs == rhs
@@ -95,15 +95,15 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByStringInterpolation,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(nilLiteral: ()) { self = .null }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(integerLiteral value: Int) { self.init(value) }
-    public init(floatLiteral value: Double) { self.init(value) }
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    package init(nilLiteral: ()) { self = .null }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(integerLiteral value: Int) { self.init(value) }
+    package init(floatLiteral value: Double) { self.init(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
 
     /// An object with these members in this order; the keys must differ.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(JSONObject(uniqueMembers: elements))
     }
 }

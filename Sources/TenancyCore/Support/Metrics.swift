@@ -4,9 +4,9 @@ internal import Synchronization
 ///
 /// Every count has at most one label, whose values are words of the code, so that their number is
 /// bounded. A count costs a lock for a few instructions; none is made for each statement.
-public final class Metrics: Sendable {
+package final class Metrics: Sendable {
     /// Counts that only grow.
-    public enum Counter: String, CaseIterable, Sendable {
+    package enum Counter: String, CaseIterable, Sendable {
         case jobsEnded = "migrationd_jobs_ended_total"
         case jobsTakenOver = "migrationd_jobs_taken_over_total"
         case leasesLost = "migrationd_leases_lost_total"
@@ -46,7 +46,7 @@ public final class Metrics: Sendable {
     }
 
     /// Distributions of durations, in seconds.
-    public enum Histogram: String, CaseIterable, Sendable {
+    package enum Histogram: String, CaseIterable, Sendable {
         case tenantDuration = "migrationd_tenant_duration_seconds"
         case httpDuration = "migrationd_http_request_duration_seconds"
 
@@ -77,22 +77,22 @@ public final class Metrics: Sendable {
 
     private let state = Mutex(State())
 
-    public init() {}
+    package init() {}
 
-    public func add(_ counter: Counter, _ value: String = "", by count: Int = 1) {
+    package func add(_ counter: Counter, _ value: String = "", by count: Int = 1) {
         if count == 0 { return }
         state.withLock { $0.counts[counter, default: [:]][value, default: 0] += count }
     }
 
     /// Shows a label's values from the start, as zero: of a series that begins with its first event
     /// Prometheus cannot tell that anything has increased.
-    public func begin(_ counter: Counter, _ values: [String]) {
+    package func begin(_ counter: Counter, _ values: [String]) {
         state.withLock { state in
             for value in values { state.counts[counter, default: [:]][value, default: 0] += 0 }
         }
     }
 
-    public func observe(_ histogram: Histogram, milliseconds: Int64) {
+    package func observe(_ histogram: Histogram, milliseconds: Int64) {
         let seconds = Double(milliseconds) / 1_000
         let bounds = histogram.bounds
         let place = bounds.firstIndex { seconds <= $0 } ?? bounds.count
@@ -104,7 +104,7 @@ public final class Metrics: Sendable {
     }
 
     /// Everything that was counted, those never counted as zero.
-    public var families: [MetricFamily] {
+    package var families: [MetricFamily] {
         let state = state.withLock { $0 }
         let counters = Counter.allCases.map { counter in
             var family = MetricFamily(counter.rawValue, .counter, counter.help)
@@ -126,8 +126,8 @@ public final class Metrics: Sendable {
 }
 
 /// One metric with its samples, as Prometheus reads them (text format 0.0.4).
-public struct MetricFamily: Sendable {
-    public enum Kind: String, Sendable {
+package struct MetricFamily: Sendable {
+    package enum Kind: String, Sendable {
         case counter, gauge, histogram
     }
 
@@ -137,12 +137,12 @@ public struct MetricFamily: Sendable {
         let value: Double
     }
 
-    public let name: String
-    public let kind: Kind
+    package let name: String
+    package let kind: Kind
     let help: String
     private var samples: [Sample] = []
 
-    public init(_ name: String, _ kind: Kind, _ help: String) {
+    package init(_ name: String, _ kind: Kind, _ help: String) {
         self.name = name
         self.kind = kind
         self.help = help
@@ -163,12 +163,12 @@ public struct MetricFamily: Sendable {
         samples.append(Sample(suffix: "_count", labels: [], value: Double(total)))
     }
 
-    public mutating func add(_ value: Double, _ labels: [(name: String, value: String)] = []) {
+    package mutating func add(_ value: Double, _ labels: [(name: String, value: String)] = []) {
         samples.append(Sample(suffix: "", labels: labels, value: value))
     }
 
     /// The text format's lines; a metric without samples is left out.
-    public static func render(_ families: [MetricFamily]) -> String {
+    package static func render(_ families: [MetricFamily]) -> String {
         families.filter { !$0.samples.isEmpty }.map(\.rendered).joined()
     }
 

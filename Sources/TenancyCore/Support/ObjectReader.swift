@@ -1,5 +1,5 @@
 /// Whether a member may be left out or be null.
-public enum Presence: Sendable {
+package enum Presence: Sendable {
     /// It must be there, and not be null.
     case required
     /// It may be left out, but not be null.
@@ -12,10 +12,10 @@ public enum Presence: Sendable {
 ///
 /// A method that finds a member missing or wrong answers nil, so the reader goes on and reports
 /// the next problem as well. Members that no method asked for are unknown, and reported last.
-public struct ObjectReader {
+package struct ObjectReader {
     /// What is wrong so far. Beyond `issueLimit` it is only counted: nobody reads that far, and a
     /// hostile text could ask for an answer larger than itself.
-    public private(set) var issues: [FieldIssue] = []
+    package private(set) var issues: [FieldIssue] = []
     private var omitted = 0
     /// How many issues are listed; inside of another object, what that one has left.
     private var limit = issueLimit
@@ -38,7 +38,7 @@ public struct ObjectReader {
     ///
     /// The path says where the value stands in a larger one. The body asks for every member and
     /// answers nil only after an issue.
-    public static func read<Value>(
+    package static func read<Value>(
         _ value: JSONValue, path: [PathStep] = [], _ body: (inout ObjectReader) -> Value?
     ) throws(FieldIssues) -> Value {
         guard case .object(let object) = value else {
@@ -60,17 +60,17 @@ public struct ObjectReader {
     }
 
     /// Adds an issue of the caller's own about a member, or about the object without a key.
-    public mutating func report(_ key: String? = nil, _ detail: String) {
+    package mutating func report(_ key: String? = nil, _ detail: String) {
         note(FieldIssue(path: path + (key.map { [.key($0)] } ?? []), detail: detail))
     }
 
     /// Adds an issue about an item of a member that is an array.
-    public mutating func report(_ key: String, index: Int, _ detail: String) {
+    package mutating func report(_ key: String, index: Int, _ detail: String) {
         note(FieldIssue(path: path + [.key(key), .index(index)], detail: detail))
     }
 
     /// The member as it stands; nil when it is left out or null.
-    public mutating func value(_ key: String, _ presence: Presence = .optional) -> JSONValue? {
+    package mutating func value(_ key: String, _ presence: Presence = .optional) -> JSONValue? {
         known.append(key)
         switch (object[key], presence) {
         case (nil, .required): report(key, "is required")
@@ -82,10 +82,10 @@ public struct ObjectReader {
     }
 
     /// Whether a member is there and null, where that means something else than its absence.
-    public func isNull(_ key: String) -> Bool { object[key]?.isNull ?? false }
+    package func isNull(_ key: String) -> Bool { object[key]?.isNull ?? false }
 
     /// A string whose length is given in characters (Unicode scalars).
-    public mutating func string(
+    package mutating func string(
         _ key: String, _ presence: Presence = .optional, length: ClosedRange<Int> = 0...65_536
     ) -> String? {
         guard let value = value(key, presence) else { return nil }
@@ -93,7 +93,7 @@ public struct ObjectReader {
     }
 
     /// An exact integer within the bounds.
-    public mutating func integer(
+    package mutating func integer(
         _ key: String, _ presence: Presence = .optional, in range: ClosedRange<Int>
     ) -> Int? {
         guard let value = value(key, presence) else { return nil }
@@ -114,7 +114,7 @@ public struct ObjectReader {
     }
 
     /// `true` or `false`.
-    public mutating func bool(_ key: String, _ presence: Presence = .optional) -> Bool? {
+    package mutating func bool(_ key: String, _ presence: Presence = .optional) -> Bool? {
         guard let value = value(key, presence) else { return nil }
         if case .bool(let flag) = value { return flag }
         report(key, "must be true or false")
@@ -122,7 +122,7 @@ public struct ObjectReader {
     }
 
     /// One of the words of an enumeration.
-    public mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ presence: Presence = .optional, of type: Choice.Type
     ) -> Choice? {
         guard let value = value(key, presence) else { return nil }
@@ -130,7 +130,7 @@ public struct ObjectReader {
     }
 
     /// An array of words of an enumeration.
-    public mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
+    package mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, _ presence: Presence = .optional, of type: Choice.Type,
         count: ClosedRange<Int> = 0...100
     ) -> [Choice]? {
@@ -138,7 +138,7 @@ public struct ObjectReader {
     }
 
     /// An array of strings.
-    public mutating func strings(
+    package mutating func strings(
         _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000,
         length: ClosedRange<Int> = 0...65_536
     ) -> [String]? {
@@ -146,14 +146,14 @@ public struct ObjectReader {
     }
 
     /// An array as it stands.
-    public mutating func array(
+    package mutating func array(
         _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000
     ) -> [JSONValue]? {
         items(key, presence, count) { value, _ in .success(value) }
     }
 
     /// An object with members of any name, as it stands.
-    public mutating func members(
+    package mutating func members(
         _ key: String, _ presence: Presence = .optional
     ) -> JSONObject? {
         guard let value = value(key, presence) else { return nil }
@@ -163,7 +163,7 @@ public struct ObjectReader {
     }
 
     /// An object with members of any name whose values PostgreSQL's `jsonb` can hold.
-    public mutating func storableMembers(
+    package mutating func storableMembers(
         _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int>
     ) -> JSONObject? {
         guard let object = members(key, presence) else { return nil }
@@ -177,7 +177,7 @@ public struct ObjectReader {
     }
 
     /// An object read by a closure; its unknown members are reported.
-    public mutating func object<Value>(
+    package mutating func object<Value>(
         _ key: String, _ presence: Presence = .optional, _ body: (inout ObjectReader) -> Value?
     ) -> Value? {
         guard let value = value(key, presence) else { return nil }
@@ -185,7 +185,7 @@ public struct ObjectReader {
     }
 
     /// An array of objects, each read by the closure; nil when one of them is wrong.
-    public mutating func objects<Value>(
+    package mutating func objects<Value>(
         _ key: String, _ presence: Presence = .optional, count: ClosedRange<Int> = 0...10_000,
         _ body: (inout ObjectReader) -> Value?
     ) -> [Value]? {

@@ -4,7 +4,7 @@
 /// `scheme://user:password@` becomes `scheme://user:***@`, and the value of `password=...`,
 /// `"password": ...` or `PASSWORD '...'` becomes `***`. Where a password is not escaped nobody can
 /// tell where it ends: then rather too much goes than too little.
-public func scrub(_ text: String) -> String {
+package func scrub(_ text: String) -> String {
     let bytes = Array(text.utf8)
     let withoutLogins = URLLogins.hidden(bytes)
     let clean = PasswordValues.hidden(withoutLogins)

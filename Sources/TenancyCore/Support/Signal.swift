@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// A waiter notes the `generation`, looks at the state, and then waits for a later generation: a
 /// change in between ends the wait at once.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var generation = 0
         var nextID = 0
@@ -13,10 +13,12 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    var generation: Int { state.withLock { $0.generation } }
+    package init() {}
+
+    package var generation: Int { state.withLock { $0.generation } }
 
     /// Ends every wait.
-    func notify() {
+    package func notify() {
         let woken = state.withLock { state in
             state.generation += 1
             defer { state.waiters.removeAll() }
@@ -26,7 +28,7 @@ final class Signal: Sendable {
     }
 
     /// Waits for a generation after `seen`, at most until `deadline` or the end of the task.
-    func wait(after seen: Int, until deadline: Deadline = .never) async {
+    package func wait(after seen: Int, until deadline: Deadline = .never) async {
         guard let remaining = deadline.remaining else { return await wait(after: seen) }
         if remaining == .zero { return }
         await withTaskGroup { group in

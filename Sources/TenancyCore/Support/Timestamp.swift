@@ -1,23 +1,23 @@
 /// A moment in UTC with the precision of a millisecond, as the API and the status tables show it.
-public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
+package struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Milliseconds since 1970-01-01T00:00:00Z.
-    public let milliseconds: Int64
+    package let milliseconds: Int64
 
-    public init(milliseconds: Int64) {
+    package init(milliseconds: Int64) {
         self.milliseconds = milliseconds
     }
 
-    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+    package static func < (left: Timestamp, right: Timestamp) -> Bool {
         left.milliseconds < right.milliseconds
     }
 
     /// Milliseconds from `earlier` to this moment; negative when this one comes first.
-    public func milliseconds(since earlier: Timestamp) -> Int64 {
+    package func milliseconds(since earlier: Timestamp) -> Int64 {
         milliseconds - earlier.milliseconds
     }
 
     /// RFC 3339 in UTC with milliseconds: `2026-11-22T10:15:30.250Z`.
-    public var description: String {
+    package var description: String {
         let (days, inDay) = milliseconds.flooredQuotientAndRemainder(dividingBy: 86_400_000)
         let date = Timestamp.civil(fromDays: days)
         let seconds = inDay / 1_000

@@ -1,24 +1,24 @@
 internal import COpenSSL
 
 /// Why an encrypted field cannot be opened.
-public enum FieldCipherError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum FieldCipherError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Cut, changed, or encrypted with another key.
     case invalidToken
 
-    public var description: String {
+    package var description: String {
         "cannot be decrypted: it was changed, or encrypted with another key"
     }
 }
 
 /// Opens registry fields that fastapi-tenancy encrypted: `enc::` before a Fernet token
 /// (https://github.com/fernet/spec), whose key is derived from the configured one by HKDF-SHA256.
-public struct FieldCipher: Sendable {
+package struct FieldCipher: Sendable {
     private let signingKey: [UInt8]
     private let encryptionKey: [UInt8]
 
     /// Derives the keys: RFC 5869 with no salt (32 zero bytes) and 32 bytes of output, which is
     /// one round of its expansion.
-    public init(key: Secret) {
+    package init(key: Secret) {
         let salt = [UInt8](repeating: 0, count: 32)
         let pseudorandom = Digest.hmacSHA256(key: salt, Array(key.reveal().utf8))
         let info = Array("fastapi-tenancy-v1".utf8)
@@ -28,12 +28,12 @@ public struct FieldCipher: Sendable {
     }
 
     /// Whether a field is encrypted at all.
-    public static func isEncrypted(_ field: Secret) -> Bool {
+    package static func isEncrypted(_ field: Secret) -> Bool {
         field.reveal().utf8.starts(with: prefix.utf8)
     }
 
     /// The field's text; a field that is not encrypted is its own text.
-    public func open(_ field: Secret) throws(FieldCipherError) -> Secret {
+    package func open(_ field: Secret) throws(FieldCipherError) -> Secret {
         guard Self.isEncrypted(field) else { return field }
         let token = Base64URL.decode(field.reveal().dropFirst(Self.prefix.count))
         // Version, time, initialization vector, at least one block, signature.
@@ -75,6 +75,6 @@ public struct FieldCipher: Sendable {
 }
 
 extension FieldCipher: CustomStringConvertible, CustomReflectable {
-    public var description: String { "<hidden>" }
-    public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
+    package var description: String { "<hidden>" }
+    package var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
 }

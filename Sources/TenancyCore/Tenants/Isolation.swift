@@ -1,5 +1,5 @@
 /// How one tenant's data is kept apart from the others'.
-public enum Isolation: String, Sendable, CaseIterable {
+package enum Isolation: String, Sendable, CaseIterable {
     /// A schema of its own in the shared database.
     case schema
     /// A database of its own.
@@ -10,26 +10,26 @@ public enum Isolation: String, Sendable, CaseIterable {
 
 /// How isolation is chosen: for every tenant alike, or `hybrid`, by the list of premium tenants.
 /// The words are those of fastapi-tenancy's `IsolationStrategy`.
-public enum IsolationStrategy: String, Sendable, CaseIterable {
+package enum IsolationStrategy: String, Sendable, CaseIterable {
     case schema, database, rls, hybrid
 
     /// The isolation that this names outright; nil for `hybrid`.
-    public var isolation: Isolation? { Isolation(rawValue: rawValue) }
+    package var isolation: Isolation? { Isolation(rawValue: rawValue) }
 }
 
 /// Which isolation a tenant gets. A tenant's own strategy goes before the one for all;
 /// fastapi-tenancy documents that.
-public struct IsolationRule: Sendable, Equatable {
+package struct IsolationRule: Sendable, Equatable {
     /// The strategy of tenants that name none.
-    public let strategy: IsolationStrategy
+    package let strategy: IsolationStrategy
     /// The ids of premium tenants.
-    public let premiumTenants: Set<String>
+    package let premiumTenants: Set<String>
     /// What `hybrid` means for premium tenants.
-    public let premium: Isolation
+    package let premium: Isolation
     /// What `hybrid` means for all others.
-    public let standard: Isolation
+    package let standard: Isolation
 
-    public init(
+    package init(
         strategy: IsolationStrategy, premiumTenants: Set<String>, premium: Isolation,
         standard: Isolation
     ) {
@@ -40,7 +40,7 @@ public struct IsolationRule: Sendable, Equatable {
     }
 
     /// The isolation of a tenant; nil when its row names a strategy that does not exist.
-    public func isolation(of tenant: Tenant) -> Isolation? {
+    package func isolation(of tenant: Tenant) -> Isolation? {
         guard let own = tenant.isolationStrategy else { return resolve(strategy, tenant.id) }
         return IsolationStrategy(rawValue: own).map { resolve($0, tenant.id) }
     }

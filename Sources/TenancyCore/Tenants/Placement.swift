@@ -1,13 +1,13 @@
 /// Where migrations are applied: a database, and in schema isolation a schema in it. Tenants with
 /// the same target are migrated once.
-public struct Target: Sendable, Hashable {
-    public let connection: ConnectionParameters
+package struct Target: Sendable, Hashable {
+    package let connection: ConnectionParameters
     /// The tenant's schema; nil where the database's default schema holds its tables.
-    public let schema: SchemaName?
+    package let schema: SchemaName?
     /// The way to the same database past a pooler, where there is one.
-    public let direct: ConnectionParameters?
+    package let direct: ConnectionParameters?
 
-    public init(
+    package init(
         connection: ConnectionParameters, schema: SchemaName?, direct: ConnectionParameters? = nil
     ) {
         self.connection = connection
@@ -20,7 +20,7 @@ public struct Target: Sendable, Hashable {
     /// It is made of the schema alone: PostgreSQL keeps advisory locks by database, so servers
     /// with two names still exclude each other. The text has a version, since daemons of two
     /// releases must agree or be told apart.
-    public var lockKey: Int64 {
+    package var lockKey: Int64 {
         let name = schema?.text ?? "public"
         let digest = Digest.sha256(Array("migrationd target 1\n\(name)".utf8))
         return digest[..<8].reduce(0) { $0 << 8 | Int64($1) }
@@ -34,26 +34,26 @@ public struct Target: Sendable, Hashable {
     }
 
     /// Server, database and schema, for people.
-    public var label: String {
+    package var label: String {
         let database = "\(connection.serverKey)/\(connection.database)"
         return schema.map { "\(database)/\($0.text)" } ?? database
     }
 }
 
 /// What a tenant's row and the configuration make of it.
-public struct Placement: Sendable, Hashable {
-    public let isolation: Isolation
-    public let target: Target
+package struct Placement: Sendable, Hashable {
+    package let isolation: Isolation
+    package let target: Target
 
-    public init(isolation: Isolation, target: Target) {
+    package init(isolation: Isolation, target: Target) {
         self.isolation = isolation
         self.target = target
     }
 }
 
 /// A tenant that cannot be placed.
-public struct PlacementError: Error, Sendable, Equatable {
-    public enum Reason: Sendable, Equatable {
+package struct PlacementError: Error, Sendable, Equatable {
+    package enum Reason: Sendable, Equatable {
         /// A name cannot be derived from the identifier.
         case invalidIdentifier
         /// The row's or the derived schema name cannot be used.
@@ -71,12 +71,12 @@ public struct PlacementError: Error, Sendable, Equatable {
         case badDatabaseURL(ConnectionStringError)
     }
 
-    public let tenantID: String
-    public let identifier: String
-    public let reason: Reason
+    package let tenantID: String
+    package let identifier: String
+    package let reason: Reason
 
     /// A stable word for programs.
-    public var code: String {
+    package var code: String {
         switch reason {
         case .invalidIdentifier: "invalid_identifier"
         case .invalidSchema: "invalid_schema_name"
@@ -91,7 +91,7 @@ public struct PlacementError: Error, Sendable, Equatable {
 }
 
 extension PlacementError: CustomStringConvertible {
-    public var description: String { "tenant \(identifier) (\(tenantID)): \(problem)" }
+    package var description: String { "tenant \(identifier) (\(tenantID)): \(problem)" }
 
     private var problem: String {
         switch reason {

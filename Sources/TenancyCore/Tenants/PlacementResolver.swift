@@ -2,7 +2,7 @@
 ///
 /// It differs where the library would be wrong in silence: a row's own strategy counts, and names
 /// that PostgreSQL would cut or a URL would take for something else are refused.
-public struct PlacementResolver: Sendable {
+package struct PlacementResolver: Sendable {
     private let rule: IsolationRule
     private let shared: ConnectionParameters
     private let template: DatabaseURLTemplate?
@@ -13,27 +13,27 @@ public struct PlacementResolver: Sendable {
     private let cipher: FieldCipher?
 
     /// Prepares for a fleet; fails when the shared database's URL cannot be read.
-    public init(_ tenancy: DaemonConfig.Tenancy) throws(ConnectionStringError) {
-        rule = tenancy.isolationRule
-        shared = try ConnectionString.parse(tenancy.databaseURL)
-        direct = try tenancy.directDatabaseURL.map { url throws(ConnectionStringError) in
+    package init(_ rules: PlacementRules) throws(ConnectionStringError) {
+        rule = rules.isolation
+        shared = try ConnectionString.parse(rules.databaseURL)
+        direct = try rules.directDatabaseURL.map { url throws(ConnectionStringError) in
             try ConnectionString.parse(url)
         }
         func parse(_ url: Secret?) throws(TemplateError) -> DatabaseURLTemplate? {
             try url.map { url throws(TemplateError) in try DatabaseURLTemplate(url) }
         }
         do throws(TemplateError) {
-            template = try parse(tenancy.databaseURLTemplate)
-            directTemplate = try parse(tenancy.directDatabaseURLTemplate)
+            template = try parse(rules.databaseURLTemplate)
+            directTemplate = try parse(rules.directDatabaseURLTemplate)
         } catch {
             throw .badValue(keyword: "template", expected: "\(error)")
         }
-        schemaPrefix = tenancy.schemaPrefix
-        cipher = tenancy.encryptionKey.map { FieldCipher(key: $0) }
+        schemaPrefix = rules.schemaPrefix
+        cipher = rules.encryptionKey.map { FieldCipher(key: $0) }
     }
 
     /// Where the tenant lives.
-    public func place(_ tenant: Tenant) throws(PlacementError) -> Placement {
+    package func place(_ tenant: Tenant) throws(PlacementError) -> Placement {
         let isolation = try isolation(of: tenant)
         return switch isolation {
         case .schema:
@@ -68,7 +68,7 @@ public struct PlacementResolver: Sendable {
     }
 
     /// The same as a value.
-    public func placing(_ tenant: Tenant) -> Result<Placement, PlacementError> {
+    package func placing(_ tenant: Tenant) -> Result<Placement, PlacementError> {
         do throws(PlacementError) {
             return .success(try place(tenant))
         } catch {
@@ -77,7 +77,7 @@ public struct PlacementResolver: Sendable {
     }
 
     /// The tenant's isolation alone.
-    public func isolation(of tenant: Tenant) throws(PlacementError) -> Isolation {
+    package func isolation(of tenant: Tenant) throws(PlacementError) -> Isolation {
         if let isolation = rule.isolation(of: tenant) { return isolation }
         throw failure(tenant, .unknownIsolation(tenant.isolationStrategy ?? ""))
     }

@@ -1,5 +1,5 @@
 /// Why a text is not taken for a schema's name.
-public enum SchemaNameError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum SchemaNameError: Error, Sendable, Equatable, CustomStringConvertible {
     case empty
     /// PostgreSQL would cut the name, and two tenants could meet in one schema.
     case tooLong(bytes: Int)
@@ -8,7 +8,7 @@ public enum SchemaNameError: Error, Sendable, Equatable, CustomStringConvertible
     /// PostgreSQL's own schemas.
     case reserved
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .empty: "is empty"
         case .tooLong(let bytes):
@@ -23,15 +23,15 @@ public enum SchemaNameError: Error, Sendable, Equatable, CustomStringConvertible
 ///
 /// The characters are more than fastapi-tenancy makes, for registries of another origin, and too
 /// few for a quote, a space or a look-alike.
-public struct SchemaName: Sendable, Hashable, CustomStringConvertible {
+package struct SchemaName: Sendable, Hashable, CustomStringConvertible {
     /// NAMEDATALEN less one (PostgreSQL manual, "Identifiers and Key Words").
     static let byteLimit = 63
 
     /// The name without quotes.
-    public let text: String
+    package let text: String
 
     /// Checks a name.
-    public init(_ text: String) throws(SchemaNameError) {
+    package init(_ text: String) throws(SchemaNameError) {
         let bytes = Array(text.utf8)
         guard !bytes.isEmpty else { throw .empty }
         guard bytes.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || "_-.$".utf8.contains($0) })
@@ -42,7 +42,7 @@ public struct SchemaName: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The name as SQL takes it, in double quotes.
-    public var quoted: String { "\"\(text)\"" }
+    package var quoted: String { "\"\(text)\"" }
 
-    public var description: String { text }
+    package var description: String { text }
 }

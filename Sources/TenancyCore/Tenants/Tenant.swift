@@ -1,37 +1,37 @@
 /// Where a tenant is in its life. A registry other than fastapi-tenancy's may have words of its
 /// own; they are kept as they stand and are never taken for one of the four.
-public struct TenantStatus: RawRepresentable, Sendable, Hashable {
-    public let rawValue: String
+package struct TenantStatus: RawRepresentable, Sendable, Hashable {
+    package let rawValue: String
 
-    public init(rawValue: String) {
+    package init(rawValue: String) {
         self.rawValue = rawValue
     }
 
-    public static let active = TenantStatus(rawValue: "active")
-    public static let suspended = TenantStatus(rawValue: "suspended")
-    public static let deleted = TenantStatus(rawValue: "deleted")
-    public static let provisioning = TenantStatus(rawValue: "provisioning")
+    package static let active = TenantStatus(rawValue: "active")
+    package static let suspended = TenantStatus(rawValue: "suspended")
+    package static let deleted = TenantStatus(rawValue: "deleted")
+    package static let provisioning = TenantStatus(rawValue: "provisioning")
 }
 
 /// One row of the tenant registry, as it stands there.
-public struct Tenant: Sendable, Equatable {
+package struct Tenant: Sendable, Equatable {
     /// The primary key.
-    public let id: String
+    package let id: String
     /// The name in addresses, such as `acme-corp`.
-    public let identifier: String
+    package let identifier: String
     /// The name for people.
-    public let name: String?
-    public let status: TenantStatus
+    package let name: String?
+    package let status: TenantStatus
     /// The row's own strategy, unchecked: an unknown one is reported when the tenant is placed.
-    public let isolationStrategy: String?
+    package let isolationStrategy: String?
     /// The tenant's own database, possibly encrypted (`enc::`).
-    public let databaseURL: Secret?
+    package let databaseURL: Secret?
     /// The tenant's own schema, where the prefix does not give its name.
-    public let schemaName: String?
+    package let schemaName: String?
     /// The application's own data: an object, or null where the row holds none that can be read.
-    public let metadata: JSONValue
+    package let metadata: JSONValue
 
-    public init(
+    package init(
         id: String, identifier: String, name: String? = nil, status: TenantStatus = .active,
         isolationStrategy: String? = nil, databaseURL: Secret? = nil, schemaName: String? = nil,
         metadata: JSONValue = .object([:])
@@ -48,8 +48,8 @@ public struct Tenant: Sendable, Equatable {
 }
 
 extension Tenant: CustomStringConvertible, CustomDebugStringConvertible {
-    public var description: String { "tenant \(identifier) (\(id))" }
-    public var debugDescription: String { description }
+    package var description: String { "tenant \(identifier) (\(id))" }
+    package var debugDescription: String { description }
 }
 
 /// The rule for a tenant's identifier that fastapi-tenancy derives names from: 3 to 63 lower-case

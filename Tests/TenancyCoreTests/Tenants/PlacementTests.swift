@@ -3,7 +3,7 @@ import Testing
 @testable import TenancyCore
 
 private func resolver(_ tenancy: String) throws -> PlacementResolver {
-    try PlacementResolver(try load(#"{"tenancy": \#(tenancy)}"#).tenancy)
+    try PlacementResolver(try load(#"{"tenancy": \#(tenancy)}"#).tenancy.placementRules)
 }
 
 private func make(

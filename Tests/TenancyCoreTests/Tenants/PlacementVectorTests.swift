@@ -27,7 +27,7 @@ private let urls = fixture("urls.json")
         let vector = try #require(vectors["placement"]?.arrayValue?[index])
         let document: JSONValue = ["tenancy": try #require(vector["config"])]
         let config = try load(document.renderedString())
-        let resolver = try PlacementResolver(config.tenancy)
+        let resolver = try PlacementResolver(config.tenancy.placementRules)
         let row = try #require(vector["tenant"])
         let tenant = Tenant(
             id: row["id"]?.stringValue ?? "", identifier: row["identifier"]?.stringValue ?? "",

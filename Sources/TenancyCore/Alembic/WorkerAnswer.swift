@@ -1,0 +1,66 @@
+/// What a worker's last answer, `done` or `failed`, means to the engine.
+extension ExternalAnswer {
+    init(_ answer: JSONValue, of target: Target) {
+        let hasFailed = answer["event"]?.stringValue == "failed"
+        let hasOtherRows = answer["kind"]?.stringValue == "other_rows"
+        self.init(
+            failure: hasFailed ? TenantFailure(worker: answer) : nil,
+            committed: ExportDocument.strings(answer["committed"]),
+            otherRows: hasOtherRows ? answer["message"]?.stringValue ?? "" : nil,
+            namedTypes: ExternalAnswer.namedTypes(answer, of: target))
+    }
+
+    /// The types that a step has named, its schema as a place.
+    private static func namedTypes(_ answer: JSONValue, of target: Target) -> Set<NamedType> {
+        let types = (answer["named_types"]?.arrayValue ?? []).compactMap(NamedType.init)
+        return Set(
+            types.map { type in
+                guard let schema = target.schema, type.schema == schema.text else { return type }
+                return NamedType(
+                    kind: type.kind, schema: String(SchemaPlace.bare), name: type.name)
+            })
+    }
+}
+
+extension TenantFailure {
+    /// What a worker reports.
+    init(worker answer: JSONValue) {
+        let state = answer["sqlstate"]?.stringValue
+        self.init(
+            code: TenantFailure.code(ofKind: answer["kind"]?.stringValue, state),
+            message: answer["message"]?.stringValue ?? "the step failed",
+            sqlState: state,
+            statement: answer["statement"]?.stringValue.map {
+                scrub($0, limit: FailureDescription.statementLimit)
+            },
+            isRetryable: state.map(SQLState.isRetryable) ?? false,
+            traceback: ExportDocument.strings(answer["traceback"]))
+        committed = ExportDocument.strings(answer["committed"])
+        if let state, state == SQLState.unsafeNewEnumValue {
+            hint = FailureDescription.ownHint(ofState: state)
+        }
+        if let state,
+            SharedObjectRace.isOne(state: state, message: message, statement: statement ?? "")
+        {
+            isRetryable = true
+            hint = SharedObjectRace.hint
+        }
+    }
+
+    private static func code(ofKind kind: String?, _ state: String?) -> String {
+        if let state, state.hasPrefix("08") {
+            return kind == "connect_failed" ? "unreachable" : "connection_lost"
+        }
+        if let state { return FailureDescription.code(ofState: state) }
+        return switch kind {
+        case "database_unsupported": "database_unsupported"
+        case "irreversible": "irreversible"
+        case "other_rows": "version_rows_changed"
+        case "env_failed", "env_exit", "no_migration_ran": "env_failed"
+        case "revision_failed": "revision_failed"
+        case "connect_failed": "unreachable"
+        case "statement_failed": "statement_failed"
+        default: "python_failed"
+        }
+    }
+}

@@ -1,0 +1,173 @@
+internal import Logging
+
+/// The terms of this daemon on its jobs: kept, taken over from others, and given back.
+extension JobScheduler {
+    /// Between two heartbeats, however long a lease is, and whether there are jobs or not: how soon it
+    /// shows that the control database is away.
+    private static let longestInterval = Duration.seconds(10)
+
+    /// Starts to renew the leases of our jobs, to look for abandoned ones, and to work together with
+    /// the other daemons.
+    package func start() {
+        guard housekeeping.isEmpty, !isDraining else { return }
+        leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
+        let (words, interval) = (self.words, min(leases.renewal, JobScheduler.longestInterval))
+        housekeeping = [
+            Task { [weak self] in
+                while !Task.isCancelled {
+                    let generation = words.leases.generation
+                    await self?.keepLeases()
+                    await words.leases.wait(after: generation, until: .after(interval))
+                }
+            },
+            Task { [weak self] in await self?.guardLeases() },
+            Task { [weak self] in await self?.lookForOffers() },
+            Task { [weak self] in await self?.listen() },
+        ]
+    }
+
+    private func keepLeases() async {
+        do throws(StatusError) {
+            // Jobs that arrive while the database answers are not lost for not being in the answer.
+            let asked = live.mapValues(\.run).filter { isDraining || !$0.value.isDraining }
+            try await beat(asked)
+            if isDraining { return }
+            for (job, lease) in try await environment.store.leaseAbandonedJobs(
+                replica: replica, migrations: environment.migrations.loaded.digest,
+                term: leases.term)
+            {
+                try await adopt(job, lease)
+            }
+            try await restoreLeft()
+        } catch {
+            environment.logger.warning(
+                "Leases wait for the control database", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func beat(_ asked: [JobID: JobRun]) async throws(StatusError) {
+        let sentAt = ContinuousClock.now
+        let beat = try await environment.store.beat(
+            me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
+        leases.renewed(sentAt: sentAt)
+        heartbeatAt = max(heartbeatAt, sentAt)
+        words.renewals.notify()
+        let arrived = Set(beat.others.map(\.id)).subtracting(environment.peers.others.map(\.id))
+        environment.peers.update(beat.others)
+        for (id, run) in asked where !beat.kept.contains(id) { abandon(run) }
+        if beat.hasCommands { await carryOutCommands() }
+        // Whoever comes or goes changes what is shared.
+        if !arrived.isEmpty { for entry in live.values { entry.run.sharing.notify() } }
+    }
+
+    /// Writes down how jobs ended whose rows went with the control database.
+    private func restoreLeft() async throws(StatusError) {
+        for (id, rest) in left {
+            if try await environment.store.job(id) == nil {
+                let job = rest.end(at: environment.clock.now)
+                try await environment.store.restore(
+                    job, results: rest.unrecorded, lease: rest.lease,
+                    migrations: environment.migrations.loaded.digest)
+                environment.logger.error(
+                    "The control database has lost a job",
+                    metadata: ["job": "\(id)", "state": "\(job.state)"])
+                words.jobs.notify()
+            }
+            left[id] = nil
+        }
+    }
+
+    /// Another daemon has the job now, or may have it: nothing more of it is started here.
+    private func abandon(_ run: JobRun) {
+        if run.snapshot.state.isFinal { return }
+        environment.metrics.add(.leasesLost)
+        environment.logger.warning("A job's lease was lost", metadata: ["job": "\(run.id)"])
+        run.drain()
+        run.interrupt()
+        // One that waits for a place has nothing to wind down.
+        if let index = waiting.firstIndex(of: run.id) {
+            waiting.remove(at: index)
+            forget(run)
+        }
+    }
+
+    /// Holds what may not start, and stops what may not go on, while no renewal comes through.
+    private func guardLeases() async {
+        while !Task.isCancelled {
+            let generation = words.renewals.generation
+            let now = ContinuousClock.now
+            let standing = leases.standing(at: now)
+            for entry in Array(live.values) + assisting.values {
+                entry.run.hold(standing != .safe)
+                if standing == .lost && !entry.run.isDraining { abandon(entry.run) }
+            }
+            let next = leases.nextChange(after: now)
+            await words.renewals.wait(
+                after: generation, until: next.map { .after($0 - now) } ?? .never)
+        }
+    }
+
+    private func adopt(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
+        if live[job.id] != nil { return }
+        let ended = try await environment.store.endedTargets(of: job.id)
+        // Left to its lease, which runs out, when this daemon is leaving as well.
+        if isDraining || live[job.id] != nil { return }
+        // What it has in hand it ends as an assistant; the rest is the leader's.
+        assisting[job.id]?.run.drain()
+        environment.metrics.add(.jobsTakenOver)
+        environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
+        // What it may do at once is decided with those that have a share in the job.
+        let run = JobRun(job, lease: lease, clock: environment.clock, limit: 0)
+        run.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
+        enqueue(run, retryOf: job.retryOf)
+    }
+
+    // MARK: - Draining
+
+    /// Starts nothing more, lets running tenants end for at most `timeout`, then rolls them back.
+    /// Jobs that are not finished are left to the next daemon.
+    package func drain(timeout: Duration) async {
+        isDraining = true
+        let entries = Array(live.values) + assisting.values
+        for entry in entries { entry.run.drain(isLeaving: true) }
+        // The others need not wait for the next renewal to know.
+        words.leases.notify()
+        words.jobs.notify()
+        let executions = entries.compactMap(\.execution)
+        await withTaskGroup { group in
+            group.addTask {
+                for execution in executions { await execution.value }
+            }
+            group.addTask {
+                try? await Task.sleep(for: timeout)
+                if !Task.isCancelled { for entry in entries { entry.run.interrupt() } }
+            }
+            await group.next()
+            // Either all have ended, or they were just told to.
+            for execution in executions { await execution.value }
+            group.cancelAll()
+        }
+        // Not before: nobody else may take a job whose tenants are still being rolled back.
+        for task in housekeeping { task.cancel() }
+        for task in housekeeping { await task.value }
+        await leave(Set(entries.map(\.run.id)).union(live.keys))
+        // Jobs that never found a place; the others are forgotten by now.
+        for entry in live.values { forget(entry.run) }
+    }
+
+    /// Rolls back what still runs while draining.
+    package func interrupt() {
+        for entry in Array(live.values) + assisting.values { entry.run.interrupt() }
+    }
+
+    private func leave(_ jobs: Set<JobID>) async {
+        do throws(StatusError) {
+            try await environment.store.leave(replica, jobs: Array(jobs))
+            await wakeOthers(.jobs)
+        } catch {
+            environment.logger.warning(
+                "Leases could not be given back; they run out by themselves",
+                metadata: ["reason": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/// What a job can be told to do.
+enum SteeringOrder: Sendable, Equatable {
+    case pause, resume
+    case cancel(CancelMode)
+
+    var event: JobMachine.Event {
+        switch self {
+        case .pause: .pauseAsked
+        case .resume: .resumeAsked
+        case .cancel: .cancelAsked
+        }
+    }
+
+    /// The call's name.
+    var name: String {
+        switch self {
+        case .pause: "pause"
+        case .resume: "resume"
+        case .cancel: "cancel"
+        }
+    }
+
+    /// As `job_commands` has it.
+    var text: String {
+        if case .cancel(let mode) = self { return "cancel \(mode.rawValue)" }
+        return name
+    }
+
+    init?(text: String) {
+        switch text {
+        case "pause": self = .pause
+        case "resume": self = .resume
+        default:
+            guard text.hasPrefix("cancel "),
+                let mode = CancelMode(rawValue: String(text.dropFirst(7)))
+            else { return nil }
+            self = .cancel(mode)
+        }
+    }
+}
+
+/// Pausing, resuming and cancelling jobs, wherever they are led.
+extension JobScheduler {
+    package func pause(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
+        try await steer(id, .pause, caller: caller)
+    }
+
+    package func resume(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
+        try await steer(id, .resume, caller: caller)
+    }
+
+    package func cancel(
+        _ id: JobID, mode: CancelMode, caller: Caller
+    ) async throws(SteeringError) -> JobSnapshot {
+        try await steer(id, .cancel(mode), caller: caller)
+    }
+
+    private func steer(
+        _ id: JobID, _ order: SteeringOrder, caller: Caller
+    ) async throws(SteeringError) -> JobSnapshot {
+        guard let run = live[id]?.run, !run.isDraining else {
+            return try await steerElsewhere(id, order, caller: caller)
+        }
+        do throws(StatusError) {
+            // Noted before it is done: nothing is steered that the audit does not know of.
+            try await environment.store.audit("job.\(order.name)", job: id, caller: caller)
+        } catch {
+            throw .store(error)
+        }
+        try await apply(order, to: run)
+        return run.snapshot
+    }
+
+    /// Steers a job that lives here.
+    func apply(_ order: SteeringOrder, to run: JobRun) async throws(SteeringError) {
+        if run.handle(order.event) == .refuse {
+            throw .conflict(action: order.name, state: run.snapshot.state)
+        }
+        do throws(StatusError) {
+            if order == .cancel(.immediate) {
+                run.interrupt()
+                try await environment.store.noteInterruption(of: run.id, lease: run.lease)
+            }
+            try await environment.store.update(run.snapshot, lease: run.lease)
+        } catch {
+            throw .store(error)
+        }
+        await wakeOthers(.job(run.id))
+        // A job that was never started has no tenant to wait for.
+        if run.isCancelling, run.snapshot.startedAt == nil,
+            let index = waiting.firstIndex(of: run.id)
+        {
+            waiting.remove(at: index)
+            // Not the caller's task: it would be gone with the caller, and the job has to end.
+            await Task { await self.conclude(run) }.value
+            live[run.id] = nil
+        }
+    }
+}

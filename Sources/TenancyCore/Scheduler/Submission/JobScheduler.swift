@@ -1,0 +1,273 @@
+internal import Logging
+
+/// Takes jobs, runs as many of them at once as allowed, steers them, and goes on with jobs that a
+/// daemon left behind.
+package actor JobScheduler {
+    struct Live {
+        let run: JobRun
+        let retryOf: JobID?
+        var execution: Task<Void, Never>?
+    }
+
+    let environment: JobEnvironment
+    let replica: String
+    let startedAt: Timestamp
+    var live: [JobID: Live] = [:]
+    /// Jobs that other daemons lead and some of whose tenants are worked on here.
+    var assisting: [JobID: Live] = [:]
+    /// Jobs that wait for a place, oldest first.
+    var waiting: [JobID] = []
+    /// Jobs that were left before their end, until it is known that the tables still have them.
+    var left: [JobID: LeftJob] = [:]
+    /// Jobs that are being recorded, for which a place in the queue is kept.
+    private var arriving = 0
+    var isDraining = false
+    var leases: LeaseClock
+    /// When the control database last answered a heartbeat; at first, when the daemon started.
+    var heartbeatAt: ContinuousClock.Instant
+    /// Notified whenever a job of this replica has ended.
+    package nonisolated let endings = Signal()
+    /// What goes on for as long as the daemon lives.
+    var housekeeping: [Task<Void, Never>] = []
+    /// Words of other daemons, and renewals of the leases.
+    let words = WordSignals()
+
+    /// A scheduler under the UUID `replica`, which is new with each start of a daemon.
+    package init(_ environment: JobEnvironment, replica: String) {
+        self.environment = environment
+        self.replica = replica
+        startedAt = environment.clock.now
+        let now = ContinuousClock.now
+        leases = LeaseClock(term: environment.settings.leaseTerm, now: now)
+        heartbeatAt = now
+        JobScheduler.beginCounters(environment.metrics)
+    }
+
+    /// This daemon as the others see it.
+    var me: Replica {
+        Replica(
+            id: replica, version: Version.current,
+            migrations: environment.migrations.loaded.digest, startedAt: startedAt)
+    }
+
+    /// The ids of the other daemons that live.
+    package var otherReplicas: [String] { environment.peers.others.map(\.id) }
+
+    // MARK: - Taking jobs
+
+    /// Takes a job: it is recorded before this returns.
+    package func submit(
+        _ request: JobRequest, caller: Caller, idempotency key: IdempotencyKey? = nil
+    ) async throws(SubmissionError) -> Submission {
+        if let earlier = try await replay(key) { return earlier }
+        let resolved = try resolve(request)
+        try await requireKnown(request.tenants.ids)
+        if !request.allowEmpty { try await requireSomebody(request.tenants) }
+        return try await take(
+            request, resolved: resolved, retryOf: nil, caller: caller, key: key)
+    }
+
+    /// A new job over the failed and cancelled tenants of `id`, with the same options.
+    package func retry(
+        _ id: JobID, caller: Caller, idempotency key: IdempotencyKey? = nil
+    ) async throws(SubmissionError) -> Submission {
+        let found: JobSnapshot?
+        do throws(StatusError) {
+            found = try await snapshot(id)
+        } catch {
+            throw .store(error)
+        }
+        guard let job = found else { throw .jobNotFound(id) }
+        guard job.state.isFinal else { throw .conflict(state: job.state) }
+        guard job.counts.failed + job.counts.cancelled > 0 else { throw .noTenantsToRetry(id) }
+        let resolved = try resolve(job.request)
+        return try await take(
+            job.request, resolved: resolved, retryOf: id, caller: caller, key: key)
+    }
+
+    /// The job that has the key already. Looked for first: a request that is sent again is answered
+    /// with its job, also when it would not be taken any more.
+    private func replay(
+        _ key: IdempotencyKey?
+    ) async throws(SubmissionError) -> Submission? {
+        guard let key else { return nil }
+        var known: StatusStore.Insertion?
+        var job: JobSnapshot?
+        do throws(StatusError) {
+            known = try await environment.store.insertion(earlierUnder: key)
+            if case .replay(let id) = known { job = try await snapshot(id) }
+        } catch {
+            throw .store(error)
+        }
+        if known == .mismatch { throw .idempotencyMismatch }
+        return job.map { Submission(job: $0, isReplay: true) }
+    }
+
+    private func resolve(_ request: JobRequest) throws(SubmissionError) -> [String]? {
+        do throws(RevisionError) {
+            return try environment.migrations.loaded.set.graph.resolvedTarget(
+                request.operation.revisionOperation, request.target)
+        } catch {
+            throw .target(error)
+        }
+    }
+
+    private func requireKnown(_ ids: [String]?) async throws(SubmissionError) {
+        guard let ids, !ids.isEmpty else { return }
+        let found: [Tenant]
+        do throws(RegistryError) {
+            found = try await environment.registry.find(ids)
+        } catch {
+            throw .registry(error)
+        }
+        let known = Set(found.map(\.id) + found.map(\.identifier))
+        let unknown = ids.filter { !known.contains($0) }
+        if !unknown.isEmpty { throw .unknownTenants(unknown) }
+    }
+
+    /// Refuses a selection that matches nobody: mostly a pattern or a status that is misspelled.
+    /// `behind_only` is not looked at, since nobody behind is what a deploy hopes for.
+    private func requireSomebody(_ selection: TenantSelection) async throws(SubmissionError) {
+        let registry = environment.registry
+        let anybody: [Tenant]
+        do throws(RegistryError) {
+            let fitting = try await registry.page(
+                after: nil, limit: 1, filter: selection.registryFilter)
+            if !fitting.isEmpty { return }
+            anybody = try await registry.page(after: nil, limit: 1, filter: RegistryFilter())
+        } catch {
+            throw .registry(error)
+        }
+        throw .emptySelection(registryIsEmpty: anybody.isEmpty)
+    }
+
+    private func take(
+        _ request: JobRequest, resolved: [String]?, retryOf: JobID?, caller: Caller,
+        key: IdempotencyKey?
+    ) async throws(SubmissionError) -> Submission {
+        if isDraining { throw .draining }
+        guard waiting.count + arriving < environment.settings.maxQueuedJobs else {
+            throw .queueFull(limit: environment.settings.maxQueuedJobs)
+        }
+        arriving += 1
+        defer { arriving -= 1 }
+        var random = SystemRandomNumberGenerator()
+        let now = environment.clock.now
+        let job = JobSnapshot(
+            id: .make(now: now, random: &random), request: request, resolvedTarget: resolved,
+            state: .queued, createdBy: caller.name, createdAt: now, retryOf: retryOf)
+        let lease = JobLease(replica: replica, epoch: 1)
+        let insertion: StatusStore.Insertion
+        do throws(StatusError) {
+            insertion = try await environment.store.insert(
+                job, key: key, caller: caller, lease: lease,
+                term: environment.settings.leaseTerm,
+                migrations: environment.migrations.loaded.digest)
+            if case .replay(let id) = insertion, let earlier = try await snapshot(id) {
+                return Submission(job: earlier, isReplay: true)
+            }
+        } catch {
+            throw .store(error)
+        }
+        switch insertion {
+        case .mismatch: throw .idempotencyMismatch
+        case .replay(let id): throw .jobNotFound(id)
+        case .inserted:
+            enqueue(JobRun(job, lease: lease, clock: environment.clock), retryOf: retryOf)
+            return Submission(job: live[job.id]?.run.snapshot ?? job, isReplay: false)
+        }
+    }
+
+    // MARK: - Running jobs
+
+    func enqueue(_ run: JobRun, retryOf: JobID?) {
+        live[run.id] = Live(run: run, retryOf: retryOf, execution: nil)
+        waiting.append(run.id)
+        startWaiting()
+    }
+
+    private func startWaiting() {
+        var running = live.values.count { $0.execution != nil }
+        while !isDraining, running < environment.settings.maxRunningJobs, !waiting.isEmpty {
+            let id = waiting.removeFirst()
+            guard let entry = live[id] else { continue }
+            live[id]?.execution = Task { await self.execute(entry) }
+            running += 1
+        }
+    }
+
+    private func execute(_ entry: Live) async {
+        let run = entry.run
+        _ = run.handle(.started)
+        environment.logger.info(
+            "Job started",
+            metadata: [
+                "job": "\(run.id)", "operation": "\(run.request.operation)",
+                "target": "\(run.request.target)",
+            ])
+        let recorder = Task { [environment] in
+            await ResultRecorder(run: run, environment: environment)()
+        }
+        _ = await persist(run.snapshot, run)
+        await JobLeader(run: run, environment: environment, retryOf: entry.retryOf)()
+        await run.waitUntilRecorded()
+        if run.isDraining {
+            await run.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)
+        } else {
+            await conclude(run)
+        }
+        recorder.cancel()
+        forget(run)
+        startWaiting()
+    }
+
+    /// From here on the job is what the tables say, also to those who wait for a change of it.
+    func forget(_ run: JobRun) {
+        live[run.id] = nil
+        if !isDraining, let rest = LeftJob(run) {
+            left[run.id] = rest
+            words.leases.notify()
+        }
+        run.changes.notify()
+    }
+
+    /// Ends a job none of whose tenants is left: first in the table, then for those who look. One that
+    /// the table has lost does not end here: it is left, and then restored.
+    func conclude(_ run: JobRun) async {
+        while true {
+            let end = run.previewOfEnd()
+            guard await persist(end, run) else { return }
+            if run.finish(as: end) { break }
+        }
+        await wakeOthers(.job(run.id))
+        let job = run.snapshot
+        endings.notify()
+        environment.metrics.add(.jobsEnded, job.state.rawValue)
+        environment.logger.info(
+            "Job ended",
+            metadata: [
+                "job": "\(job.id)", "state": "\(job.state)", "total": "\(job.counts.total)",
+                "succeeded": "\(job.counts.succeeded)", "skipped": "\(job.counts.skipped)",
+                "failed": "\(job.counts.failed)", "cancelled": "\(job.counts.cancelled)",
+            ])
+    }
+
+    /// Writes a job's state down, for as long as it takes while the daemon lives.
+    ///
+    /// - Returns: false when the job is being left instead, or the table has lost it.
+    private func persist(_ job: JobSnapshot, _ run: JobRun) async -> Bool {
+        var pause = Duration.milliseconds(200)
+        while true {
+            do throws(StatusError) {
+                return try await environment.store.update(job, lease: run.lease)
+            } catch {
+                if run.isDraining { return false }
+                environment.logger.warning(
+                    "A job's state waits for the control database",
+                    metadata: ["job": "\(job.id)", "reason": "\(error)"])
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+}
