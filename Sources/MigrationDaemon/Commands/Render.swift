@@ -24,13 +24,19 @@ struct Render: AsyncParsableCommand {
             """)
     var allowPythonSteps = false
 
+    @Option(
+        help: """
+            The major version of the servers that the folder is for, where steps depend on it: 17.
+            """)
+    var serverMajor: Int?
+
     func run() async throws {
         let folder: RenderedFolder
         do throws(FolderError) {
             let project = AlembicProject(
                 AlembicProject.Options(
                     path: options.migrations, python: options.python, cacheFolder: cacheFolder))
-            let set = try await project.load()
+            let set = try Self.settled(try await project.load(), on: serverMajor)
             folder = try RenderedFolder(set, allowsPythonSteps: allowPythonSteps)
             try folder.write(to: output)
         } catch {
@@ -38,5 +44,18 @@ struct Render: AsyncParsableCommand {
         }
         for step in folder.pythonSteps { StandardStream.error.writeLine("left out: \(step)") }
         StandardStream.output.writeLine("\(folder.files.count) revisions in \(output)")
+    }
+
+    private static func settled(
+        _ set: RevisionSet, on major: Int?
+    ) throws(FolderError) -> RevisionSet {
+        guard let major else { return set }
+        do throws(RevisionError) {
+            return try set.settled(onMajor: major)
+        } catch {
+            throw FolderError(problems: [
+                FolderProblem(file: nil, line: nil, code: error.code, message: error.message)
+            ])
+        }
     }
 }

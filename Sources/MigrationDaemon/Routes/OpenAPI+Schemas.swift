@@ -227,11 +227,17 @@ extension OpenAPI {
         ),
     ]
 
+    private static let statements = Schema.list(
+        Schema.answer(["sql": Schema.text, "line": Schema.orNull(Schema.count)]))
+
     private static let script = Schema.orNull(
         Schema.answer([
-            "transactional": Schema.flag,
-            "statements": Schema.list(
-                Schema.answer(["sql": Schema.text, "line": Schema.orNull(Schema.count)])),
+            "transactional": Schema.flag, "statements": statements,
+            "variants": Schema.list(
+                Schema.answer([
+                    "first_server": Schema.count, "last_server": Schema.orNull(Schema.count),
+                    "transactional": Schema.flag, "statements": statements,
+                ])),
         ]))
 
     private static let revisions: [(String, JSONValue)] = [

@@ -7,8 +7,8 @@ extension Revision {
     func detailedJSON(in graph: RevisionGraph) -> JSONValue {
         var members = object(in: graph)
         members["file"] = JSONValue(file)
-        members["upgrade"] = upgrade?.json ?? .null
-        members["downgrade"] = downgrade?.json ?? .null
+        members["upgrade"] = scriptJSON(.up)
+        members["downgrade"] = scriptJSON(.down)
         return .object(members)
     }
 
@@ -30,8 +30,24 @@ extension Revision {
     }
 }
 
+extension Revision {
+    /// The statements for the newest servers, and of a step that depends on the server all variants.
+    fileprivate func scriptJSON(_ direction: Direction) -> JSONValue {
+        guard let script = script(direction) else { return .null }
+        var members = script.json
+        let variants = (variants[direction] ?? []).map { variant in
+            var members = variant.script.json
+            members["first_server"] = JSONValue(variant.servers.first)
+            members["last_server"] = variant.servers.last.map(JSONValue.init(_:)) ?? .null
+            return JSONValue.object(members)
+        }
+        members["variants"] = .array(variants)
+        return .object(members)
+    }
+}
+
 extension StepScript {
-    fileprivate var json: JSONValue {
+    fileprivate var json: JSONObject {
         ["transactional": .bool(isTransactional), "statements": .array(statements.map(\.json))]
     }
 }
@@ -72,10 +88,9 @@ extension PlannedStep {
     fileprivate func detailedJSON(in graph: RevisionGraph, runsScript: Bool) -> JSONObject {
         var members = json
         let planned = graph[revision]
-        let script = direction == .up ? planned?.upgrade : planned?.downgrade
         members["message"] = JSONValue(planned?.message)
         members["file"] = JSONValue(planned?.file)
-        members["script"] = runsScript ? script?.json ?? .null : .null
+        members["script"] = runsScript ? planned?.scriptJSON(direction) ?? .null : .null
         return members
     }
 }

@@ -94,8 +94,11 @@ struct ExportDocument {
         }
         var scripts: [Direction: StepScript] = [:]
         var reasons: [Direction: String] = [:]
+        var variants: [Direction: [ServerVariant]] = [:]
         for (direction, key) in [(Direction.up, "upgrade"), (.down, "downgrade")] {
-            switch step(json[key] ?? nil) {
+            let made = step(json[key] ?? nil)
+            variants[direction] = made.variants
+            switch made.newest {
             case .success(let script): scripts[direction] = script
             case .failure(let reason): reasons[direction] = reason.text
             }
@@ -108,7 +111,8 @@ struct ExportDocument {
             dependsOn: strings(json["depends_on"]),
             branchLabels: strings(json["branch_labels"]), message: json["message"]?.stringValue,
             upgrade: scripts[.up], downgrade: scripts[.down], file: path,
-            checksum: Hex.encode(Digest.sha256(Array(content.utf8))), pythonReasons: reasons)
+            checksum: Hex.encode(Digest.sha256(Array(content.utf8))), pythonReasons: reasons,
+            variants: variants)
     }
 
     /// Why Python has to run a step.
@@ -116,7 +120,26 @@ struct ExportDocument {
         let text: String
     }
 
-    private static func step(_ json: JSONValue) -> Result<StepScript, Reason> {
+    /// A step, with all that it runs where that depends on the server.
+    private static func step(
+        _ json: JSONValue
+    ) -> (newest: Result<StepScript, Reason>, variants: [ServerVariant]?) {
+        guard let entries = json["servers"]?.arrayValue else { return (script(json), nil) }
+        let made = entries.compactMap { entry in
+            entry["first"]?.intValue.map { first in
+                (ServerVersions(first: first, last: entry["last"]?.intValue), script(entry))
+            }
+        }
+        let variants = made.compactMap { servers, script in
+            (try? script.get()).map { ServerVariant(servers: servers, script: $0) }
+        }
+        guard let newest = variants.last else {
+            return (made.last?.1 ?? .failure(Reason(text: "it was not rendered")), nil)
+        }
+        return (.success(newest.script), variants)
+    }
+
+    private static func script(_ json: JSONValue) -> Result<StepScript, Reason> {
         if let reason = json["python"]?.stringValue { return .failure(Reason(text: scrub(reason))) }
         do throws(Reason) {
             let other = json["without_schema"]

@@ -23,6 +23,7 @@ enum PythonPrograms {
         ("migrationd_inputs", PackageResources.migrationd_inputs_py),
         ("migrationd_protocol", PackageResources.migrationd_protocol_py),
         ("migrationd_render", PackageResources.migrationd_render_py),
+        ("migrationd_servers", PackageResources.migrationd_servers_py),
         ("migrationd_state", PackageResources.migrationd_state_py),
         ("migrationd_targets", PackageResources.migrationd_targets_py),
         ("migrationd_values", PackageResources.migrationd_values_py),

@@ -39,9 +39,8 @@ struct VerifyingWalk {
             report(
                 Comparison(
                     revision: step.revision, direction: step.direction,
-                    engine: set.graph[step.revision]?.pythonReasons[step.direction] == nil
-                        ? .sql : .python,
-                    failure: failure, differences: try await compare()))
+                    engine: needsPython(step) ? .python : .sql, failure: failure,
+                    differences: try await compare()))
             guard failure != nil else { continue }
             let whole = try? self.task(operation, "heads").plan(from: rows)
             guard operation == .downgrade else { return whole?.steps.count ?? 1 }
@@ -60,14 +59,18 @@ struct VerifyingWalk {
     ) async throws(Failure) -> TenantFailure? {
         let (alembic, named) = try await runAlembic(step, rows, targets[0])
         let (again, _) = try await runAlembic(step, rows, targets[1])
-        if set.graph[step.revision]?.pythonReasons[step.direction] != nil {
-            types.formUnion(named)
-        }
+        if needsPython(step) { types.formUnion(named) }
         let replay = await replay(task)
         guard (alembic == nil) == (again == nil) else {
             throw .step(way: "Alembic, in one of two schemas", alembic ?? again ?? .unknown)
         }
         return try ReplayVerifier.ending(alembic: alembic, replay: replay)
+    }
+
+    /// Whether the replay, too, has Alembic run the step, on the server at hand.
+    private func needsPython(_ step: PlannedStep) -> Bool {
+        set.graph[step.revision]?
+            .needsPython(step.direction, serverVersion: readers[2].serverVersion) == true
     }
 
     /// - Returns: why the step fails, if it does, and the types that it has named.

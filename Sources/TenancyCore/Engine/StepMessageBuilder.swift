@@ -126,13 +126,16 @@ struct StepMessageBuilder: Sendable {
     /// has nothing that could be sent.
     func script(of step: PlannedStep) -> StepScript? {
         guard runsScripts, let revision = graph[step.revision] else { return nil }
-        let script = revision.script(step.direction)?.placed(in: target.schema)
+        let script = revision.script(step.direction, serverVersion: serverVersion)?
+            .placed(in: target.schema)
         return step.namedBefore.isEmpty ? script : script?.running(after: step.namedBefore).script
     }
 
     /// Whether Alembic itself has to run a step.
     func needsPython(_ step: PlannedStep) -> Bool {
-        runsScripts && graph[step.revision]?.pythonReasons[step.direction] != nil
+        runsScripts
+            && graph[step.revision]?.needsPython(step.direction, serverVersion: serverVersion)
+                == true
     }
 
     private var table: VersionTable {

@@ -134,7 +134,8 @@ struct TargetAttempt {
         guard target.schema == nil, target.connection.isPostgres, engine.task.operation != .stamp
         else { return nil }
         let step = plan.steps.first { step in
-            engine.task.graph[step.revision]?.script(step.direction)?.needsSchema == true
+            engine.task.graph[step.revision]?.scripts(step.direction)
+                .contains(where: \.needsSchema) == true
         }
         return step.map { step in
             TenantFailure(

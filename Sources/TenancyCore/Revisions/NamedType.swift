@@ -55,8 +55,9 @@ extension RevisionPlan {
         let steps = steps.map { step -> PlannedStep in
             guard let revision = graph[step.revision] else { return step }
             var step = step
-            if let script = revision.script(step.direction) {
-                let variants = [script, script.placed(in: nil)]
+            let scripts = revision.scripts(step.direction)
+            if !scripts.isEmpty {
+                let variants = scripts + scripts.map { $0.placed(in: nil) }
                 let left = variants.map { $0.running(after: types) }
                 let isShorter = zip(variants, left).contains {
                     $0.statements.count > $1.script.statements.count

@@ -16,7 +16,8 @@ package struct RenderedFolder: Sendable, Equatable {
     /// Writes the revisions down and reads them again, to be sure of it.
     ///
     /// - Throws: every step that only Alembic can run, unless they are allowed to be missing; every
-    ///   revision that does not read back as it is.
+    ///   step that depends on the server (see `RevisionSet.settled`); every revision that does not
+    ///   read back as it is.
     package init(_ set: RevisionSet, allowsPythonSteps: Bool = false) throws(FolderError) {
         settings = FolderSettings(versionTable: set.versionTable, isRendered: true)
         var files: [File] = []
@@ -31,6 +32,7 @@ package struct RenderedFolder: Sendable, Equatable {
             files.append(file)
         }
         if !allowsPythonSteps { problems = missing + problems }
+        problems += set.graph.revisions.flatMap(Self.stepsByServer)
         problems += Self.stepsOfOneRun(set.graph)
         guard problems.isEmpty else { throw FolderError(problems: problems) }
         self.files = files
@@ -85,6 +87,18 @@ package struct RenderedFolder: Sendable, Equatable {
                     message: "the \(SQLSection(direction).title) of \(revision.id) needs Alembic: "
                         + reason)
             }
+        }
+    }
+
+    /// Steps that depend on the server, which no file can say.
+    private static func stepsByServer(_ revision: Revision) -> [FolderProblem] {
+        revision.variants.sorted { $0.key.rawValue > $1.key.rawValue }.map { direction, variants in
+            let servers = variants.map(\.servers.description).joined(separator: ", ")
+            return FolderProblem(
+                file: revision.file, line: nil, code: "not_renderable",
+                message: "the \(SQLSection(direction).title) of \(revision.id) depends on the "
+                    + "server (PostgreSQL \(servers)), which a file cannot say; name the servers' "
+                    + "major version with --server-major")
         }
     }
 

@@ -16,7 +16,8 @@ package struct Revision: Sendable, Equatable {
     /// The labels that the revision itself declares, not those it inherits.
     package let branchLabels: [String]
     package let message: String?
-    /// `nil` when there are no statements to send: no section in the file, or a Python step.
+    /// `nil` when there are no statements to send: no section in the file, or a Python step. Where the
+    /// statements depend on the server, those for the newest.
     package let upgrade: StepScript?
     package let downgrade: StepScript?
     /// The file's name without its folder, as people are shown it.
@@ -25,12 +26,15 @@ package struct Revision: Sendable, Equatable {
     package let checksum: String
     /// Why Alembic itself has to run a direction.
     package let pythonReasons: [Direction: String]
+    /// Directions whose statements depend on the server's version. Servers that none of the variants is
+    /// for are left to Alembic.
+    package let variants: [Direction: [ServerVariant]]
 
     package init(
         id: String, downRevisions: [String] = [], dependsOn: [String] = [],
         branchLabels: [String] = [], message: String? = nil, upgrade: StepScript? = nil,
         downgrade: StepScript? = nil, file: String? = nil, checksum: String = "",
-        pythonReasons: [Direction: String] = [:]
+        pythonReasons: [Direction: String] = [:], variants: [Direction: [ServerVariant]] = [:]
     ) {
         self.id = id
         self.downRevisions = downRevisions
@@ -42,6 +46,7 @@ package struct Revision: Sendable, Equatable {
         self.file = file
         self.checksum = checksum
         self.pythonReasons = pythonReasons
+        self.variants = variants
     }
 }
 
@@ -49,7 +54,7 @@ extension Revision {
     /// What runs the revision; Python where it does so in one direction at least.
     package var engine: Engine { pythonReasons.isEmpty ? .sql : .python }
 
-    /// The statements of a direction.
+    /// The statements of a direction; where they depend on the server, those for the newest.
     package func script(_ direction: Direction) -> StepScript? {
         direction == .up ? upgrade : downgrade
     }

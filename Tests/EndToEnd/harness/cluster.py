@@ -17,6 +17,7 @@ from .fleet import identifier
 # Where servers live: in memory, where there is plenty, or on disk.
 PLACES = (pathlib.Path("/dev/shm"), pathlib.Path("/tmp"))
 PREFIX = "migrationd-e2e-"
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A crash of the server loses nothing with these; one of the machine does.
 THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}
 
@@ -29,6 +30,20 @@ def postgres_programs():
         if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres", "psql")):
             return folder
     raise RuntimeError("no PostgreSQL here: apt-get install postgresql")
+
+
+def other_postgres_programs():
+    """The same of another major version that is installed here, or None."""
+    own = server_version().split()[2].partition(".")[0]
+    ready = [
+        path for root in (pathlib.Path("/var/tmp/migrationd-postgres"), ROOT / ".build-postgres")
+        for path in sorted(root.glob("*/*/pginstall/bin")) if (path.parents[2] / "ready").exists()]
+    for folder in [*pathlib.Path("/usr/lib/postgresql").glob("*/bin"), *ready]:
+        version = subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, text=True, check=True)
+        if version.stdout.split()[2].partition(".")[0] != own:
+            return folder
+    return None
 
 
 def server_version():
@@ -98,8 +113,8 @@ class Cluster:
     and root can enter its folder.
     """
 
-    def __init__(self, settings=None, password=None):
-        self.programs = postgres_programs()
+    def __init__(self, settings=None, password=None, programs=None):
+        self.programs = programs or postgres_programs()
         self.user = _server_user()
         self.password = password
         self.settings = dict(settings or {})

@@ -49,6 +49,38 @@ struct ExportDocumentTests {
         #expect(revision.pythonReasons[.down] == nil)
     }
 
+    @Test func aStepThatDependsOnTheServerHasAScriptForEach() throws {
+        let revision = try one(
+            """
+            {"servers": [
+             {"first": 10, "last": 15, "statements": [{"sql": "SELECT 10"}]},
+             {"first": 16, "last": 16, "python": "it renders otherwise for some releases"},
+             {"first": 17, "last": 17, "statements": [{"sql": "COMMIT"}]},
+             {"first": 18, "last": null, "statements": [{"sql": "SELECT 18"}]}]}
+            """)
+        #expect(revision.engine == .sql)
+        #expect(revision.upgrade?.statements.map(\.text) == ["SELECT 18"])
+        let expected = [
+            90_624: nil, 100_000: "SELECT 10", 150_018: "SELECT 10", 160_004: nil, 170_000: nil,
+            180_000: "SELECT 18", 990_099: "SELECT 18",
+        ]
+        for (version, text) in expected {
+            let script = revision.script(.up, serverVersion: version)
+            #expect(script?.statements.map(\.text) == text.map { [$0] }, "\(version)")
+            #expect(revision.needsPython(.up, serverVersion: version) == (text == nil))
+        }
+        #expect(!revision.needsPython(.down, serverVersion: 90_624))
+    }
+
+    @Test func aStepThatNoServerGetsAsSQLIsPythons() throws {
+        let revision = try one(
+            """
+            {"servers": [{"first": 10, "last": null, "statements": [{"sql": "COMMIT"}]}]}
+            """)
+        #expect(revision.engine == .python && revision.variants.isEmpty)
+        #expect(revision.pythonReasons[.up]?.hasPrefix("Alembic has to run it") == true)
+    }
+
     @Test func aSchemaIsPutInWhereTheProjectNamesIt() throws {
         let revision = try one(
             """

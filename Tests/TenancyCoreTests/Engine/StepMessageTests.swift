@@ -23,6 +23,30 @@ import Testing
         TargetProgress(plan: try graph.upgrade(to: target, from: []), from: [])
     }
 
+    @Test(
+        "a step that depends on the server's version gets the statements for that server",
+        arguments: [(150_018, "SELECT 10"), (170_000, "SELECT 10"), (180_006, "SELECT 18")])
+    func byServer(version: Int, text: String) throws {
+        let scripts = ["SELECT 10", "SELECT 18"].map {
+            StepScript(statements: [SQLStatement(text: $0, line: 0)])
+        }
+        let variants = zip([(10, 17), (18, nil)], scripts).map { servers, script in
+            ServerVariant(
+                servers: ServerVersions(first: servers.0, last: servers.1), script: script)
+        }
+        let graph = try RevisionGraph([
+            Revision(id: "r1", upgrade: scripts[1], variants: [.up: variants])
+        ])
+        let builder = try builder(graph, version: version)
+        let progress = try progress(graph, to: "r1")
+        let message = builder.message(for: progress, state: .noTable)
+        #expect(message.texts.filter { ["SELECT 10", "SELECT 18"].contains($0) } == [text])
+        #expect(!builder.needsPython(progress.plan.steps[0]))
+        let old = try self.builder(graph, version: 90_600)
+        #expect(old.needsPython(progress.plan.steps[0]))
+        #expect(old.script(of: progress.plan.steps[0]) == nil)
+    }
+
     @Test("a message of two steps, as it goes over the wire")
     func golden() throws {
         let graph = try threeTables()

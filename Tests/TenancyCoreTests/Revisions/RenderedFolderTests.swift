@@ -95,6 +95,35 @@ import Testing
         }
     }
 
+    @Test("a step that depends on the server is written for the servers that are named")
+    func stepsByServer() throws {
+        let revisions = [
+            Revision(
+                id: "a", upgrade: Self.later, file: "a.py",
+                variants: [
+                    .up: [
+                        ServerVariant(
+                            servers: ServerVersions(first: 10, last: 17), script: Self.earlier),
+                        ServerVariant(
+                            servers: ServerVersions(first: 18, last: nil), script: Self.later),
+                    ]
+                ])
+        ]
+        let error = #expect(throws: FolderError.self) {
+            try RenderedFolder(set(revisions), allowsPythonSteps: true)
+        }
+        #expect(error?.problems.map(\.code) == ["not_renderable"])
+        #expect(error?.description.contains("PostgreSQL 10 to 17, 18 and later") == true)
+        for (major, text) in [(15, "SELECT 10"), (17, "SELECT 10"), (19, "SELECT 18")] {
+            let folder = try RenderedFolder(set(revisions).settled(onMajor: major))
+            #expect(folder.files[0].text.contains(text))
+        }
+        #expect(throws: FolderError.self) { try RenderedFolder(set(revisions).settled(onMajor: 9)) }
+    }
+
+    private static let earlier = StepScript(passages: [passage(["SELECT 10"])])
+    private static let later = StepScript(passages: [passage(["SELECT 18"])])
+
     @Test("a statement with a comment like a section's cannot be written down")
     func comment() throws {
         let script = StepScript(passages: [Self.passage(["SELECT\n-- downgrade\n1"])])

@@ -4,13 +4,15 @@ the schema's name is taken out of them."""
 import json
 import re
 
+import migrationd_servers as servers
+
 PLAIN = "migrationd_probe"
 QUOTED = "Zq Nas-ty"
 IDENTIFIER = "\uf8f0"
 BARE = "\uf8f1"
 
 
-def directions(plain, again, newer, quoted, without, keys, translates):
+def directions(plain, again, quoted, without, keys, translates):
     """By (revision, direction) what the daemon is told; see `direction`.
 
     `translates` says that the project has a `schema_translate_map`, which only its connection knows.
@@ -20,7 +22,7 @@ def directions(plain, again, newer, quoted, without, keys, translates):
     for key in keys:
         reason = project or (translates and _translated(plain.schemas.get(key, ())))
         steps[key] = {"python": reason} if reason else direction(
-            plain.steps.get(key), again.get(key), newer.get(key), quoted.steps.get(key),
+            plain.steps.get(key), again.get(key), quoted.steps.get(key),
             without and without.get(key))
     return steps
 
@@ -33,20 +35,46 @@ def _translated(schemas):
         "in its place")
 
 
-def direction(plain, again, newer, quoted, without):
-    """One step: its statements with places for the schema, or why Python has to run it.
+def direction(plain, again, quoted, without):
+    """One step: its statements with places for the schema, or why Python has to run it; each of them
+    for some of the servers where it is not the same for all.
 
-    Each argument is a list of [sql, is_autocommit, named type], or a reason; `without` may be None where env.py
-    cannot do without a schema.
+    Each argument is a list of [sql, is_autocommit, named type], a reason, or a dictionary of these by
+    major version; `without` may be None where env.py cannot do without a schema.
     """
+    renders = plain, again, quoted, without
+    majors = {major for each in renders if isinstance(each, dict) for major in each}
+    if not majors:
+        return _direction(*renders)
+    return _by_server([
+        (major, _direction(*(
+            each[str(major)] if isinstance(each, dict) else each for each in renders)))
+        for major in sorted(map(int, majors))])
+
+
+def _by_server(steps):
+    """Steps by the server's major version, those of neighbours together where they are the same."""
+    ranges = []
+    for major, step in steps:
+        if ranges and ranges[-1][2] == step:
+            ranges[-1][1] = major
+        else:
+            ranges.append([major, major, step])
+    if len(ranges) == 1 or all("python" in step for _, _, step in ranges):
+        return ranges[-1][2]
+    # One that is there for servers to come alone is a guess at where it begins.
+    return {"servers": [
+        {"first": first, "last": None if last == servers.LATER else last, **step}
+        for first, last, step in ranges if first != servers.LATER]}
+
+
+def _direction(plain, again, quoted, without):
     for render in (plain, quoted, again):
         if not isinstance(render, list):
             return {"python": render or "it was not rendered"}
     if plain != again:
         return {"python": "it renders otherwise each time: by the time, at random, or by the order "
                 "of a set"}
-    if isinstance(newer, list) and again != newer:
-        return {"python": "it renders otherwise for PostgreSQL 18 and later than for servers before"}
     if plain == quoted:
         step = {"statements": _statements(plain)}
         if isinstance(without, list) and without != plain:

@@ -94,9 +94,9 @@ def export(config_file, name, driver, secrets, second):
             places = [each["path"] for each in inputs.directories(scripts)]
             warnings.warn(f"there are no revisions in {', '.join(places)}")
 
-        def render(schema, is_newer=False):
+        def render(schema):
             where = protocol.Address(url, schema, schema or compare.PLAIN)
-            return rendering.render(config_file, name, where, scripts, revisions, is_newer)
+            return rendering.render(config_file, name, where, scripts, revisions)
 
         try:
             plain = render(compare.PLAIN)
@@ -113,7 +113,6 @@ def export(config_file, name, driver, secrets, second):
                 without = None  # This env.py cannot do without a schema.
             return {
                 "again": _listed(plain.steps),
-                "newer": _listed(render(compare.PLAIN, is_newer=True).steps),
                 "failed": [[each.path, each.message] for each in failures],
                 "without": without and _listed(without.steps)}
         quoted = render(compare.QUOTED)
@@ -126,9 +125,9 @@ def export(config_file, name, driver, secrets, second):
         if remark := drivers.remark(kinds, found):
             warnings.warn(remark)
     keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
-    again, newer, without, remarks = second.steps(revisions)
+    again, without, remarks = second.steps(revisions)
     translates = watch.mentions("schema_translate_map", config_file, scripts)
-    steps = compare.directions(plain, again, newer, quoted, without, keys, translates)
+    steps = compare.directions(plain, again, quoted, without, keys, translates)
     document = {
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),
@@ -260,9 +259,9 @@ class SecondRun:
             stdin.write(json.dumps(request).encode())
 
     def steps(self, revisions):
-        """What it has rendered with the plain schema, the same for the newest servers, and without a
-        schema, where None is a project that cannot be; and what people should know of it. A step
-        that it could not load has the reason."""
+        """What it has rendered with the plain schema, and without a schema, where None is a project
+        that cannot be; and what people should know of it. A step that it could not load has the
+        reason."""
         document, remarks = self._document(), []
         if "again" not in document:
             remarks.append(
@@ -285,8 +284,7 @@ class SecondRun:
                 again.setdefault(
                     (revision.revision, way), f"a second render failed: {reason}")
         without = document.get("without")
-        newer = _by_step(document.get("newer", []))
-        return again, newer, without and _by_step(without), remarks
+        return again, without and _by_step(without), remarks
 
     def _document(self):
         self._process.wait()

@@ -16,6 +16,7 @@ import typing
 import warnings
 
 import migrationd_protocol as protocol
+import migrationd_servers as servers
 import migrationd_targets as targets
 import migrationd_values as values
 from migrationd_values import NotRenderable
@@ -26,7 +27,6 @@ PROLOGUE = re.compile(
     r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|lock_timeout|statement_timeout)'"
     r"|CREATE\s+SCHEMA\s+IF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
 DIRECTIONS = ("upgrade", "downgrade")
-VIRTUAL = "supports_virtual_generated_columns"
 NAMED_TYPE = re.compile(r"\s*(CREATE|DROP)\s+(TYPE|DOMAIN)\b")
 
 
@@ -38,7 +38,7 @@ class Rendering(typing.NamedTuple):
     """One render of the whole project."""
 
     # By (revision, direction): a list of [sql, is_autocommit, named type], or the reason why there
-    # is none.
+    # is none; a dictionary of these by the server's major version where they are not the same.
     steps: dict
     # What holds for the project as a whole; `python` there is a reason for all steps.
     project: dict
@@ -48,14 +48,13 @@ class Rendering(typing.NamedTuple):
     schemas: dict
 
 
-def render(config_file, name, address, scripts, revisions, is_newer=False):
-    """Runs env.py offline for one address and has it render all steps, as for the oldest servers or
-    (`is_newer`) for the newest.
+def render(config_file, name, address, scripts, revisions):
+    """Runs env.py offline for one address and has it render all steps.
 
     Raises Failure("env_failed") where env.py fails for another reason than the missing database.
     """
     config = protocol.load_config(config_file, name, address)
-    recorder = Recorder(revisions, is_newer)
+    recorder = Recorder(revisions)
     _watching[:] = [recorder]
     try:
         with _environment(config, scripts, recorder), _without_files(scripts.env_py_location):
@@ -116,9 +115,9 @@ def _comes_from_refusal(error):
 class Recorder:
     """Runs the steps one by one and keeps what they emit."""
 
-    def __init__(self, revisions, is_newer=False):
+    def __init__(self, revisions):
         self.revisions = revisions
-        self._is_newer = is_newer
+        self.servers = None
         self._path = None
         self.paths = {revision.module.__file__ for revision in revisions}
         self.steps = {}
@@ -149,16 +148,19 @@ class Recorder:
             self.project["python"] = f"env.py is set up for {context.dialect.name}"
         elif context.on_version_apply_callbacks:
             self.project["python"] = "env.py has on_version_apply callbacks"
-        if hasattr(context.dialect, VIRTUAL):
-            # What SQLAlchemy 2.1 finds out when it connects; 18 was the first to have them.
-            setattr(context.dialect, VIRTUAL, self._is_newer)
         for revision in self.revisions:
             for direction in DIRECTIONS:
-                context.impl.memo = Memo(self)
                 key = revision.revision, direction
                 self._schemas = self.schemas[key] = set()
-                self.steps[key] = self._run_step(revision, direction)
+                self.steps[key] = self._render_step(context, revision, direction)
         return []
+
+    def _render_step(self, context, revision, direction):
+        def run():
+            context.impl.memo = Memo(self)
+            return self._run_step(revision, direction)
+
+        return self.servers.render(run) if self.servers else run()
 
     def note_connection(self, place):
         """Notes where env.py wants to connect to; what a step does for itself is not env.py's."""
@@ -414,6 +416,8 @@ def _observe(context, recorder):
     from sqlalchemy.schema import DDLElement
 
     impl = context.impl
+    if impl.dialect.name == "postgresql":
+        recorder.servers = servers.Servers(impl.dialect)
     impl.dialect.statement_compiler = _noticing(impl.dialect.statement_compiler, recorder)
     recorder.note_schemas(impl.dialect.identifier_preparer)
     sender = values.Values(impl.dialect, recorder.emit)
