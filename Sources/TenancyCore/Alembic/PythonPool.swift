@@ -5,12 +5,25 @@ package actor PythonPool {
     /// How long Python may take to import Alembic.
     private static let startLimit = Duration.seconds(60)
 
+    /// How long a worker may wait for the next step of a visit: others may wait for that worker.
+    private static let longestPause = Duration.seconds(1)
+
     let project: AlembicProject
     /// Bounds the workers, as it bounds connections to a server.
     private let places: ServerSlots
     private var idle: [PythonWorker] = []
+    /// Those that wait for the next step of their visit. Each keeps its place.
+    private var visiting: [ObjectIdentifier: Seat] = [:]
     /// Counts up whenever workers are to begin anew.
     private var generation = 0
+
+    /// A worker that has a place.
+    private struct Seat {
+        let worker: PythonWorker
+        let generation: Int
+        /// Ends the visit when the pause gets too long.
+        var expiry: Task<Void, Never>?
+    }
 
     /// Has what a worker that dies leaves behind come to this process, which ends it. For a process
     /// whose children are the workers and the exporter alone.
@@ -21,45 +34,51 @@ package actor PythonPool {
         places = ServerSlots(limit: workers)
     }
 
-    /// Has one of the workers answer a request, after a wait for one that is free.
+    /// Has one of the workers answer a request, after a wait for one that is free. Where a worker has
+    /// kept env.py open for the visit, it is that one.
     ///
     /// - Returns: the worker's last answer, `done` or `failed`.
     func perform(
-        _ request: JSONObject, _ patience: PythonWorker.Patience,
+        _ request: JSONObject, _ patience: PythonWorker.Patience, in visit: ExternalVisit,
         report: @escaping @Sendable ([String]) -> Void
     ) async throws(TenantFailure) -> JSONValue {
-        do throws(PostgresError) {
-            try await places.acquire("python")
-        } catch {
-            throw .pythonCancelled
-        }
-        let result: Result<JSONValue, PythonWorker.Failure>
         var committed: [String] = []
         do throws(PythonWorker.Failure) {
-            let worker = try await takeWorker()
-            let begun = generation
+            let (seat, continues) = try await seat(for: visit)
+            var request = request
+            request["continues"] = .bool(continues)
             do throws(PythonWorker.Failure) {
-                let answer = try await worker.perform(request, patience, report: report)
-                if answer["retiring"]?.boolValue == true || begun != generation {
-                    await worker.kill()
-                }
-                if await worker.isUsable { idle.append(worker) }
-                result = .success(answer)
+                let answer = try await seat.worker.perform(request, patience, report: report)
+                await leave(seat, after: answer, in: visit)
+                return answer
             } catch {
-                committed = await worker.committed
-                result = .failure(error)
+                committed = await seat.worker.committed
+                await places.release("python")
+                throw error
             }
-        } catch {
-            result = .failure(error)
-        }
-        await places.release("python")
-        do throws(PythonWorker.Failure) {
-            return try result.get()
         } catch {
             var failure = TenantFailure(error, python: project.options.python)
             failure.committed = committed
             throw failure
         }
+    }
+
+    /// Has env.py end where a worker keeps it open for the visit, and its connection with it.
+    package func end(_ visit: ExternalVisit) async {
+        guard let seat = visiting.removeValue(forKey: ObjectIdentifier(visit)) else { return }
+        seat.expiry?.cancel()
+        let limit = project.options.timeout
+        // The caller may be cancelled, and the worker would be killed.
+        let ending = Task {
+            let patience = PythonWorker.Patience(beginning: limit, statement: limit)
+            do throws(PythonWorker.Failure) {
+                let answer = try await seat.worker.perform(["action": "end"], patience)
+                await leave(seat, after: answer, in: visit)
+            } catch {
+                await places.release("python")
+            }
+        }
+        await ending.value
     }
 
     /// Ends the workers that have nothing to do, and the others after their step: the next ones read
@@ -69,6 +88,48 @@ package actor PythonPool {
         let workers = idle
         idle = []
         for worker in workers { await worker.kill() }
+    }
+
+    /// The worker that the visit has, which may have env.py open for it, or another one.
+    private func seat(
+        for visit: ExternalVisit
+    ) async throws(PythonWorker.Failure) -> (Seat, continues: Bool) {
+        if let seat = visiting.removeValue(forKey: ObjectIdentifier(visit)) {
+            seat.expiry?.cancel()
+            if seat.generation == generation, await seat.worker.isUsable { return (seat, true) }
+            await seat.worker.kill()
+        } else {
+            do throws(PostgresError) {
+                try await places.acquire("python")
+            } catch {
+                throw .cancelled
+            }
+        }
+        do throws(PythonWorker.Failure) {
+            let worker = try await takeWorker()
+            return (Seat(worker: worker, generation: generation), false)
+        } catch {
+            await places.release("python")
+            throw error
+        }
+    }
+
+    /// Keeps the seat for the visit where env.py is still open, or gives it back.
+    private func leave(_ seat: Seat, after answer: JSONValue, in visit: ExternalVisit) async {
+        let isOpen = answer["is_open"]?.boolValue == true
+        if answer["retiring"]?.boolValue == true || seat.generation != generation {
+            await seat.worker.kill()
+        } else if isOpen {
+            var seat = seat
+            seat.expiry = Task {
+                guard (try? await Task.sleep(for: Self.longestPause)) != nil else { return }
+                await end(visit)
+            }
+            visiting[ObjectIdentifier(visit)] = seat
+            return
+        }
+        if await seat.worker.isUsable { idle.append(seat.worker) }
+        await places.release("python")
     }
 
     private func takeWorker() async throws(PythonWorker.Failure) -> PythonWorker {

@@ -28,6 +28,7 @@ extension ExternalStep {
             members += [
                 ("direction", planned.direction == .up ? "upgrade" : "downgrade"),
                 ("revision", .string(planned.revision)),
+                ("is_followed", .bool(isFollowed)),
                 ("named_types", .array(planned.namedBefore.map(named))),
             ]
         }
@@ -89,6 +90,7 @@ extension PythonPool: ExternalStepRunner {
         report: @escaping @Sendable ([String]) -> Void = { _ in }
     ) async throws(TenantFailure) -> JSONValue {
         try await perform(
-            try step.request(action, project, others), step.patience(project), report: report)
+            try step.request(action, project, others), step.patience(project), in: step.visit,
+            report: report)
     }
 }

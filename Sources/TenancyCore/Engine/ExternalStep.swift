@@ -1,3 +1,8 @@
+/// The steps of one attempt on a target, between which a program may keep what it has prepared.
+package final class ExternalVisit: Sendable {
+    package init() {}
+}
+
 /// What a program of the project's own is asked to do with one target.
 package struct ExternalStep: Sendable {
     /// `nil` where nothing is to run.
@@ -9,10 +14,14 @@ package struct ExternalStep: Sendable {
     package let tenant: String?
     package let versionTable: VersionTableName
     package let session: SessionSettings
+    package let visit: ExternalVisit
+    /// Whether more steps of the visit need the program.
+    package var isFollowed = false
 
     package init(
         planned: PlannedStep?, rows: [String], target: Target, tenant: String?,
-        versionTable: VersionTableName, session: SessionSettings
+        versionTable: VersionTableName, session: SessionSettings,
+        visit: ExternalVisit = ExternalVisit()
     ) {
         self.planned = planned
         self.rows = rows
@@ -20,6 +29,7 @@ package struct ExternalStep: Sendable {
         self.tenant = tenant
         self.versionTable = versionTable
         self.session = session
+        self.visit = visit
     }
 }
 
@@ -62,4 +72,7 @@ package protocol ExternalStepRunner: Sendable {
 
     /// Makes `rows` the version rows, and runs nothing.
     func stamp(_ step: ExternalStep, _ rows: [String]) async throws(TenantFailure) -> ExternalAnswer
+
+    /// Lets go of what it has kept for the visit.
+    func end(_ visit: ExternalVisit) async
 }

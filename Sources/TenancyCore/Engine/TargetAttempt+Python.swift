@@ -29,10 +29,13 @@ extension TargetAttempt {
         }
         let before = try await relations(connection)
         try await holdNothingElse(connection)
-        let step = ExternalStep(
+        var step = ExternalStep(
             planned: planned, rows: state.revisions, target: target,
             tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
-            session: engine.options.session)
+            session: engine.options.session, visit: visit)
+        step.isFollowed =
+            progress.map { $0.plan.steps.dropFirst($0.position + 1) }?.contains(
+                where: builder.needsPython) ?? false
         let answer = await run(planned, as: step, by: runner)
         // Until the rows are read again, they may be those before the step or after it.
         isCertain = false

@@ -8,6 +8,7 @@ struct TargetAttempt {
     let worker: WorkerConnection
     let tenants: [TenantName]
     private let known: VersionState?
+    let visit = ExternalVisit()
     /// Whether the journal may have an unfinished step of the target: it had when the page was read, or
     /// this attempt has written one.
     var isUnfinished: Bool
@@ -45,6 +46,12 @@ struct TargetAttempt {
     }
 
     mutating func run() async -> TargetOutcome {
+        let outcome = await attempt()
+        await engine.external?.end(visit)
+        return outcome
+    }
+
+    private mutating func attempt() async -> TargetOutcome {
         do throws(Stop) {
             guard engine.task.versionTable.tells(of: target.schema) else {
                 throw .failed(.sharedVersionTable)

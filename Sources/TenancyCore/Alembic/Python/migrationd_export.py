@@ -18,6 +18,7 @@ import migrationd_inputs as inputs
 import migrationd_protocol as protocol
 import migrationd_render as rendering
 import migrationd_targets as targets
+from migrationd_recorder import DIRECTIONS
 
 FORMAT = 1
 WARNINGS_SHOWN = 50
@@ -124,7 +125,7 @@ def export(config_file, name, driver, secrets, second):
             kinds, drivers.named(own), drivers.standard(), drivers.is_installed)
         if remark := drivers.remark(kinds, found):
             warnings.warn(remark)
-    keys = [(each.revision, way) for each in revisions for way in rendering.DIRECTIONS]
+    keys = [(each.revision, way) for each in revisions for way in DIRECTIONS]
     again, without, remarks = second.steps(revisions)
     translates = watch.mentions("schema_translate_map", config_file, scripts)
     steps = compare.directions(plain, again, quoted, without, keys, translates)
@@ -142,7 +143,7 @@ def export(config_file, name, driver, secrets, second):
             [*remarks, *(str(each.message) for each in caught)]))[:WARNINGS_SHOWN],
         "revisions": [
             {**_described(each, config_file),
-             **{way: steps[each.revision, way] for way in rendering.DIRECTIONS}}
+             **{way: steps[each.revision, way] for way in DIRECTIONS}}
             for each in revisions],
     }
     return {**document, "graph_error": graph_error} if graph_error else document
@@ -280,7 +281,7 @@ class SecondRun:
         for revision in revisions:
             reason = failed.get(revision.path) or (
                 None if "again" in document else f"the project: {_said(document)}")
-            for way in rendering.DIRECTIONS if reason else ():
+            for way in DIRECTIONS if reason else ():
                 again.setdefault(
                     (revision.revision, way), f"a second render failed: {reason}")
         without = document.get("without")
