@@ -15,6 +15,28 @@ func readmes(_ folders: String...) -> [String] {
     folders.map { $0 + "/README.md" }
 }
 
+/// The modules in Sources/TenancyCore, from the ground up.
+let core = [
+    "Support", "PostgresClient", "Tenants", "Revisions", "JobModel", "Engine", "Alembic",
+    "ControlStore", "Scheduler", "Fleet",
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+/// A folder of Sources/TenancyCore as a module of its own.
+func room(
+    _ name: String, folders: [String] = [], uses modules: [String],
+    packages: [Target.Dependency] = [], resources: [Resource] = []
+) -> Target {
+    .target(
+        name: name,
+        dependencies: modules.map { .byName(name: $0) } + packages,
+        path: "Sources/TenancyCore/" + name,
+        exclude: ["README.md"] + folders.map { $0 + "/README.md" },
+        resources: resources,
+        swiftSettings: strict)
+}
+
 let package = Package(
     name: "migrationd",
     products: [
@@ -36,20 +58,42 @@ let package = Package(
             name: "CZlib", pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CSystem"),
-        .target(
-            name: "TenancyCore",
-            dependencies: [
-                "ChildProcesses", "CLibPQ", "COpenSSL", "CSystem", "Descriptors",
-                .product(name: "Logging", package: "swift-log"),
+        room("Support", uses: ["COpenSSL", "CSystem", "Descriptors"]),
+        room("PostgresClient", uses: ["CLibPQ", "CSystem", "Descriptors", "Support"]),
+        room("Tenants", folders: ["Registry"], uses: ["COpenSSL", "PostgresClient", "Support"]),
+        room("Revisions", uses: ["Support", "Tenants"]),
+        room("JobModel", uses: ["Revisions", "Support", "Tenants"]),
+        room("Engine", uses: ["JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
+        room(
+            "Alembic",
+            uses: [
+                "ChildProcesses", "Descriptors", "Engine", "JobModel", "PostgresClient",
+                "Revisions", "Support", "Tenants",
             ],
-            exclude: readmes(
-                "Alembic", "Config", "ControlStore", "Engine", "Fleet", "JobModel",
-                "PostgresClient", "Revisions",
-                "Scheduler", "Scheduler/Dispatch", "Scheduler/Events", "Scheduler/Recording",
-                "Scheduler/Replicas", "Scheduler/Submission",
-                "Support", "Tenants", "Tenants/Registry"),
             // Carried in the binary, so that it needs no files beside it.
-            resources: [.embedInCode("Alembic/Python")],
+            resources: [.embedInCode("Python")]),
+        room(
+            "ControlStore",
+            uses: ["Engine", "JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
+        room(
+            "Scheduler",
+            folders: ["Dispatch", "Events", "Recording", "Replicas", "Submission"],
+            uses: [
+                "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Support",
+                "Tenants",
+            ],
+            packages: [logging]),
+        room(
+            "Fleet",
+            uses: [
+                "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Scheduler",
+                "Support", "Tenants",
+            ],
+            packages: [logging]),
+        .target(
+            name: "DaemonConfiguration",
+            dependencies: ["Engine", "PostgresClient", "Support", "Tenants"],
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
@@ -75,10 +119,10 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "MigrationDaemon",
-            dependencies: [
-                "Descriptors", "TenancyCore", "HTTPLite", "PrivatePostgres",
+            dependencies: core.map { .byName(name: $0) } + [
+                "DaemonConfiguration", "Descriptors", "HTTPLite", "PrivatePostgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                logging,
             ],
             exclude: readmes("Client", "Commands", "Demo", "Routes", "Wiring"),
             // A link to examples/fleet/migrations: the demo carries its migrations with it.
@@ -86,7 +130,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "TestSupport",
-            dependencies: ["TenancyCore", "PrivatePostgres"],
+            dependencies: ["PrivatePostgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         .target(
@@ -95,8 +139,8 @@ let package = Package(
             path: "Tests/CFailingPQ"),
         .testTarget(
             name: "TenancyCoreTests",
-            dependencies: [
-                "ChildProcesses", "Descriptors", "TenancyCore", "TestSupport", "CFailingPQ",
+            dependencies: core.map { .byName(name: $0) } + [
+                "ChildProcesses", "DaemonConfiguration", "Descriptors", "TestSupport", "CFailingPQ",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -26,7 +26,6 @@ IMPORTS = {
         "Sources/HTTPLite/TLS/", "Sources/TenancyCore/Revisions/",
         "Sources/TenancyCore/Support/", "Sources/TenancyCore/Tenants/",
     ],
-    "TenancyCore": ["Sources/MigrationDaemon/"],
     "HTTPLite": ["Sources/MigrationDaemon/"],
     "PrivatePostgres": ["Sources/MigrationDaemon/"],
     "ArgumentParser": ["Sources/MigrationDaemon/"],

@@ -1,39 +1,78 @@
-"""The folders know each other in one direction, as ARCHITECTURE.md has it."""
+"""The modules and folders know each other in one direction, as ARCHITECTURE.md has it."""
 
+import functools
+import json
 import pathlib
 import re
+import subprocess
 
-from repository import text
+import pytest
+
+from repository import ROOT, files, text
 from structure import arrows
 
-CORE = "Sources/TenancyCore"
+_IMPORT = re.compile(r"^(?:@\w+ )*(?:\w+ )?import (\w+)$", re.MULTILINE)
 
 
-def floors():
-    """The folders of TenancyCore, from the ground up, as the table in ARCHITECTURE.md has them."""
-    table = text(pathlib.Path("ARCHITECTURE.md")).split("The folders of `TenancyCore`")[1]
-    table = table.split("\n## ")[0]
-    return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+@functools.cache
+def manifest():
+    """Package.swift as SwiftPM reads it: name of a module -> where it lies and what it uses."""
+    command = ["swift", "package", "--package-path", str(ROOT), "dump-package"]
+    dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+    return {
+        target["name"]: (
+            target.get("path") or f"Sources/{target['name']}",
+            {needed["byName"][0] for needed in target["dependencies"] if "byName" in needed})
+        for target in json.loads(dumped)["targets"] if target["type"] in ("regular", "executable")
+        and not (target.get("path") or "").startswith("Tests/")}
 
 
-def upward(found, order):
-    """The references that lead from a lower folder to a higher one."""
-    return [place for (here, there), places in found.items() for place in places
-            if order.index(here) < order.index(there)]
+def table():
+    """The modules as ARCHITECTURE.md lists them, from the ground up, and what each uses."""
+    page = text(pathlib.Path("ARCHITECTURE.md")).split("\n## Modules\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) ?\|$", page, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", uses)) for name, uses in rows}
 
 
-def test_the_table_has_every_folder():
-    folders = {path.name for path in pathlib.Path(CORE).resolve().iterdir() if path.is_dir()}
-    assert set(floors()) == folders
+
+def upward(uses):
+    """The uses of a module that stands higher in the table."""
+    ranks = list(uses)
+    return [f"{name} -> {used}" for name, needed in uses.items() for used in needed
+            if used in ranks and ranks.index(used) >= ranks.index(name)]
 
 
-def test_no_folder_knows_a_higher_one():
-    assert upward(arrows(CORE), floors()) == []
+def test_package_swift_is_the_table():
+    everything = {name: uses for name, (_, uses) in manifest().items()}
+    written = table()
+    last = list(written)[-1]
+    assert set(everything) == set(written)
+    # What joins the modules uses them all.
+    assert everything.pop(last) >= set(written) - {last, "ChildProcesses"}
+    written.pop(last)
+    assert everything == written
 
 
-def test_an_arrow_that_should_not_be_is_found():
+def test_no_module_uses_a_higher_one():
+    assert upward(table()) == []
+    assert upward({"Low": {"High"}, "High": set()}) == ["Low -> High"]
+
+
+@pytest.mark.parametrize("module", [name for name in table() if name != "MigrationDaemon"])
+def test_a_module_imports_what_it_declares(module):
+    """No more, which the compiler may not notice, and no less."""
+    path, uses = manifest()[module]
+    imported = {name for source in files(f"{path}/*.swift")
+                for name in _IMPORT.findall(text(source))}
+    modules = set(manifest()) | {used for _, needed in manifest().values() for used in needed}
+    assert imported & modules == uses
+
+
+def test_a_reference_between_folders_is_found():
+    root = "Sources/Planted"
     planted = {
-        pathlib.Path(CORE, "Support/Low.swift"): "struct Low {\n    let high: High\n}\n",
-        pathlib.Path(CORE, "Fleet/High.swift"): "package struct High {}\n",
+        pathlib.Path(root, "Ground/Low.swift"): "struct Low {\n    let high: High\n}\n",
+        pathlib.Path(root, "Above/High.swift"): "package struct High {}\n",
     }
-    assert upward(arrows(CORE, planted), floors()) == [f"{CORE}/Support/Low.swift:2: High"]
+    assert arrows(root, planted) == {
+        ("Ground", "Above"): [f"{root}/Ground/Low.swift:2: High"]}

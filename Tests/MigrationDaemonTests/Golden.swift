@@ -1,5 +1,5 @@
 import Foundation
-import TenancyCore
+import Support
 import Testing
 
 @testable import MigrationDaemon

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import HTTPLite
-internal import TenancyCore
+internal import PostgresClient
+internal import Support
 
 /// Why one request has no good answer.
 struct APIFailure: Error, Sendable {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import FoundationEssentials
-internal import TenancyCore
+internal import PostgresClient
+internal import Support
 
 /// Where the daemon is and how its answers are shown; common to all client commands.
 struct ClientOptions: ParsableArguments {

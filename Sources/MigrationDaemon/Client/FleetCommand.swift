@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 struct FleetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

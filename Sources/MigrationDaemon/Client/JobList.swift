@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 struct JobList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

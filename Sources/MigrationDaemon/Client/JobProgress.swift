@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// A job as the command line speaks of it, read from the API's JSON.
 struct JobProgress: Sendable, Equatable {

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 /// What a job of one tenant takes as well as one of many.
 struct StepOptions: ParsableArguments {

@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// What there is to say of a job's failed tenants once it has ended. Pure.
 enum JobSummary {

@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// Follows a job to its end by long polls.
 struct JobWatcher {

@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// A list of the API, page by page.
 struct Pages {

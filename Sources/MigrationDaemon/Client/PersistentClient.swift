@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// A client that goes on over restarts and failovers of the daemon, and says so.
 struct PersistentClient: Sendable {

@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// What the results of a dry run or a check have in common: tenants with the same steps before them
 /// make one entry. Pure; its size is bounded by the number of different plans.

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 struct RevisionList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

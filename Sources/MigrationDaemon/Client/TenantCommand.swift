@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import TenancyCore
 
 /// Tenants over the API.
 struct TenantCommand: AsyncParsableCommand {

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 struct TenantHistory: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// A column of a table: its title, and what it shows of an item.
 struct TableColumn: Sendable {

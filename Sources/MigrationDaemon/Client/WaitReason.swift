@@ -1,4 +1,4 @@
-internal import TenancyCore
+internal import Support
 
 /// What a job waits for while none of its tenants ends, in a line. Pure.
 enum WaitReason {

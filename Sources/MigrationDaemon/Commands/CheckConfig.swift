@@ -1,5 +1,6 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import DaemonConfiguration
+internal import Revisions
 
 /// Checks the configuration and the migrations that it names, without any database.
 struct CheckConfig: AsyncParsableCommand {

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import TenancyCore
+internal import Support
 
 /// What a command tells the shell.
 enum CommandStatus: Int32, CaseIterable, Sendable {

@@ -1,5 +1,6 @@
+internal import DaemonConfiguration
 internal import FoundationEssentials
-internal import TenancyCore
+internal import Support
 
 /// The configuration that `--config` names, together with the environment.
 enum ConfigFile {

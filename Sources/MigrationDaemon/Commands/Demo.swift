@@ -1,8 +1,9 @@
 internal import ArgumentParser
+internal import DaemonConfiguration
 internal import FoundationEssentials
 internal import Logging
 internal import PrivatePostgres
-internal import TenancyCore
+internal import Support
 
 /// Shows a fleet being migrated on a PostgreSQL of its own.
 struct Demo: AsyncParsableCommand {

@@ -1,4 +1,5 @@
-internal import TenancyCore
+internal import Revisions
+internal import Support
 
 /// A graph written as JSON: `{"revisions": [...]}`, or that as the member `graph`.
 enum GraphDocument {

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
-internal import TenancyCore
+internal import Support
 
 /// The program: a daemon, its tools, and a client of its API.
 @main

@@ -1,5 +1,7 @@
+internal import Alembic
 internal import ArgumentParser
-internal import TenancyCore
+internal import Revisions
+internal import Support
 
 /// Answers what an operation would do to given version rows, without any database.
 struct Plan: AsyncParsableCommand {

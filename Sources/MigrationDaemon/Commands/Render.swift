@@ -1,5 +1,6 @@
+internal import Alembic
 internal import ArgumentParser
-internal import TenancyCore
+internal import Revisions
 
 /// Writes an Alembic project down as a SQL folder, for machines that have no Python.
 struct Render: AsyncParsableCommand {

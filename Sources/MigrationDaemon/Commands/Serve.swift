@@ -1,8 +1,10 @@
+internal import Alembic
 internal import ArgumentParser
+internal import DaemonConfiguration
 internal import FoundationEssentials
 internal import HTTPLite
 internal import Logging
-internal import TenancyCore
+internal import Support
 
 /// Runs the daemon.
 struct Serve: AsyncParsableCommand {

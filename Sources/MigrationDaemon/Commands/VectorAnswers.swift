@@ -1,4 +1,5 @@
-internal import TenancyCore
+internal import Revisions
+internal import Support
 
 /// Answers a document of questions about a graph: `{"graph": ..., "cases": [{"operation",
 /// "current", "target", "sql"?, "purge"?, "single"?}, ...]}` with `{"answers": [...]}`, each a plan

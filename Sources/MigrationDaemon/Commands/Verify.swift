@@ -1,6 +1,10 @@
+internal import Alembic
 internal import ArgumentParser
+internal import JobModel
+internal import PostgresClient
 internal import PrivatePostgres
-internal import TenancyCore
+internal import Revisions
+internal import Tenants
 
 /// Proves that what the daemon makes of an Alembic project is what Alembic makes of it.
 struct Verify: AsyncParsableCommand {

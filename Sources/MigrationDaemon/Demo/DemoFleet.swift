@@ -1,5 +1,4 @@
 internal import PrivatePostgres
-internal import TenancyCore
 
 /// The fleet of the demo: a registry as fastapi-tenancy keeps it, and the schemas and databases that
 /// its rows speak of.

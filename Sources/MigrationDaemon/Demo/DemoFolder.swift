@@ -1,5 +1,5 @@
 internal import FoundationEssentials
-internal import TenancyCore
+internal import Support
 
 /// The demo's files: the cluster, the migrations and the configuration.
 struct DemoFolder: Sendable {

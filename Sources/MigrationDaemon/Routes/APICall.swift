@@ -1,5 +1,8 @@
+internal import ControlStore
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Support
 
 /// A request that has passed the checks in front of its handler.
 struct APICall: Sendable {

@@ -1,5 +1,5 @@
 internal import HTTPLite
-internal import TenancyCore
+internal import Support
 
 extension APICall {
     /// A JSON answer; with a tag, `304` without a body when the caller has it already.

@@ -1,5 +1,6 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import Support
 
 /// Who makes a call.
 struct Principal: Sendable, Equatable {

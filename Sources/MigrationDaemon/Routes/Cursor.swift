@@ -1,3 +1,5 @@
+internal import Support
+
 /// The place in a list where the next page begins, as an opaque text.
 ///
 /// A cursor names its list and carries a hash of the filters, so that one from another list or

@@ -1,5 +1,10 @@
+internal import ControlStore
+internal import DaemonConfiguration
+internal import Fleet
 internal import HTTPLite
-internal import TenancyCore
+internal import Revisions
+internal import Scheduler
+internal import Support
 
 /// The daemon itself: is it alive, is it ready, what is it.
 enum DaemonRoutes {

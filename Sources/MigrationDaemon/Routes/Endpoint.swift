@@ -1,5 +1,5 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
 
 typealias Role = DaemonConfig.Server.Role
 

@@ -1,5 +1,9 @@
+internal import ControlStore
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Scheduler
+internal import Support
 
 /// How every call that starts a job answers.
 enum JobAnswer {

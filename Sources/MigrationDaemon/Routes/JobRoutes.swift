@@ -1,5 +1,9 @@
+internal import ControlStore
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Scheduler
+internal import Support
 
 /// Starting, listing and reading jobs.
 enum JobRoutes {

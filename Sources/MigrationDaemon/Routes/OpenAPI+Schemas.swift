@@ -1,4 +1,9 @@
-internal import TenancyCore
+internal import Fleet
+internal import JobModel
+internal import Revisions
+internal import Scheduler
+internal import Support
+internal import Tenants
 
 extension OpenAPI {
     /// The schemas of all bodies by name.

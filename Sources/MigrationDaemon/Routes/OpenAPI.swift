@@ -1,5 +1,7 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Support
 
 /// The API's description (OpenAPI 3.1), made from the route table.
 enum OpenAPI {

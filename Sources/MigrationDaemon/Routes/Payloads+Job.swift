@@ -1,4 +1,6 @@
-internal import TenancyCore
+internal import ControlStore
+internal import JobModel
+internal import Support
 
 extension JobSnapshot {
     /// The job as the API shows it; rates and the remaining time are those at `now`.

@@ -1,4 +1,5 @@
-internal import TenancyCore
+internal import Revisions
+internal import Support
 
 extension Revision {
     func json(in graph: RevisionGraph) -> JSONValue { .object(object(in: graph)) }

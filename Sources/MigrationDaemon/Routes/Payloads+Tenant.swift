@@ -1,4 +1,11 @@
-internal import TenancyCore
+internal import ControlStore
+internal import Engine
+internal import Fleet
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
 
 extension TenantEntry {
     /// The tenant as the API shows it: where it lives, never how to log in there.

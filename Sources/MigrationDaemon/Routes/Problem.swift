@@ -1,5 +1,5 @@
 internal import HTTPLite
-internal import TenancyCore
+internal import Support
 
 /// What a caller is told when a request cannot be met: a problem document (RFC 9457).
 struct Problem: Error, Sendable, Equatable {

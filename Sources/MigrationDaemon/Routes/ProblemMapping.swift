@@ -1,5 +1,11 @@
+internal import ControlStore
+internal import Fleet
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Revisions
+internal import Scheduler
+internal import Support
+internal import Tenants
 
 /// The only place where errors of the other modules become problems. There is no `default`: a new
 /// case must choose its code.

@@ -1,5 +1,5 @@
 internal import HTTPLite
-internal import TenancyCore
+internal import Tenants
 
 /// A query parameter that a call takes: what the reader checks and what the API's description says.
 struct QueryParameter: Sendable {

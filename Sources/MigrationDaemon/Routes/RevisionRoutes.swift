@@ -1,5 +1,10 @@
+internal import DaemonConfiguration
+internal import Fleet
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Revisions
+internal import Support
+internal import Tenants
 
 /// The revision graph, and plans over it.
 enum RevisionRoutes {

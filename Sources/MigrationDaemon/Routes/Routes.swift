@@ -1,5 +1,5 @@
 internal import HTTPLite
-internal import TenancyCore
+internal import PostgresClient
 
 /// The table of all calls: the router and the API's description are made from it.
 enum Routes {

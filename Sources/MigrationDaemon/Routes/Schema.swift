@@ -1,4 +1,5 @@
-internal import TenancyCore
+internal import JobModel
+internal import Support
 
 /// Makes JSON Schemas (draft 2020-12) for the API's description.
 enum Schema {

@@ -1,4 +1,9 @@
-internal import TenancyCore
+internal import ControlStore
+internal import Fleet
+internal import JobModel
+internal import Revisions
+internal import Scheduler
+internal import Support
 
 /// What the handlers work with; `Daemon` joins it.
 struct Services: Sendable {

@@ -1,5 +1,8 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Scheduler
+internal import Support
 
 /// Pausing, resuming, cancelling and retrying a job.
 enum SteeringRoutes {

@@ -1,5 +1,11 @@
+internal import ControlStore
+internal import DaemonConfiguration
+internal import Fleet
 internal import HTTPLite
-internal import TenancyCore
+internal import JobModel
+internal import Revisions
+internal import Support
+internal import Tenants
 
 /// The registry, and single tenants.
 enum TenantRoutes {

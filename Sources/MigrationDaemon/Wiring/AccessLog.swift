@@ -1,6 +1,6 @@
 internal import HTTPLite
 internal import Logging
-internal import TenancyCore
+internal import Support
 
 /// One line for each answer. The query is left out: it may hold what nobody should read later.
 enum AccessLog {

@@ -1,6 +1,6 @@
+internal import ControlStore
 internal import Logging
 internal import Synchronization
-internal import TenancyCore
 
 /// Brings the control database's tables up to this release, trying until it works, and only then
 /// lets the scheduler and whoever else needs them begin. The daemon answers meanwhile and says why it is not ready. A

@@ -1,6 +1,14 @@
+internal import ControlStore
+internal import DaemonConfiguration
+internal import Fleet
 internal import HTTPLite
+internal import JobModel
 internal import Logging
-internal import TenancyCore
+internal import PostgresClient
+internal import Revisions
+internal import Scheduler
+internal import Support
+internal import Tenants
 
 /// Builds the parts of a daemon from its configuration and joins them. The only place that does.
 struct Daemon: Sendable {

@@ -1,6 +1,7 @@
+internal import DaemonConfiguration
 internal import Logging
+internal import Support
 internal import Synchronization
-internal import TenancyCore
 
 /// How a log event is written: as text for people, with the data as `key=value`, or as a JSON
 /// object for collectors, with the data beside the message. No password of a URL gets through.

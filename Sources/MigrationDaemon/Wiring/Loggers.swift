@@ -1,5 +1,5 @@
+internal import DaemonConfiguration
 internal import Logging
-internal import TenancyCore
 
 /// Makes the daemon's logger as the configuration asks for it.
 enum Loggers {

@@ -1,4 +1,6 @@
-internal import TenancyCore
+internal import Alembic
+internal import DaemonConfiguration
+internal import Revisions
 
 /// The migrations that the configuration names.
 struct MigrationSource {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import TenancyCore
+internal import Support
 
 /// What the system says of this process, under the names that Prometheus has for it.
 enum ProcessMetrics {

@@ -1,4 +1,7 @@
-internal import TenancyCore
+internal import ControlStore
+internal import Revisions
+internal import Scheduler
+internal import Tenants
 
 /// Whether jobs could run now: the control database, the registry, the migrations.
 struct Readiness: ReadinessProbe {

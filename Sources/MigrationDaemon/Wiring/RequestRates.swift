@@ -1,5 +1,5 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
 
 /// How often a caller and an address may ask.
 enum RequestRates {

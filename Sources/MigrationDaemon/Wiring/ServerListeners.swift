@@ -1,5 +1,5 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
 
 /// Where the daemon listens: on the sockets that a service manager has opened for it, else where
 /// the configuration says.

@@ -1,5 +1,5 @@
+internal import DaemonConfiguration
 internal import HTTPLite
-internal import TenancyCore
 
 /// TLS as `server.tls` asks for it, and what is wrong with its files in the words of the
 /// configuration.

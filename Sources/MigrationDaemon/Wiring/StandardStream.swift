@@ -1,5 +1,5 @@
 internal import Glibc
-internal import TenancyCore
+internal import Support
 
 /// The standard output and error, and the only way to them. What is written as text passes
 /// `TerminalText`, so that nothing from outside reaches a terminal as it is.

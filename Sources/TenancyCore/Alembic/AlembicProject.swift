@@ -1,5 +1,8 @@
 internal import ChildProcesses
 internal import FoundationEssentials
+package import PostgresClient
+package import Revisions
+internal import Support
 internal import Synchronization
 
 /// An Alembic project, read through Alembic's own API by a Python program.

@@ -1,3 +1,6 @@
+internal import PostgresClient
+internal import Support
+
 /// What a connection says beside user and database, in the words that SQLAlchemy and a driver take
 /// in a URL's query.
 ///

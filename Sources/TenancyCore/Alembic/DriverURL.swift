@@ -1,3 +1,6 @@
+internal import PostgresClient
+internal import Support
+
 /// A target's database as SQLAlchemy is told of it.
 extension ConnectionParameters {
     /// Keywords that a driver has no counterpart for.
@@ -13,7 +16,8 @@ extension ConnectionParameters {
 
     /// `postgresql+driver://user:password@host:port/database?...` for a driver that the project
     /// works with, secrets included.
-    func driverURL(for drivers: ProjectDrivers = ProjectDrivers()) throws(Untranslatable) -> String
+    func driverURL(for drivers: ProjectDrivers = ProjectDrivers()) throws(Untranslatable)
+        -> String
     {
         if let foreign { return foreign.url.reveal() }
         var values = Dictionary(
@@ -58,15 +62,5 @@ extension ConnectionParameters {
             let port = ports.count == 1 ? ports[0] : ports[index]
             return port.isEmpty ? "5432" : String(port)
         }.joined(separator: ",")
-    }
-
-    /// `text` without the password, in either way of writing it.
-    func scrubbed(_ text: String) -> String {
-        if let foreign { return foreign.scrubbed(text) }
-        guard let password = keywordValues.first(where: { $0.keyword == "password" })?.value,
-            !password.isEmpty
-        else { return text }
-        return text.replacing(password, with: "***")
-            .replacing(PercentEncoding.encode(password), with: "***")
     }
 }

@@ -1,3 +1,6 @@
+internal import Revisions
+internal import Support
+
 /// What the exporter answers: the project's graph and, for each step, its statements or the reason
 /// why Python has to run it.
 struct ExportDocument {

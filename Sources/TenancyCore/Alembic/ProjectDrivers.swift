@@ -1,3 +1,5 @@
+internal import PostgresClient
+
 /// The drivers of PostgreSQL that a project's env.py works with, the best one first; none where
 /// that is not known.
 struct ProjectDrivers: Sendable, Equatable {

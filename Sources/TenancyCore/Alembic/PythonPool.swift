@@ -1,4 +1,8 @@
 internal import ChildProcesses
+package import Engine
+internal import JobModel
+internal import PostgresClient
+internal import Support
 
 /// The workers that run Alembic's steps, a bounded number of processes.
 package actor PythonPool {

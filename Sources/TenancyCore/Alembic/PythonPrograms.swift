@@ -1,5 +1,6 @@
 internal import ChildProcesses
 internal import FoundationEssentials
+internal import Support
 
 /// The Python programs that the binary carries with it, and how they are started.
 ///

@@ -1,3 +1,10 @@
+package import Engine
+package import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// A step as a worker is asked for it.
 extension ExternalStep {
     /// Added to a statement's bound, since a worker does more than wait for its statement.

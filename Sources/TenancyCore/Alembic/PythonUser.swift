@@ -1,6 +1,7 @@
-internal import ChildProcesses
+package import ChildProcesses
 internal import FoundationEssentials
 internal import Glibc
+internal import Support
 
 /// The user that a project's Python runs as where that is not the daemon's own
 /// (`migrations.user`). One exists only where it was found and tried out.
@@ -13,7 +14,7 @@ package struct PythonUser: Sendable {
     }
 
     /// What a process can do about other users.
-    struct Means: Equatable {
+    package struct Means: Equatable {
         var ownID: UInt32
         /// Capabilities that it needs and does not have.
         var missing: [String]
@@ -39,7 +40,7 @@ package struct PythonUser: Sendable {
     }
 
     /// What can be said without starting anything.
-    static func problems(_ name: String, _ user: SystemUser?, _ means: Means) -> [String] {
+    package static func problems(_ name: String, _ user: SystemUser?, _ means: Means) -> [String] {
         var problems: [String] = []
         switch user {
         case nil:

@@ -1,6 +1,8 @@
 internal import ChildProcesses
 internal import Descriptors
 internal import Glibc
+internal import PostgresClient
+internal import Support
 
 /// A process of Python that runs Alembic's steps, one at a time, for as long as it lives.
 ///

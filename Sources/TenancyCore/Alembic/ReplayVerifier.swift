@@ -1,3 +1,9 @@
+internal import Engine
+package import JobModel
+package import PostgresClient
+package import Revisions
+internal import Tenants
+
 /// Compares a replay with Alembic's own result, step by step, up to the heads and down to the bases.
 ///
 /// Three schemas go the same way: two by Alembic itself and one as a job goes. What differs between the
@@ -24,9 +30,9 @@ package struct ReplayVerifier: Sendable {
     }
 
     let set: RevisionSet
-    let python: PythonPool
+    package let python: PythonPool
     let connection: ConnectionParameters
-    let preparation: SchemaPreparation
+    package let preparation: SchemaPreparation
     private let hasDatabases: Bool
     let session: SessionSettings
     private let slots = ServerSlots(limit: 8)
@@ -124,7 +130,7 @@ package struct ReplayVerifier: Sendable {
     }
 
     /// What `replay` has otherwise than `alembic`, apart from what `again` has otherwise, too.
-    static func differences(
+    package static func differences(
         _ alembic: SchemaFacts, again: SchemaFacts, replay: SchemaFacts
     ) -> [String] {
         let settled = alembic.objects.intersection(again.objects)

@@ -1,6 +1,9 @@
+internal import PostgresClient
+internal import Tenants
+
 /// What stands in a schema: its objects out of the system catalogues, and a digest of the data of
 /// each column, without the schema's own name.
-struct SchemaFacts: Equatable {
+package struct SchemaFacts: Equatable {
     /// Each with the object it is about in front, sorted.
     let objects: Set<String>
     /// By `table.column`: equal for the same values, whatever the order of the rows.

@@ -1,4 +1,6 @@
 internal import ChildProcesses
+internal import PostgresClient
+package import Tenants
 
 /// What stands in a tenant before its first revision, and a schema for a comparison has to have, too.
 package struct SchemaPreparation: Sendable {

@@ -1,3 +1,9 @@
+internal import Engine
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Tenants
+
 /// One walk of a `ReplayVerifier` through the three schemas, all of them by the same steps.
 struct VerifyingWalk {
     typealias Failure = ReplayVerifier.Failure

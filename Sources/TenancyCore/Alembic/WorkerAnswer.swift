@@ -1,3 +1,10 @@
+internal import Engine
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// What a worker's last answer, `done` or `failed`, means to the engine.
 extension ExternalAnswer {
     init(_ answer: JSONValue, of target: Target) {

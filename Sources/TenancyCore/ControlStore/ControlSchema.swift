@@ -1,3 +1,7 @@
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// The tables of the control database, as a list of steps that only ever grows.
 ///
 /// A step changes the tables so that the release before it can still work with them: daemons of two

@@ -1,19 +1,32 @@
+package import Engine
+package import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+package import Tenants
+
 /// The journal of unfinished steps as one job writes it, in the control database.
 ///
 /// A step is in the hands of the job that wrote it last, under the lease that the job had then, for
 /// as long as that lease is in force. Afterwards any job may go on with it.
-struct JobJournal: StepJournal {
-    let store: StatusStore
-    let job: JobID
-    let lease: JobLease
+package struct JobJournal: StepJournal {
+    package let store: StatusStore
+    package let job: JobID
+    package let lease: JobLease
 
-    func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? {
+    package init(store: StatusStore, job: JobID, lease: JobLease) {
+        self.store = store
+        self.job = job
+        self.lease = lease
+    }
+
+    package func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? {
         try await asking { () throws(StatusError) in
             try await store.unfinishedStep(ofTarget: target.key)
         }
     }
 
-    func write(
+    package func write(
         _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
     ) async throws(TenantFailure) {
         let isOurs = try await asking { () throws(StatusError) in
@@ -23,20 +36,20 @@ struct JobJournal: StepJournal {
         if !isOurs { throw JobJournal.inOtherHands }
     }
 
-    func remove(_ target: Target) async throws(TenantFailure) {
+    package func remove(_ target: Target) async throws(TenantFailure) {
         try await asking { () throws(StatusError) in
             try await store.removeStep(ofTarget: target.key)
         }
     }
 
-    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
+    package func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
         try await asking { () throws(StatusError) in
             try await store.takeBuildPlace(
                 forTarget: target.key, in: target.connection.databaseKey)
         }
     }
 
-    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
+    package func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
         try await asking { () throws(StatusError) in
             try await store.giveBuildPlaceBack(ofTarget: target.key)
         }
@@ -61,7 +74,7 @@ struct JobJournal: StepJournal {
 }
 
 extension StatusStore {
-    func unfinishedStep(
+    package func unfinishedStep(
         ofTarget key: Int64
     ) async throws(StatusError) -> UnfinishedStep? {
         let rows = try await run(
@@ -73,7 +86,7 @@ extension StatusStore {
     }
 
     /// The unfinished step of a target, and the job that has it, which holds it while it lives.
-    func openStep(
+    package func openStep(
         ofTarget key: Int64
     ) async throws(StatusError) -> (step: UnfinishedStep, job: JobID, isHeld: Bool)? {
         let rows = try await run(
@@ -98,7 +111,7 @@ extension StatusStore {
     }
 
     /// Lets the unit that was interrupted count as not begun.
-    func forgetBegun(ofTarget key: Int64) async throws(StatusError) {
+    package func forgetBegun(ofTarget key: Int64) async throws(StatusError) {
         _ = try await run(
             """
             UPDATE \(table("step_journal")) SET doubt = NULL, updated_at = now(),
@@ -108,7 +121,7 @@ extension StatusStore {
     }
 
     /// Which of the targets have an unfinished step.
-    func unfinishedTargets(among keys: [Int64]) async throws(StatusError) -> Set<Int64> {
+    package func unfinishedTargets(among keys: [Int64]) async throws(StatusError) -> Set<Int64> {
         let rows = try await run(
             """
             SELECT target_key FROM \(table("step_journal")) WHERE target_key = ANY($1::bigint[])
@@ -148,14 +161,16 @@ extension StatusStore {
         return !rows.isEmpty
     }
 
-    func removeStep(ofTarget key: Int64) async throws(StatusError) {
+    package func removeStep(ofTarget key: Int64) async throws(StatusError) {
         _ = try await run(
             "DELETE FROM \(table("step_journal")) WHERE target_key = $1::bigint", [String(key)])
     }
 
     /// Forgets steps of targets that were found at other rows than those the step began at: whoever
     /// carried it out died before he could.
-    func forgetObsoleteSteps(_ found: [(target: Int64, rows: [String])]) async throws(StatusError) {
+    package func forgetObsoleteSteps(_ found: [(target: Int64, rows: [String])])
+        async throws(StatusError)
+    {
         if found.isEmpty { return }
         let given = JSONValue.array(
             found.map { ["key": JSONValue($0.target), "rows": JSONValue($0.rows.sorted())] })
@@ -170,7 +185,7 @@ extension StatusStore {
 
     /// Takes the place of the one step that builds an index in `database`; that of a job which has
     /// ended or lost its lease is free.
-    func takeBuildPlace(
+    package func takeBuildPlace(
         forTarget key: Int64, in database: String
     ) async throws(StatusError) -> Bool {
         do throws(StatusError) {
@@ -194,7 +209,7 @@ extension StatusStore {
         }
     }
 
-    func giveBuildPlaceBack(ofTarget key: Int64) async throws(StatusError) {
+    package func giveBuildPlaceBack(ofTarget key: Int64) async throws(StatusError) {
         _ = try await run(
             """
             UPDATE \(table("step_journal")) SET builds_in = NULL WHERE target_key = $1::bigint

@@ -1,3 +1,6 @@
+internal import JobModel
+internal import Support
+
 /// A job as a row of `jobs`, both ways.
 struct JobRow {
     let json: JSONValue

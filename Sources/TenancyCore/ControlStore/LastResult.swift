@@ -1,3 +1,6 @@
+package import JobModel
+package import Support
+
 /// How the last migration of a tenant ended, or the last reading of it.
 package struct LastResult: Sendable, Equatable {
     /// `nil` for a reading outside any job.

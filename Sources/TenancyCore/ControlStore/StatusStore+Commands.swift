@@ -1,7 +1,12 @@
+package import JobModel
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// What daemons ask of each other, and how they are woken for it.
 extension StatusStore {
     /// Asks whoever leads a job to steer it, and notes who asked.
-    func command(
+    package func command(
         _ action: String, job: JobID, caller: Caller
     ) async throws(StatusError) -> Int64 {
         let rows = try await run(
@@ -17,7 +22,7 @@ extension StatusStore {
     }
 
     /// What came of a command: nil while nobody has carried it out.
-    func answer(
+    package func answer(
         toCommand id: Int64
     ) async throws(StatusError) -> (refusedIn: JobState?, isDone: Bool)? {
         let rows = try await run(
@@ -28,7 +33,7 @@ extension StatusStore {
     }
 
     /// Commands for any of `jobs` that wait, oldest first.
-    func openCommands(
+    package func openCommands(
         for jobs: [JobID]
     ) async throws(StatusError) -> [(id: Int64, job: JobID, action: String)] {
         let rows = try await run(
@@ -44,7 +49,7 @@ extension StatusStore {
         }
     }
 
-    func closeCommand(_ id: Int64, refusedIn state: JobState?) async throws(StatusError) {
+    package func closeCommand(_ id: Int64, refusedIn state: JobState?) async throws(StatusError) {
         _ = try await run(
             """
             UPDATE \(table("job_commands")) SET done_at = now(), refused_in = $2
@@ -53,7 +58,7 @@ extension StatusStore {
     }
 
     /// Lets assistants know that what runs is to be rolled back.
-    func noteInterruption(of job: JobID, lease: JobLease) async throws(StatusError) {
+    package func noteInterruption(of job: JobID, lease: JobLease) async throws(StatusError) {
         _ = try await run(
             """
             UPDATE \(table("jobs")) SET is_interrupted = true
@@ -64,19 +69,19 @@ extension StatusStore {
     // MARK: - Waking others
 
     /// The channel of this control schema. A channel's name is an identifier, so it is kept short.
-    var channel: String {
+    package var channel: String {
         "migrationd_" + Hex.encode(Digest.sha256(Array(schema.text.utf8))).prefix(16)
     }
 
     /// Wakes the other daemons. They look by themselves from time to time, so that a failure only
     /// costs time.
-    func wakeOthers(_ word: WakeWord) async {
+    package func wakeOthers(_ word: WakeWord) async {
         _ = try? await run("SELECT pg_notify($1, $2)", [channel, word.text])
     }
 }
 
 /// What a daemon tells the others of.
-enum WakeWord: Sendable, Equatable {
+package enum WakeWord: Sendable, Equatable {
     /// A job has changed.
     case job(JobID)
     /// Tenants are on offer.
@@ -86,7 +91,7 @@ enum WakeWord: Sendable, Equatable {
     /// Jobs are free to be taken.
     case jobs
 
-    var text: String {
+    package var text: String {
         switch self {
         case .job(let id): "job \(id)"
         case .offer: "offer"
@@ -95,7 +100,7 @@ enum WakeWord: Sendable, Equatable {
         }
     }
 
-    init?(_ text: String) {
+    package init?(_ text: String) {
         switch text {
         case "offer": self = .offer
         case "command": self = .command

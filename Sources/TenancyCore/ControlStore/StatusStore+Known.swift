@@ -1,3 +1,8 @@
+package import Engine
+package import JobModel
+internal import PostgresClient
+package import Support
+
 /// What is known of a tenant outside any one job.
 package struct TenantStatusRecord: Sendable, Equatable {
     package let tenantID: String
@@ -53,7 +58,7 @@ extension StatusStore {
     }
 
     /// Notes what was just read of a tenant outside a job.
-    func recordReading(
+    package func recordReading(
         of tenant: TenantName, revisions: [String], at moment: Timestamp
     ) async throws(StatusError) {
         _ = try await run(
@@ -73,7 +78,9 @@ extension StatusStore {
             ])
     }
 
-    func statuses(_ tenantIDs: [String]) async throws(StatusError) -> [String: TenantStatusRecord] {
+    package func statuses(_ tenantIDs: [String]) async throws(StatusError) -> [String:
+        TenantStatusRecord]
+    {
         let rows = try await run(
             """
             SELECT tenant_id, array_to_json(revisions), \(JobRow.milliseconds("read_at")),
@@ -96,7 +103,7 @@ extension StatusStore {
     }
 
     /// Tenants whose last migration may have failed, in the order of their ids, after `tenantID`.
-    func suspectedFailures(
+    package func suspectedFailures(
         limit: Int, after tenantID: String?
     ) async throws(StatusError) -> [String] {
         try await run(
@@ -109,7 +116,7 @@ extension StatusStore {
     }
 
     /// A tenant's results over all jobs, newest job first.
-    func history(
+    package func history(
         of tenantID: String, limit: Int, before job: JobID?
     ) async throws(StatusError) -> [HistoryEntry] {
         let rows = try await run(

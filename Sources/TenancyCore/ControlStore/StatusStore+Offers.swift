@@ -1,9 +1,13 @@
+package import Engine
+package import JobModel
+internal import PostgresClient
+
 /// Tenants of a job that pass from the daemon that leads it to others, and back.
 extension StatusStore {
     private var isOpenOffer: String { "is_offered AND worker IS NULL AND state = 'pending'" }
 
     /// Jobs that other daemons lead, with the same migrations, and that have tenants on offer.
-    func jobsOnOffer(to replica: Replica) async throws(StatusError) -> [JobSnapshot] {
+    package func jobsOnOffer(to replica: Replica) async throws(StatusError) -> [JobSnapshot] {
         let rows = try await run(
             """
             SELECT \(JobRow.columns) FROM \(table("jobs")) AS j
@@ -16,16 +20,16 @@ extension StatusStore {
     }
 
     /// A tenant that was taken over, with its target and the rows that the job has it start from.
-    struct TakenTenant: Sendable, Equatable {
-        let name: TenantName
-        let targetKey: Int64
-        let fromRevisions: [String]?
+    package struct TakenTenant: Sendable, Equatable {
+        package let name: TenantName
+        package let targetKey: Int64
+        package let fromRevisions: [String]?
         /// Whether a daemon that died had it in hand: what that one did may be found in the tenant.
-        let wasTaken: Bool
+        package let wasTaken: Bool
     }
 
     /// Takes tenants on offer over from the daemon that leads the job.
-    func takeOffers(
+    package func takeOffers(
         of job: JobID, replica: String, limit: Int
     ) async throws(StatusError) -> [TakenTenant] {
         try await taken(
@@ -38,7 +42,7 @@ extension StatusStore {
     }
 
     /// Tenants that the daemon has taken over and that have not ended.
-    func takenTenants(
+    package func takenTenants(
         of job: JobID, replica: String
     ) async throws(StatusError) -> [TakenTenant] {
         try await taken(
@@ -76,7 +80,7 @@ extension StatusStore {
     }
 
     /// Gives tenants that were taken over back to the daemon that leads the job, for it alone.
-    func returnOffers(
+    package func returnOffers(
         _ tenantIDs: [String], of job: JobID, replica: String
     ) async throws(StatusError) {
         _ = try await run(
@@ -88,7 +92,7 @@ extension StatusStore {
     }
 
     /// The leading daemon takes offers back that nobody has taken, all of them without a limit.
-    func withdrawOffers(
+    package func withdrawOffers(
         of job: JobID, lease: JobLease, limit: Int? = nil
     ) async throws(StatusError) {
         _ = try await run(
@@ -103,7 +107,7 @@ extension StatusStore {
     /// Of the tenants `ids`, which had been offered, those that are the leading daemon's own again,
     /// and whether a daemon that died had them. What dead daemons had in hand goes on offer anew
     /// first.
-    func ownAgain(
+    package func ownAgain(
         _ ids: [String], job: JobID, lease: JobLease
     ) async throws(StatusError) -> [String: Bool] {
         let rows = try await run(
@@ -128,7 +132,7 @@ extension StatusStore {
 
     /// Of the tenants `ids`, those that have not ended and that were taken over under an earlier lease,
     /// or are on offer from then. They stay where they are, and count for this lease from now on.
-    func adoptElsewhere(
+    package func adoptElsewhere(
         _ ids: [String], job: JobID, lease: JobLease
     ) async throws(StatusError) -> Set<String> {
         let rows = try await run(
@@ -143,7 +147,7 @@ extension StatusStore {
     }
 
     /// How many tenants daemons that live have taken over under an earlier lease, besides `known`.
-    func countElsewhere(
+    package func countElsewhere(
         of job: JobID, lease: JobLease, besides known: [String]
     ) async throws(StatusError) -> Int {
         let rows = try await run(
@@ -156,7 +160,7 @@ extension StatusStore {
     }
 
     /// Results that other daemons recorded after the event `number`, and the newest number of all.
-    func eventsElsewhere(
+    package func eventsElsewhere(
         of job: JobID, after number: Int64, limit: Int
     ) async throws(StatusError) -> (
         results: [(result: TenantResult, targetKey: Int64?)], last: Int64

@@ -1,3 +1,7 @@
+package import JobModel
+internal import PostgresClient
+package import Support
+
 /// A daemon among those that share a control database.
 package struct Replica: Sendable, Equatable {
     /// A UUID that is new with each start.
@@ -16,31 +20,31 @@ package struct Replica: Sendable, Equatable {
 }
 
 /// What a daemon learns when it renews its leases.
-struct Beat: Sendable, Equatable {
+package struct Beat: Sendable, Equatable {
     /// Those of its jobs that are still its own.
-    var kept: Set<JobID> = []
+    package var kept: Set<JobID> = []
     /// The other daemons that live and are not about to leave.
-    var others: [Replica] = []
+    package var others: [Replica] = []
     /// Whether somebody asked another daemon to steer one of its jobs.
-    var hasCommands = false
+    package var hasCommands = false
 }
 
 /// How many of a job's tenants one daemon may migrate at once.
-struct JobShare: Sendable, Equatable {
+package struct JobShare: Sendable, Equatable {
     /// What the tables count for it; all daemons' add up to no more than the job's concurrency.
-    let slots: Int
+    package let slots: Int
     /// What it may use: less than `slots` while it has to shrink.
-    let limit: Int
+    package let limit: Int
     /// The job's state, and whether what runs is to be rolled back.
-    let state: JobState
-    let isInterrupted: Bool
+    package let state: JobState
+    package let isInterrupted: Bool
     /// Tenants that run on other daemons.
-    let runningElsewhere: Int
+    package let runningElsewhere: Int
 }
 
 extension StatusStore {
     /// Renews the daemon's own lease and those of its jobs.
-    func beat(
+    package func beat(
         _ me: Replica, isDraining: Bool, jobs: [JobID], term: Duration
     ) async throws(StatusError) -> Beat {
         let rows = try await run(
@@ -91,7 +95,7 @@ extension StatusStore {
 
     /// Ends the daemon's part in everything: its leases, its shares, the tenants that it took over
     /// and has not begun on.
-    func leave(_ replica: String, jobs: [JobID]) async throws(StatusError) {
+    package func leave(_ replica: String, jobs: [JobID]) async throws(StatusError) {
         _ = try await run(
             """
             WITH returned AS (
@@ -121,7 +125,7 @@ extension StatusStore {
     /// shrinks first, and only then do the others grow; so nobody has to be asked.
     ///
     /// - Returns: `nil` when the job has ended.
-    func share(
+    package func share(
         _ job: JobID, replica: String, running: [String], inUse: Int
     ) async throws(StatusError) -> JobShare? {
         let id = "\(SQLText.literal(job.description))::uuid"
@@ -168,7 +172,7 @@ extension StatusStore {
             runningElsewhere: row[4].flatMap { Int($0) } ?? 0)
     }
 
-    func leaveShare(of job: JobID, replica: String) async throws(StatusError) {
+    package func leaveShare(of job: JobID, replica: String) async throws(StatusError) {
         _ = try await run(
             """
             DELETE FROM \(table("job_shares")) WHERE job_id = $1::uuid AND replica = $2::uuid

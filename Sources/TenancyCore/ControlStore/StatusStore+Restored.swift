@@ -1,8 +1,11 @@
+package import JobModel
+internal import Support
+
 /// What is recorded of jobs whose rows went with the control database.
 extension StatusStore {
     /// Writes down again how a job stands whose row went with the control database, and what is
     /// known of its tenants. Ignored when the row is there.
-    func restore(
+    package func restore(
         _ job: JobSnapshot, results: [TenantResult], lease: JobLease, migrations: String
     ) async throws(StatusError) {
         let rows = try await run(

@@ -1,18 +1,28 @@
+package import JobModel
+internal import PostgresClient
+internal import Support
+
 /// A tenant of a job as it is recorded when its page is read.
-struct TenantClaim: Sendable {
-    var result: TenantResult
-    let targetKey: Int64?
+package struct TenantClaim: Sendable {
+    package var result: TenantResult
+    package let targetKey: Int64?
     /// Whether other daemons may take the tenant over.
-    var isOffered = false
+    package var isOffered = false
+
+    package init(result: TenantResult, targetKey: Int64?, isOffered: Bool = false) {
+        self.result = result
+        self.targetKey = targetKey
+        self.isOffered = isOffered
+    }
 }
 
 /// A claimed tenant as the table has it now.
-struct ClaimedTenant: Sendable, Equatable {
+package struct ClaimedTenant: Sendable, Equatable {
     /// A tenant found at its target is `succeeded` when an earlier lease of the same job moved it
     /// there and died before it could say so.
-    let state: TenantState
+    package let state: TenantState
     /// The version rows that the job first found; what a relative target counts from.
-    let fromRevisions: [String]?
+    package let fromRevisions: [String]?
 }
 
 extension StatusStore {
@@ -65,7 +75,7 @@ extension StatusStore {
     ///
     /// - Returns: by id, the tenants that are this lease's to work on, whether they are new, were
     ///   left by an earlier lease, or had been recorded by the same claim whose answer was lost.
-    func claim(
+    package func claim(
         _ claims: [TenantClaim], of request: JobRequest, job: JobID, lease: JobLease
     ) async throws(StatusError) -> [String: ClaimedTenant] {
         if claims.isEmpty { return [:] }
@@ -115,7 +125,7 @@ extension StatusStore {
     /// Notes which rows the job finds its tenants at, before the first step from there.
     ///
     /// - Throws: also when the tenants are no longer this lease's; nothing may be done to them then.
-    func noteStart(
+    package func noteStart(
         of tenantIDs: [String], from rows: [String], job: JobID, lease: JobLease
     ) async throws(StatusError) {
         let noted = try await run(
@@ -138,7 +148,7 @@ extension StatusStore {
     /// live have taken over.
     ///
     /// - Returns: their results, the same ones when asked again.
-    func endUnclaimed(
+    package func endUnclaimed(
         _ failure: TenantFailure, job: JobID, lease: JobLease
     ) async throws(StatusError) -> [TenantResult] {
         let stored: JSONValue = ["message": .string(failure.message), "detail": failure.json]
@@ -174,7 +184,7 @@ extension StatusStore {
     /// Records how tenants ended, and what is now known of them.
     ///
     /// - Throws: also when the job's row is gone, with which the tenants' rows have gone.
-    func record(
+    package func record(
         _ results: [TenantResult], of request: JobRequest, job: JobID, lease: JobLease
     ) async throws(StatusError) {
         if results.isEmpty { return }
@@ -211,7 +221,7 @@ extension StatusStore {
         }
     }
 
-    func render(_ results: [TenantResult], of request: JobRequest, _ job: JobID) -> String {
+    package func render(_ results: [TenantResult], of request: JobRequest, _ job: JobID) -> String {
         render(results.map { TenantClaim(result: $0, targetKey: nil) }, of: request, job)
     }
 
@@ -224,7 +234,7 @@ extension StatusStore {
     }
 
     /// Results in the order of tenant ids, after `tenantID` where it is given.
-    func results(
+    package func results(
         of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
     ) async throws(StatusError) -> [TenantResult] {
         let rows = try await run(
@@ -247,7 +257,7 @@ extension StatusStore {
     }
 
     /// Results in the order in which they were recorded, after the event `number`.
-    func events(
+    package func events(
         of job: JobID, after number: Int64, limit: Int
     ) async throws(StatusError) -> [RecordedResult] {
         let rows = try await run(
@@ -264,7 +274,7 @@ extension StatusStore {
     }
 
     /// Which of `ids` the job has not recorded yet.
-    func unseen(_ ids: [String], job: JobID) async throws(StatusError) -> Set<String> {
+    package func unseen(_ ids: [String], job: JobID) async throws(StatusError) -> Set<String> {
         let rows = try await run(
             """
             SELECT id FROM unnest($1::text[]) AS given(id) WHERE NOT EXISTS (
@@ -274,7 +284,7 @@ extension StatusStore {
     }
 
     /// The result of a tenant of the job whose target has this key and that has ended.
-    func ended(onTarget key: Int64, job: JobID) async throws(StatusError) -> TenantResult? {
+    package func ended(onTarget key: Int64, job: JobID) async throws(StatusError) -> TenantResult? {
         let rows = try await run(
             """
             SELECT \(TenantResultRow.columns) FROM \(table("job_tenants"))
@@ -286,7 +296,7 @@ extension StatusStore {
 
     /// The keys of the targets that have tenants that have ended, the numbers of those by state, and
     /// the newest event, all as of one moment.
-    func endedTargets(
+    package func endedTargets(
         of job: JobID
     ) async throws(StatusError) -> (keys: [Int64], counts: JobCounts, lastEvent: Int64) {
         let rows = try await run(
@@ -310,7 +320,7 @@ extension StatusStore {
     }
 
     /// Ids of a job's tenants in any of `states`, in order, after `tenantID`.
-    func tenantIDs(
+    package func tenantIDs(
         of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
     ) async throws(StatusError) -> [String] {
         try await results(of: job, states: states, limit: limit, after: tenantID).map(\.tenantID)

@@ -1,10 +1,15 @@
+package import JobModel
+package import PostgresClient
+package import Support
+package import Tenants
+
 /// The control database cannot be used.
 package struct StatusError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong, for people; never credentials.
     package let description: String
     /// Whether asking again later may help.
     package let isTemporary: Bool
-    let sqlState: String?
+    package let sqlState: String?
 
     /// Whether the database cannot hold a value that it was given.
     package var isAboutValue: Bool { sqlState.map(SQLState.isDataException) ?? false }
@@ -94,9 +99,9 @@ package struct StatusStore: Sendable {
     private static let keyLifetime = "48 hours"
 
     let pool: ConnectionPool
-    let schema: SchemaName
-    let clock: WallClock
-    let metrics: Metrics?
+    package let schema: SchemaName
+    package let clock: WallClock
+    package let metrics: Metrics?
     private let lostTables = Signal()
 
     package init(
@@ -137,7 +142,7 @@ package struct StatusStore: Sendable {
     // MARK: - Jobs
 
     /// What came of `insert`.
-    enum Insertion: Equatable {
+    package enum Insertion: Equatable {
         case inserted
         /// The key was used before, for this job and with the same body.
         case replay(JobID)
@@ -145,7 +150,7 @@ package struct StatusStore: Sendable {
     }
 
     /// Records a new job, its key and who asked for it, in one transaction.
-    func insert(
+    package func insert(
         _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease, term: Duration,
         migrations: String
     ) async throws(StatusError) -> Insertion {
@@ -165,7 +170,8 @@ package struct StatusStore: Sendable {
     }
 
     /// What `insert` would answer under a key that was used before; `nil` when it is new.
-    func insertion(earlierUnder key: IdempotencyKey) async throws(StatusError) -> Insertion? {
+    package func insertion(earlierUnder key: IdempotencyKey) async throws(StatusError) -> Insertion?
+    {
         let rows = try await run(
             """
             SELECT job_id, body_hash = $2 FROM \(table("idempotency_keys"))
@@ -218,7 +224,7 @@ package struct StatusStore: Sendable {
     ///
     /// - Returns: false if the table has lost the job.
     @discardableResult
-    func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) -> Bool {
+    package func update(_ job: JobSnapshot, lease: JobLease) async throws(StatusError) -> Bool {
         let row = JobRow(job, lease: lease).json.renderedString()
         let rows = try await run(
             """
@@ -237,7 +243,7 @@ package struct StatusStore: Sendable {
     }
 
     /// Notes who steered a job, or settled a tenant's step of it.
-    func audit(
+    package func audit(
         _ action: String, job: JobID, tenant: String? = nil, caller: Caller
     ) async throws(StatusError) {
         _ = try await run(
@@ -247,14 +253,14 @@ package struct StatusStore: Sendable {
             """, [caller.name, action, job.description, tenant, caller.requestID, caller.peer])
     }
 
-    func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
+    package func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
         let rows = try await run(
             "SELECT \(JobRow.columns) FROM \(table("jobs")) WHERE id = $1::uuid", [id.description])
         return rows.first.flatMap(JobRow.read)
     }
 
     /// Newest first, before `id` where it is given.
-    func jobs(
+    package func jobs(
         _ filter: JobFilter, limit: Int, before id: JobID?
     ) async throws(StatusError) -> [JobSnapshot] {
         let rows = try await run(
@@ -276,7 +282,7 @@ package struct StatusStore: Sendable {
 
     /// Takes over unfinished jobs whose lease has run out; those that were taken with other migrations
     /// only when no daemon that has the same ones has done so within another term.
-    func leaseAbandonedJobs(
+    package func leaseAbandonedJobs(
         replica: String, migrations: String, term: Duration
     ) async throws(StatusError) -> [(JobSnapshot, JobLease)] {
         let rows = try await run(
@@ -300,9 +306,9 @@ package struct StatusStore: Sendable {
 
     // MARK: - Support
 
-    func table(_ name: String) -> String { "\(schema.quoted).\(name)" }
+    package func table(_ name: String) -> String { "\(schema.quoted).\(name)" }
 
-    func run(
+    package func run(
         _ sql: String, _ parameters: [String?] = []
     ) async throws(StatusError) -> [[String?]] {
         try await translated { () throws(PostgresError) in
@@ -314,7 +320,7 @@ package struct StatusStore: Sendable {
     }
 
     /// Sends statements as one message.
-    func execute(_ sql: String) async throws(StatusError) -> [StatementResult] {
+    package func execute(_ sql: String) async throws(StatusError) -> [StatementResult] {
         try await translated { () throws(PostgresError) in
             try await pool.withConnection { connection throws(PostgresError) in
                 try await connection.execute(sql, deadline: .after(StatusStore.patience))

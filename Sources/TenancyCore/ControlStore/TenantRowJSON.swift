@@ -1,3 +1,6 @@
+internal import JobModel
+package import Support
+
 extension TenantFailure {
     /// As the status tables keep it, and as the API shows it.
     package var json: JSONValue {

@@ -1,3 +1,7 @@
+package import JobModel
+package import Revisions
+package import Tenants
+
 /// The steps of one attempt on a target, between which a program may keep what it has prepared.
 package final class ExternalVisit: Sendable {
     package init() {}

@@ -1,10 +1,16 @@
+package import JobModel
+package import PostgresClient
+package import Revisions
+internal import Support
+package import Tenants
+
 /// Turns errors of PostgreSQL and of planning into failures of a tenant. Exhaustive, no default code.
-enum FailureDescription {
+package enum FailureDescription {
     /// A statement in an error is cut to this many characters.
-    static let statementLimit = 500
+    package static let statementLimit = 500
 
     /// A failure that no statement of a migration caused.
-    static func of(_ error: PostgresError) -> TenantFailure {
+    package static func of(_ error: PostgresError) -> TenantFailure {
         switch error {
         case .connectFailed(let refusal):
             TenantFailure(
@@ -27,7 +33,7 @@ enum FailureDescription {
     }
 
     /// A statement of a migration failed.
-    static func of(
+    package static func of(
         _ error: ServerError, revision: Revision?, statement: SQLStatement, offset: Int?
     ) -> TenantFailure {
         var failure = server(error)
@@ -48,11 +54,11 @@ enum FailureDescription {
         return failure
     }
 
-    static func of(_ error: RevisionError) -> TenantFailure {
+    package static func of(_ error: RevisionError) -> TenantFailure {
         TenantFailure(code: error.code, message: error.message)
     }
 
-    static func of(_ error: PlacementError) -> TenantFailure {
+    package static func of(_ error: PlacementError) -> TenantFailure {
         TenantFailure(code: error.code, message: "\(error)")
     }
 
@@ -63,7 +69,7 @@ enum FailureDescription {
             hint: ownHint(ofState: error.sqlState) ?? error.hint ?? hint(ofState: error.sqlState))
     }
 
-    static func code(ofState state: String) -> String {
+    package static func code(ofState state: String) -> String {
         switch state {
         case SQLState.lockNotAvailable: "lock_timeout"
         case SQLState.queryCanceled: "statement_timeout"
@@ -100,7 +106,7 @@ enum FailureDescription {
     }
 
     /// A hint that says more than the server's.
-    static func ownHint(ofState state: String) -> String? {
+    package static func ownHint(ofState state: String) -> String? {
         state == SQLState.unsafeNewEnumValue
             ? "a value that ALTER TYPE ... ADD VALUE has added can be used only once it is committed: "
                 + "use it in a later revision, or run the step with '-- transaction: off' (in Alembic: "

@@ -1,3 +1,7 @@
+internal import PostgresClient
+internal import Revisions
+internal import Support
+
 /// Finds out what an interrupted statement has left, and clears it away.
 ///
 /// Works on a session whose search_path is the one that the statement had, so that its names mean

@@ -1,3 +1,6 @@
+package import JobModel
+package import PostgresClient
+internal import Support
 internal import Synchronization
 
 /// Finds out who holds up the statements of a job's workers, and how far index builds are, while they
@@ -29,7 +32,7 @@ package final class LockWatch: Sendable {
     /// - Parameters:
     ///   - lockTimeout: the job's, in milliseconds; 0 is none.
     ///   - onProgress: hears how far the statement of some tenants is, and `nil` once it has ended.
-    init(
+    package init(
         lockTimeout: Int,
         onProgress: @escaping @Sendable ([String], StatementProgress?) -> Void = { _, _ in }
     ) {
@@ -39,7 +42,7 @@ package final class LockWatch: Sendable {
     }
 
     /// Notes that a session begins a message.
-    func begin(
+    package func begin(
         _ connection: ConnectionParameters, backend: Int32, tenants: [String] = []
     ) -> Int {
         state.withLock { state in
@@ -53,7 +56,7 @@ package final class LockWatch: Sendable {
     /// Notes that the message is through.
     ///
     /// - Returns: who was last seen in its way.
-    func end(_ token: Int) -> [BlockingSession] {
+    package func end(_ token: Int) -> [BlockingSession] {
         let entry = state.withLock { $0.entries.removeValue(forKey: token) }
         if let entry, entry.progress != nil { onProgress(entry.tenants, nil) }
         return entry?.blockers ?? []
@@ -61,7 +64,7 @@ package final class LockWatch: Sendable {
 
     /// Looks after slow statements until the task is cancelled, with a connection to each server that
     /// has some.
-    func watch(_ makeConnection: () -> WorkerConnection) async {
+    package func watch(_ makeConnection: () -> WorkerConnection) async {
         var sessions: [String: WorkerConnection] = [:]
         while !Task.isCancelled {
             try? await Task.sleep(for: patience)
@@ -156,5 +159,16 @@ package final class LockWatch: Sendable {
                 total: row[4].flatMap { Int64($0) } ?? 0)
         }
         return builds
+    }
+}
+
+extension BlockingSession {
+    /// Reads pid, query, state, application name and age in milliseconds.
+    init?(row: ArraySlice<String?>) {
+        let columns = Array(row)
+        guard let pid = columns[0].flatMap({ Int($0) }) else { return nil }
+        self.init(
+            pid: pid, query: columns[1] ?? "", state: columns[2], applicationName: columns[3],
+            ageMilliseconds: columns[4].flatMap { Int64($0) })
     }
 }

@@ -1,3 +1,6 @@
+internal import JobModel
+package import PostgresClient
+
 /// Applies plans to targets through libpq.
 ///
 /// It is optimistic: the plan is made from rows read without a lock, and each transaction begins with
@@ -21,18 +24,13 @@ package struct SQLEngine: Sendable {
         }
     }
 
-    /// Makes durable which rows a relative plan counts from. Nothing is applied unless it returns:
-    /// a daemon that goes on after a crash could otherwise count the same step twice.
-    package typealias StartNote =
-        @Sendable (_ tenants: [TenantName], _ rows: [String]) async throws(TenantFailure) -> Void
-
     package let task: TargetTask
     package let options: Options
     let journal: any StepJournal
-    let watch: LockWatch?
+    package let watch: LockWatch?
     /// Who runs the steps that the engine cannot.
-    let external: (any ExternalStepRunner)?
-    let noteStart: StartNote
+    package let external: (any ExternalStepRunner)?
+    package let noteStart: StartNote
 
     package init(
         task: TargetTask, options: Options, journal: any StepJournal,
@@ -48,7 +46,9 @@ package struct SQLEngine: Sendable {
     }
 
     /// One attempt on `work`, whose progress it keeps up to date for the next.
-    func migrate(_ work: inout TargetWork, by worker: WorkerConnection) async -> TargetOutcome {
+    package func migrate(_ work: inout TargetWork, by worker: WorkerConnection) async
+        -> TargetOutcome
+    {
         var attempt = TargetAttempt(engine: self, work: work, worker: worker)
         let outcome = await attempt.run()
         // Read again by the next attempt: what was known may have been why this one failed.

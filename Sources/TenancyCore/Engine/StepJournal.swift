@@ -1,3 +1,8 @@
+package import JobModel
+package import Revisions
+internal import Support
+package import Tenants
+
 /// A step that cannot commit together with its version row, from before its first statement runs
 /// until its version row is durable.
 package struct UnfinishedStep: Sendable, Equatable {
@@ -7,17 +12,17 @@ package struct UnfinishedStep: Sendable, Equatable {
     package let fromRows: [String]
     package let toRows: [String]
     /// The unit that is under way or comes next; those before it are durable.
-    var unit = 0
+    package var unit = 0
     /// A digest of what the units before it ran: a file may be mended from `unit` on.
-    var doneDigest = ""
+    package var doneDigest = ""
     /// The statement that `unit` begins with, cut to a readable length.
-    package internal(set) var statement = ""
+    package var statement = ""
     /// What is known of the unit under way; nil while it has not begun.
-    var begun: BegunUnit?
+    package var begun: BegunUnit?
     /// Why nobody but a person can say whether `unit` took effect; nil where that is not so.
-    package internal(set) var doubt: String?
+    package var doubt: String?
 
-    init(revision: String, direction: Direction, fromRows: [String], toRows: [String]) {
+    package init(revision: String, direction: Direction, fromRows: [String], toRows: [String]) {
         self.revision = revision
         self.direction = direction
         self.fromRows = fromRows
@@ -32,19 +37,31 @@ package struct UnfinishedStep: Sendable, Equatable {
 }
 
 /// How to find out what became of a unit whose answer was lost.
-struct BegunUnit: Sendable, Equatable {
+package struct BegunUnit: Sendable, Equatable {
     /// The session that ran it.
-    let backend: Int
+    package let backend: Int
     /// When that session began, as the server writes it: pids come again.
-    let backendStart: String
+    package let backendStart: String
     /// The transaction that it ran in.
-    var transaction: String?
+    package var transaction: String?
     /// Whether that leaves its mark on the version table when it commits.
-    var isMarked = false
+    package var isMarked = false
     /// A digest of the step's statements up to the end of the unit.
-    var digest = ""
+    package var digest = ""
     /// The indexes that the table had before, by object id, for one that is built without a name.
-    var indexes: [String] = []
+    package var indexes: [String] = []
+
+    package init(
+        backend: Int, backendStart: String, transaction: String? = nil, isMarked: Bool = false,
+        digest: String = "", indexes: [String] = []
+    ) {
+        self.backend = backend
+        self.backendStart = backendStart
+        self.transaction = transaction
+        self.isMarked = isMarked
+        self.digest = digest
+        self.indexes = indexes
+    }
 }
 
 /// Where unfinished steps are written down, durably and before anything is done.
@@ -117,4 +134,11 @@ extension StepScript {
         }
         return digests
     }
+}
+
+extension SQLEngine {
+    /// Makes durable which rows a relative plan counts from. Nothing is applied unless it returns:
+    /// a daemon that goes on after a crash could otherwise count the same step twice.
+    package typealias StartNote =
+        @Sendable (_ tenants: [TenantName], _ rows: [String]) async throws(TenantFailure) -> Void
 }

@@ -1,3 +1,7 @@
+internal import PostgresClient
+internal import Revisions
+package import Tenants
+
 /// One message of SQL that applies steps to a target: every part yields exactly one result, so the
 /// number of results before an error tells which part failed.
 ///
@@ -139,13 +143,13 @@ package struct SessionSettings: Sendable, Equatable {
 
     /// How a transaction begins. The isolation is stated, since the guards rely on READ COMMITTED
     /// whatever the role's default is; a read-only default is left as it is.
-    var begin: String {
+    package var begin: String {
         "BEGIN ISOLATION LEVEL READ COMMITTED" + (overridesReadOnly ? " READ WRITE" : "")
     }
 
     /// The statements that set up a transaction. SET LOCAL only: a session's settings would leak to
     /// the next client of a transaction pooler.
-    func statements(schema: SchemaName?, serverVersion: Int) -> [String] {
+    package func statements(schema: SchemaName?, serverVersion: Int) -> [String] {
         statements("SET LOCAL", schema, serverVersion)
     }
 

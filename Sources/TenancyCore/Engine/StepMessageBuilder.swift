@@ -1,3 +1,6 @@
+internal import Revisions
+internal import Tenants
+
 /// Builds the messages that apply a plan to one target.
 struct StepMessageBuilder: Sendable {
     /// A message stays below this, so that neither side buffers without bound.

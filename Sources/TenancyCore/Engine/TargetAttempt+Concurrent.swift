@@ -1,3 +1,8 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+
 /// What is different about statements that build or drop an index beside the application.
 extension TargetAttempt {
     /// They wait for every older snapshot of their database, also of other tenants' readers, and keep

@@ -1,3 +1,8 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Tenants
+
 /// How an attempt ends over a step of Alembic's own that has failed.
 ///
 /// A step that has committed nothing is rolled back and may be tried again. One that has committed a
@@ -24,7 +29,7 @@ extension TargetAttempt {
 
     /// Has a worker run a step. As soon as that has committed a part, it is written down as one that
     /// only a person can settle, for whoever goes on should this daemon die.
-    mutating func run(
+    package mutating func run(
         _ planned: PlannedStep, as step: ExternalStep, by runner: any ExternalStepRunner
     ) async -> Result<ExternalAnswer, TenantFailure> {
         let (reports, reporter) = AsyncStream<[String]>.makeStream(
@@ -112,7 +117,7 @@ extension TargetAttempt {
     }
 
     /// The first error, then what is known to be there.
-    static func doubt(over failure: TenantFailure, invalid: [String]) -> String {
+    package static func doubt(over failure: TenantFailure, invalid: [String]) -> String {
         var text = failure.message
         if !failure.committed.isEmpty {
             text += "; committed before that: \(failure.committed.joined(separator: "; "))"

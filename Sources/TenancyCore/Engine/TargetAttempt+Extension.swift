@@ -1,3 +1,8 @@
+internal import JobModel
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// What is said when a statement does not find what an extension of its database has.
 ///
 /// A database has each extension once, in one schema. `CREATE EXTENSION IF NOT EXISTS` without `WITH

@@ -1,3 +1,6 @@
+package import JobModel
+internal import Revisions
+
 /// How an attempt goes on a target whose database is not PostgreSQL: every step is Alembic's own, in
 /// a worker. The journal of unfinished steps, which one job at a time can write, stands in for the
 /// target's lock.
@@ -68,7 +71,7 @@ extension TargetAttempt {
 }
 
 extension TenantFailure {
-    static let notPostgres = TenantFailure(
+    package static let notPostgres = TenantFailure(
         code: "not_postgres",
         message:
             "the tenant's database is not PostgreSQL, and only Alembic projects can migrate it",

@@ -1,3 +1,9 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// How an attempt has Alembic itself run a step.
 ///
 /// A transaction of ours holds the target's lock meanwhile, and nothing else: it is idle, without a

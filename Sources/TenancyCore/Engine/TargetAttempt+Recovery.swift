@@ -1,3 +1,9 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// What an attempt does about a message that did not run to its end.
 extension TargetAttempt {
     mutating func recover(
@@ -112,7 +118,7 @@ extension TargetAttempt {
         return failure
     }
 
-    func failure(
+    package func failure(
         _ error: ServerError, step: Int, statement: Int, builder: StepMessageBuilder, offset: Int?
     ) -> TenantFailure {
         guard let planned = progress?.plan.steps[step], let script = builder.script(of: planned)

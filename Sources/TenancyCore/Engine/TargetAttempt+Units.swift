@@ -1,3 +1,9 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// How an attempt carries out a step whose statements cannot commit together with its version row.
 ///
 /// The step is written down before anything of it runs, and with each unit what is needed to find

@@ -1,3 +1,9 @@
+package import JobModel
+internal import PostgresClient
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// One attempt on one target: the state between the round trips.
 struct TargetAttempt {
     /// Rows that move again and again while nothing of ours gets done: somebody is in a loop.
@@ -324,7 +330,7 @@ struct TargetAttempt {
 }
 
 extension TenantFailure {
-    static let sharedVersionTable = TenantFailure(
+    package static let sharedVersionTable = TenantFailure(
         code: "shared_version_table",
         message: "the migrations keep the version rows of all schemas in one table, which says "
             + "nothing of this tenant",

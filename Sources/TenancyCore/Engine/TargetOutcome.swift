@@ -1,3 +1,5 @@
+package import JobModel
+
 /// How one attempt on a target ended.
 package struct TargetOutcome: Sendable, Equatable {
     /// `succeeded`, `skipped`, `failed` or `cancelled`.
@@ -29,7 +31,7 @@ package struct TargetOutcome: Sendable, Equatable {
     }
 
     /// Failed before anything was touched, with the rows that were read.
-    static func failed(_ failure: TenantFailure, rows: [String]? = nil) -> TargetOutcome {
+    package static func failed(_ failure: TenantFailure, rows: [String]? = nil) -> TargetOutcome {
         TargetOutcome(state: .failed, fromRevisions: rows, toRevisions: rows, failure: failure)
     }
 }

@@ -1,11 +1,13 @@
+internal import Revisions
+
 /// How far one target has come on its plan.
 ///
 /// The plan is made once from the rows that the target had, and kept over attempts: a relative
 /// target such as `-1` means one step from where the job found the tenant, not one more with each
 /// attempt.
-struct TargetProgress: Sendable {
+package struct TargetProgress: Sendable {
     /// The rows that the plan starts from.
-    let from: [String]
+    package let from: [String]
     private(set) var plan: RevisionPlan
     /// The rows before each step, and after the last.
     let states: [Set<String>]

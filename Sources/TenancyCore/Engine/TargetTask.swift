@@ -1,3 +1,6 @@
+package import JobModel
+internal import PostgresClient
+package import Revisions
 internal import Synchronization
 
 /// What a job wants of each target: an operation and where it leads.
@@ -31,7 +34,7 @@ package final class TargetTask: Sendable {
             createMissingSchemas: createMissingSchemas, versionTable: versionTable, stepLimit: nil)
     }
 
-    init(
+    package init(
         operation: JobOperation, target: String, graph: RevisionGraph, dryRun: DryRun = .none,
         createMissingSchemas: Bool = false, versionTable: VersionTableName = .standard,
         stepLimit: Int?, namedBefore: Set<NamedType> = []
@@ -122,7 +125,7 @@ package final class TargetTask: Sendable {
         return outcome
     }
 
-    static let missingSchema = TenantFailure(
+    package static let missingSchema = TenantFailure(
         code: "schema_missing", message: "the tenant's schema does not exist in its database",
         sqlState: SQLState.invalidSchemaName,
         hint: "create it, or set tenancy.create_missing_schemas")

@@ -1,3 +1,6 @@
+package import Support
+package import Tenants
+
 /// A tenant as far as its job needs to name it.
 package struct TenantName: Sendable, Equatable {
     package let id: String
@@ -21,9 +24,9 @@ package struct TargetWork: Sendable {
     /// Whether the journal may have an unfinished step of the target.
     package var isUnfinished = false
     /// Kept over attempts, so that a plan made once stays the plan.
-    var progress: TargetProgress?
+    package var progress: TargetProgress?
     /// How the last attempt ended, for one that is set aside.
-    var lastOutcome: TargetOutcome?
+    package var lastOutcome: TargetOutcome?
     package var attempts = 0
     package var startedAt: Timestamp?
 

@@ -1,8 +1,13 @@
+package import PostgresClient
+package import Revisions
+internal import Support
+package import Tenants
+
 /// Reads the revisions of many targets of one database in two round trips.
 ///
 /// The first looks up which schemas and version tables exist, the second reads all tables as one
 /// message of single selects. A UNION ALL over the tables would plan in quadratic time.
-struct VersionReader {
+package struct VersionReader {
     /// Tables read in one message. Each holds two locks until the message ends, and PostgreSQL's lock
     /// table has room for 6,400 by default.
     static let chunk = 200
@@ -12,11 +17,16 @@ struct VersionReader {
     private static let lockTimeout = 10_000
     private static let statementTimeout = 30_000
 
-    let settings: SessionSettings
-    var table = VersionTableName.standard
+    package let settings: SessionSettings
+    package var table = VersionTableName.standard
+
+    package init(settings: SessionSettings, table: VersionTableName = VersionTableName.standard) {
+        self.settings = settings
+        self.table = table
+    }
 
     /// The state of each of `schemas`, in their order; `nil` stands for the connection's own default.
-    func read(
+    package func read(
         _ schemas: [SchemaName?], on connection: PostgresConnection
     ) async throws(PostgresError) -> [VersionState] {
         var states: [VersionState] = []

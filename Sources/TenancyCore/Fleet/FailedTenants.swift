@@ -1,3 +1,4 @@
+package import Support
 internal import Synchronization
 
 /// How many tenants of the fleet failed at their last migration, counted again from time to time and

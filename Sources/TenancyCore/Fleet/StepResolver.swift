@@ -1,3 +1,12 @@
+package import ControlStore
+package import Engine
+package import JobModel
+internal import PostgresClient
+package import Revisions
+package import Scheduler
+internal import Support
+package import Tenants
+
 /// How a person settles a step that was begun and not finished.
 package enum StepResolution: String, Sendable, CaseIterable {
     /// The statement that was interrupted runs again when the tenant is migrated next.
@@ -111,7 +120,7 @@ package struct StepResolver: Sendable {
     }
 
     /// Takes the target's lock, insists on the rows before the step, and writes those after it.
-    static func message(
+    package static func message(
         _ target: Target, _ step: UnfinishedStep, _ settings: SessionSettings,
         _ versionTable: VersionTableName = .standard, serverVersion: Int
     ) -> String {

@@ -1,4 +1,12 @@
+package import ControlStore
+package import Engine
+package import JobModel
 internal import Logging
+internal import PostgresClient
+internal import Revisions
+package import Scheduler
+package import Support
+package import Tenants
 
 /// A tenant with where it lies and what is known of it.
 package struct TenantEntry: Sendable {

@@ -1,5 +1,5 @@
 extension JobCounts {
-    mutating func add(_ count: Int, to state: TenantState) {
+    package mutating func add(_ count: Int, to state: TenantState) {
         switch state {
         case .pending: pending += count
         case .running: running += count
@@ -11,7 +11,7 @@ extension JobCounts {
     }
 
     /// Moves tenants from one state to another.
-    mutating func move(_ count: Int, from: TenantState, to: TenantState) {
+    package mutating func move(_ count: Int, from: TenantState, to: TenantState) {
         add(-count, to: from)
         add(count, to: to)
     }

@@ -1,3 +1,5 @@
+package import Support
+
 /// The identity of a job: a UUID of version 7 (RFC 9562, section 5.7), so that ids sort by time.
 package struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Lower-case hexadecimal digits in the usual groups of 8, 4, 4, 4 and 12.

@@ -3,19 +3,25 @@
 /// The daemon that leads a job has a term on it. The epoch grows with each taking, so that what a
 /// former holder still writes is told apart and ignored. A daemon that assists has the tenants that
 /// it took over, for as long as it lives.
-struct JobLease: Sendable, Equatable {
-    let replica: String
-    let epoch: Int64
+package struct JobLease: Sendable, Equatable {
+    package let replica: String
+    package let epoch: Int64
     /// Whether the job is another daemon's, and only some of its tenants are this one's.
-    var isAssistant = false
+    package var isAssistant = false
+
+    package init(replica: String, epoch: Int64, isAssistant: Bool = false) {
+        self.replica = replica
+        self.epoch = epoch
+        self.isAssistant = isAssistant
+    }
 }
 
 /// How long a daemon's leases hold, by its own clock.
 ///
 /// The database counts a term from when it hears of a renewal, this from before it was sent: so a
 /// daemon that is cut off stops before anybody else may begin. Pure: moments are passed in.
-struct LeaseClock: Sendable {
-    enum Standing: Equatable {
+package struct LeaseClock: Sendable {
+    package enum Standing: Equatable {
         case safe
         /// A renewal is late: what runs goes on, and nothing more is started.
         case doubtful
@@ -23,33 +29,33 @@ struct LeaseClock: Sendable {
         case lost
     }
 
-    let term: Duration
+    package let term: Duration
     /// When the last renewal that came through was sent.
     private var renewedAt: ContinuousClock.Instant
 
-    init(term: Duration, now: ContinuousClock.Instant) {
+    package init(term: Duration, now: ContinuousClock.Instant) {
         self.term = term
         renewedAt = now
     }
 
     /// How often terms are renewed: often enough to miss one and keep the job.
-    var renewal: Duration { term / 3 }
+    package var renewal: Duration { term / 3 }
 
     /// The time that stopping takes is kept back.
     private var end: ContinuousClock.Instant { renewedAt + term - term / 10 }
     private var doubt: ContinuousClock.Instant { renewedAt + term * 2 / 3 }
 
-    mutating func renewed(sentAt moment: ContinuousClock.Instant) {
+    package mutating func renewed(sentAt moment: ContinuousClock.Instant) {
         renewedAt = max(renewedAt, moment)
     }
 
-    func standing(at now: ContinuousClock.Instant) -> Standing {
+    package func standing(at now: ContinuousClock.Instant) -> Standing {
         if now >= end { return .lost }
         return now >= doubt ? .doubtful : .safe
     }
 
     /// When the standing next changes by itself; `nil` once it is lost.
-    func nextChange(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+    package func nextChange(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         switch standing(at: now) {
         case .safe: doubt
         case .doubtful: end

@@ -1,3 +1,6 @@
+package import Support
+internal import Tenants
+
 /// What a job request takes where it says nothing.
 package struct JobDefaults: Sendable, Equatable {
     package var concurrency: Int
@@ -85,7 +88,7 @@ extension JobRequest {
     }
 
     /// A request out of the control database; nil when something else wrote it.
-    init?(stored: JSONValue) {
+    package init?(stored: JSONValue) {
         do throws(FieldIssues) {
             self = try JobRequest.read(stored, defaults: JobDefaults())
         } catch {

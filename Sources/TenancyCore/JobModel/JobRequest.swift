@@ -1,3 +1,7 @@
+package import Revisions
+package import Support
+package import Tenants
+
 /// What a job does to each of its tenants.
 package enum JobOperation: String, Sendable, CaseIterable {
     case upgrade, downgrade
@@ -7,7 +11,7 @@ package enum JobOperation: String, Sendable, CaseIterable {
     case check
 
     /// What the operation asks of the graph; `check` compares with what an upgrade would do.
-    var revisionOperation: RevisionOperation {
+    package var revisionOperation: RevisionOperation {
         switch self {
         case .upgrade, .check: .upgrade
         case .downgrade: .downgrade

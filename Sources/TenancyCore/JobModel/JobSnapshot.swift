@@ -1,3 +1,5 @@
+package import Support
+
 /// Where a job stands. `succeeded`, `failed` and `cancelled` are final.
 package enum JobState: String, Sendable, CaseIterable {
     /// Waits for one of `scheduler.max_running_jobs` places.

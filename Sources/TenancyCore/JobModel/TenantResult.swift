@@ -1,3 +1,5 @@
+package import Support
+
 /// Where one tenant of a job stands. The last four are final.
 package enum TenantState: String, Sendable, CaseIterable {
     case pending, running, succeeded, skipped, failed, cancelled
@@ -34,17 +36,6 @@ package struct BlockingSession: Sendable, Equatable {
     }
 }
 
-extension BlockingSession {
-    /// Reads pid, query, state, application name and age in milliseconds.
-    init?(row: ArraySlice<String?>) {
-        let columns = Array(row)
-        guard let pid = columns[0].flatMap({ Int($0) }) else { return nil }
-        self.init(
-            pid: pid, query: columns[1] ?? "", state: columns[2], applicationName: columns[3],
-            ageMilliseconds: columns[4].flatMap { Int64($0) })
-    }
-}
-
 /// Why a tenant failed: what, where, and what to do. Holds no value of a row and no credentials.
 package struct TenantFailure: Error, Sendable, Equatable {
     /// A stable word for the kind of failure, as docs/errors.md lists them.
@@ -64,7 +55,7 @@ package struct TenantFailure: Error, Sendable, Equatable {
     /// The end of the traceback of the project's code, where that was what failed.
     package var traceback: [String]
     /// What the step had committed before it failed; it cannot be tried again from its start then.
-    var committed: [String] = []
+    package var committed: [String] = []
 
     package init(
         code: String, message: String, sqlState: String? = nil, revision: String? = nil,
@@ -107,7 +98,7 @@ package struct StatementProgress: Sendable, Equatable {
     }
 
     /// The same but for how long the others' transactions are open.
-    func tellsNothingNew(after other: StatementProgress?) -> Bool {
+    package func tellsNothingNew(after other: StatementProgress?) -> Bool {
         guard var other else { return false }
         let isSameWait = other.blockedBy.map(\.pid) == blockedBy.map(\.pid)
         other.blockedBy = blockedBy

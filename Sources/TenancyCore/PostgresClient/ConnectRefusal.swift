@@ -1,3 +1,5 @@
+internal import Support
+
 /// Why no connection came about, and which of three parties refused it: only the network's refusal
 /// says anything about the server's health.
 package struct ConnectRefusal: Error, Sendable, Equatable {

@@ -1,5 +1,5 @@
 /// What is known of the keywords of connection strings: libpq's, and those of Python drivers.
-enum ConnectionKeyword {
+package enum ConnectionKeyword {
     /// What a keyword is to a daemon with a certain libpq.
     enum Meaning: Equatable {
         case libPQ
@@ -58,7 +58,7 @@ enum ConnectionKeyword {
 
     static let sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
-    static func isSecret(_ keyword: String) -> Bool {
+    package static func isSecret(_ keyword: String) -> Bool {
         [
             "password", "sslpassword", "oauth_client_secret", "scram_client_key",
             "scram_server_key",
@@ -80,11 +80,11 @@ enum ConnectionKeyword {
 /// A libpq: its version, and the keywords that it takes.
 package struct LibPQ: Sendable, Equatable {
     /// As libpq numbers itself: 150018 is 15.18.
-    let version: Int
+    package let version: Int
     let keywords: Set<String>
 
     var major: Int { version / 10_000 }
 
     /// The version as people write it.
-    var name: String { "\(major).\(version % 10_000)" }
+    package var name: String { "\(major).\(version % 10_000)" }
 }

@@ -1,3 +1,5 @@
+internal import Support
+
 /// Makes connection parameters of the keywords and values of a connection string.
 struct ConnectionPairs {
     let libPQ: LibPQ

@@ -1,3 +1,5 @@
+internal import Support
+
 /// How to reach one database: libpq's keywords and their values (PostgreSQL manual, "Parameter Key
 /// Words"), or the URL of a database that is not PostgreSQL, which only SQLAlchemy can reach.
 ///
@@ -8,14 +10,14 @@ package struct ConnectionParameters: Sendable, Hashable {
 
     /// What the text says to a Python driver alone: it is handed to workers, means nothing to
     /// libpq, and does not count when parameters are compared.
-    let driverValues: [String: Secret]
+    package let driverValues: [String: Secret]
 
     /// SQLAlchemy's name of dialect and driver, such as `postgresql+asyncpg`, where a URL gave it;
     /// it does not count when parameters are compared.
-    let driver: String?
+    package let driver: String?
 
     /// The URL of a database that is not PostgreSQL.
-    let foreign: ForeignURL?
+    package let foreign: ForeignURL?
 
     /// Values by keyword; empty ones stand for libpq's defaults and are left out.
     init(
@@ -113,4 +115,16 @@ extension ConnectionParameters: CustomStringConvertible, CustomDebugStringConver
 
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, unlabeledChildren: [description]) }
+}
+
+extension ConnectionParameters {
+    /// `text` without the password, in either way of writing it.
+    package func scrubbed(_ text: String) -> String {
+        if let foreign { return foreign.scrubbed(text) }
+        guard let password = keywordValues.first(where: { $0.keyword == "password" })?.value,
+            !password.isEmpty
+        else { return text }
+        return text.replacing(password, with: "***")
+            .replacing(PercentEncoding.encode(password), with: "***")
+    }
 }

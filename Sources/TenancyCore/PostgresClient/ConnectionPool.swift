@@ -1,3 +1,4 @@
+internal import Support
 internal import Synchronization
 
 /// A few connections to one database, opened when they are needed and kept for the next use.

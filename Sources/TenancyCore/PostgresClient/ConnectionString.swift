@@ -1,3 +1,5 @@
+internal import Support
+
 /// Why a text does not say how to reach a PostgreSQL database. No case carries a part of the text
 /// that could belong to a password.
 package enum ConnectionStringError: Error, Sendable, Equatable {
@@ -94,7 +96,9 @@ package enum ConnectionString {
     }
 
     /// The same, and the URL of any other database that SQLAlchemy may know.
-    static func parseAny(_ secret: Secret) throws(ConnectionStringError) -> ConnectionParameters {
+    package static func parseAny(_ secret: Secret) throws(ConnectionStringError)
+        -> ConnectionParameters
+    {
         do throws(ConnectionStringError) {
             return try parse(secret)
         } catch .notPostgres(let scheme) {

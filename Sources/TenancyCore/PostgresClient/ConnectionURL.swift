@@ -1,3 +1,5 @@
+internal import Support
+
 /// The part of a database URL after `://`, read as SQLAlchemy's `make_url` reads it, and with
 /// libpq's lists of hosts.
 struct ConnectionURL {

@@ -1,6 +1,7 @@
 internal import CLibPQ
 internal import Descriptors
 internal import Glibc
+internal import Support
 
 /// How a wait for a socket ended.
 enum WaitOutcome {

@@ -1,6 +1,8 @@
+internal import Support
+
 /// SQLAlchemy's URL of a database that is not PostgreSQL.
-struct ForeignURL: Sendable, Hashable {
-    let url: Secret
+package struct ForeignURL: Sendable, Hashable {
+    package let url: Secret
     /// The dialect, and the host where there is one: `sqlite`, `mysql db1:3306`.
     let server: String
     /// A file's or database's name; empty where it is not clear which part of the URL it is.

@@ -1,26 +1,26 @@
 internal import CLibPQ
 internal import CSystem
-internal import Descriptors
+package import Descriptors
 internal import Glibc
 
 /// Wakes a connection's poll from another thread, when the task that waits is cancelled.
-final class Interrupt: Sendable {
+package final class Interrupt: Sendable {
     /// Readable while an interruption is asked for.
-    let descriptor: OwnedDescriptor
+    package let descriptor: OwnedDescriptor
 
-    init() {
+    package init() {
         let number = csystem_eventfd()
         precondition(number >= 0, "the system refuses an eventfd (errno \(errno))")
         descriptor = OwnedDescriptor(owning: number)
     }
 
-    func request() {
+    package func request() {
         var one: UInt64 = 1
         // A full counter is already readable, so the result does not matter.
         descriptor.withDescriptor { _ = write($0, &one, 8) }
     }
 
-    func reset() {
+    package func reset() {
         var count: UInt64 = 0
         descriptor.withDescriptor { _ = read($0, &count, 8) }
     }

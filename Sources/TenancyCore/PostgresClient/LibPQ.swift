@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Support
 
 /// Owns one PGresult; it is cleared exactly once, when this value ends.
 struct ResultHandle: ~Copyable {

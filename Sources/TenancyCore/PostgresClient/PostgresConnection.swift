@@ -1,5 +1,6 @@
 internal import CLibPQ
 internal import Glibc
+package import Support
 
 /// What one statement answered.
 package struct StatementResult: Sendable, Equatable {
@@ -26,7 +27,7 @@ package actor PostgresConnection {
     /// The server's version as libpq counts it, such as 150018 for 15.18.
     package nonisolated let serverVersion: Int
     /// The session's process id as it was told at the start; a pooler tells one of its own.
-    nonisolated let backendID: Int32
+    package nonisolated let backendID: Int32
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         thread.asUnownedSerialExecutor()
@@ -248,7 +249,7 @@ extension PostgresConnection {
     }
 
     /// Begins to connect, with the first address tried; the caller owns what is returned.
-    static func begin(_ parameters: ConnectionParameters) -> OpaquePointer? {
+    package static func begin(_ parameters: ConnectionParameters) -> OpaquePointer? {
         let given = parameters.keywordValues.map { ($0.keyword, $0.value) }
         let keywords = defaults + given + fixed
         return withCStrings(keywords.map { $0.0 } + [nil]) { names in

@@ -8,7 +8,7 @@ package enum PythonDriver: String, CaseIterable, Sendable {
     case asyncpg
 
     /// The driver of a URL's scheme, `postgresql+asyncpg`; nil where it names none that is known.
-    init?(scheme: String?) {
+    package init?(scheme: String?) {
         guard let scheme, let plus = scheme.firstIndex(of: "+") else { return nil }
         self.init(rawValue: String(scheme[scheme.index(after: plus)...]))
     }
@@ -36,10 +36,10 @@ package enum PythonDriver: String, CaseIterable, Sendable {
         .union(["plugin", "unix_sock", "async_creator_fn", "prepared_statement_name_func"])
 
     /// Whether it takes libpq's keywords as they are, since it is made of libpq.
-    var isLibPQ: Bool { self != .pg8000 && self != .asyncpg }
+    package var isLibPQ: Bool { self != .pg8000 && self != .asyncpg }
 
     /// Whether a keyword of a URL is handed on to this driver.
-    func takes(_ keyword: String) -> Bool {
+    package func takes(_ keyword: String) -> Bool {
         keyword == "plugin" || ownKeywords.contains(keyword)
     }
 }

@@ -2,26 +2,26 @@
 ///
 /// Everything here goes by Unicode scalars: to a `Character` a quote with a combining mark behind it
 /// is no quote, and to PostgreSQL it is.
-enum SQLText {
+package enum SQLText {
     /// `'text'` as PostgreSQL reads it under any setting of standard_conforming_strings: a text with
     /// a backslash is written as an escape string (manual, 4.1.2.2).
-    static func literal(_ text: String) -> String {
+    package static func literal(_ text: String) -> String {
         let isPlain = !text.unicodeScalars.contains("\\")
         return (isPlain ? "'" : " E'") + escaping(text, ["'", "\\"], with: { $0 }) + "'"
     }
 
     /// `"name"`.
-    static func identifier(_ name: String) -> String {
+    package static func identifier(_ name: String) -> String {
         "\"" + escaping(name, ["\""], with: { $0 }) + "\""
     }
 
     /// `ARRAY['a','b']::text[]`.
-    static func textArray(_ items: [String]) -> String {
+    package static func textArray(_ items: [String]) -> String {
         "ARRAY[" + items.map(literal).joined(separator: ",") + "]::text[]"
     }
 
     /// An array in the text form of a parameter: `{"a","b",NULL}` (manual, 8.15.2).
-    static func arrayParameter(_ items: [String?]) -> String {
+    package static func arrayParameter(_ items: [String?]) -> String {
         var text = "{"
         for (index, item) in items.enumerated() {
             if index > 0 { text += "," }

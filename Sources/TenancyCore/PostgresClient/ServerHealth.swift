@@ -7,7 +7,7 @@ internal import Synchronization
 /// on it, or when it was reached before and nobody has answered several connections in a row. One
 /// that was never reached may just as well be a mistake in a URL. What libpq refuses says nothing of
 /// the server, and one that rejects a password is there.
-final class ServerHealth: Sendable {
+package final class ServerHealth: Sendable {
     /// What is known of one server. Pure: moments are passed in.
     struct Server: Equatable {
         private static let firstPause = Duration.milliseconds(250)
@@ -58,7 +58,7 @@ final class ServerHealth: Sendable {
     private let servers = Mutex<[String: Server]>([:])
 
     /// For how long a server has been away; `nil` when it is not known to be.
-    func timeAway(_ key: String) -> Duration? {
+    package func timeAway(_ key: String) -> Duration? {
         servers.withLock { $0[key]?.awaySince }.map { $0.duration(to: .now) }
     }
 
@@ -67,7 +67,7 @@ final class ServerHealth: Sendable {
         return servers.withLock { $0[key]?.mayTry(at: now) ?? true }
     }
 
-    func reached(_ key: String) {
+    package func reached(_ key: String) {
         servers.withLock { servers in
             // Written once, not with each of a fleet's connections.
             if let server = servers[key], server.isFine { return }
@@ -75,7 +75,7 @@ final class ServerHealth: Sendable {
         }
     }
 
-    func refused(_ key: String, isAway: Bool) {
+    package func refused(_ key: String, isAway: Bool) {
         let now = ContinuousClock.now
         servers.withLock { $0[key, default: Server()].refused(isAway: isAway, at: now) }
     }

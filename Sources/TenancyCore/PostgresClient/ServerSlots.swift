@@ -1,3 +1,5 @@
+package import Support
+
 /// Bounds how many connections this process holds to each database server, over all jobs.
 ///
 /// A waiter gets its place in the order of asking. Waiting ends with the waiter's task or deadline. A
@@ -18,7 +20,7 @@ package actor ServerSlots {
     /// Of servers that were full once.
     private var limits: [String: AdaptiveLimit] = [:]
     /// Which servers are away.
-    nonisolated let health = ServerHealth()
+    package nonisolated let health = ServerHealth()
     private var nextID = 0
 
     /// - Parameter limit: connections to one server, at least 1.
@@ -95,7 +97,7 @@ package actor ServerSlots {
     }
 
     /// Servers that connections lead to, by name.
-    func standings() -> [(key: String, used: Int, waiting: Int)] {
+    package func standings() -> [(key: String, used: Int, waiting: Int)] {
         servers.map { ($0.key, $0.value.used, $0.value.waiters.count) }.sorted { $0.key < $1.key }
     }
 

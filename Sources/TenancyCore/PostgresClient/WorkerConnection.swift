@@ -1,3 +1,5 @@
+package import Support
+
 /// The one connection a worker holds at a time: reused while its targets lie in the same database,
 /// opened anew for another, and recycled before the backend's caches grow too large.
 ///
@@ -5,10 +7,10 @@
 /// its end gives them back; reconnecting every 500 schemas costs nothing that can be measured.
 ///
 /// Whoever makes one closes it: an open connection has a slot of its server.
-final class WorkerConnection {
-    static let migratedSchemas = 500
+package final class WorkerConnection {
+    package static let migratedSchemas = 500
     /// Reading a version table alone leaves a fifth of that behind.
-    static let readSchemas = 2_500
+    package static let readSchemas = 2_500
     /// How long a slot is kept from those who wait for one. A connection that is opened anew costs
     /// as much as a few tenants, so a slot does not change hands with each of them.
     private static let turn = Duration.seconds(1)
@@ -22,7 +24,7 @@ final class WorkerConnection {
     private var uses = 0
     private var endOfTurn = Deadline.never
 
-    init(
+    package init(
         thread: ConnectionThread = ConnectionThread(), slots: ServerSlots, connectTimeout: Duration,
         schemaLimit: Int = migratedSchemas,
         onNotice: @escaping @Sendable (PostgresNotice) -> Void
@@ -35,13 +37,13 @@ final class WorkerConnection {
     }
 
     /// Which database the open connection leads to, if there is one.
-    var databaseKey: String? { current?.parameters.databaseKey }
+    package var databaseKey: String? { current?.parameters.databaseKey }
 
     /// An open connection for `parameters`, with `schemas` more schemas counted against its age. A new
     /// one waits for a slot of its server until `deadline`.
     ///
     /// - Throws: `connectFailed`, `cancelled` or `deadlinePassed`.
-    func connection(
+    package func connection(
         for parameters: ConnectionParameters, schemas: Int, slotUntil deadline: Deadline = .never
     ) async throws(PostgresError) -> PostgresConnection {
         if let (held, connection) = current {
@@ -104,7 +106,7 @@ final class WorkerConnection {
             "the server is away, and is tried again in a moment"))
 
     /// Closes the connection if somebody waits for its slot and it has had its turn.
-    func yieldIfContended() async {
+    package func yieldIfContended() async {
         guard let current, endOfTurn.hasPassed else { return }
         if await slots.isContended(current.parameters.serverKey) {
             await close()
@@ -114,7 +116,7 @@ final class WorkerConnection {
     }
 
     /// Closes the connection and gives its slot back.
-    func close() async {
+    package func close() async {
         guard let (parameters, connection) = current else { return }
         current = nil
         await connection.close()

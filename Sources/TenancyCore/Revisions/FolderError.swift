@@ -1,3 +1,5 @@
+internal import Support
+
 /// One thing that is wrong in a folder of migrations.
 package struct FolderProblem: Sendable, Equatable, CustomStringConvertible {
     /// The file's name without its folder; `nil` when the folder itself is the trouble.

@@ -1,3 +1,5 @@
+internal import Support
+
 /// `folder.json` beside the revisions: what holds for all of them. A folder can do without it.
 struct FolderSettings: Sendable, Equatable {
     static let fileName = "folder.json"

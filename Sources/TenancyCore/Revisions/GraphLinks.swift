@@ -1,5 +1,5 @@
 /// One thing that keeps revisions from forming a graph.
-struct GraphProblem: Equatable {
+package struct GraphProblem: Equatable {
     /// What a header of a SQL file would call the part that is wrong.
     enum Part: Equatable {
         case id
@@ -10,14 +10,14 @@ struct GraphProblem: Equatable {
     }
 
     /// The position of the revision in the order given.
-    let revision: Int
+    package let revision: Int
     let part: Part
-    let error: RevisionError
+    package let error: RevisionError
 }
 
 /// Links revisions to one another and notes everything that is wrong, in the order in which Alembic
 /// would stumble over it.
-struct GraphLinks {
+package struct GraphLinks {
     private(set) var revisions: [Revision] = []
     private(set) var nodes: [RevisionNode] = []
     private(set) var names: [(name: String, node: Int)] = []
@@ -26,11 +26,11 @@ struct GraphLinks {
     private(set) var effectiveHeads: [String] = []
     private(set) var bases: [String] = []
     private(set) var warnings: [String] = []
-    private(set) var problems: [GraphProblem] = []
+    package private(set) var problems: [GraphProblem] = []
     /// The position of each kept revision in the order given.
     private var given: [Int] = []
 
-    init(_ loaded: [Revision]) {
+    package init(_ loaded: [Revision]) {
         for (index, revision) in loaded.enumerated() { add(revision, given: index) }
         addLabels(loaded)
         resolveLinks()

@@ -1,3 +1,4 @@
+package import Support
 internal import Synchronization
 
 /// A set of migrations as it was read.

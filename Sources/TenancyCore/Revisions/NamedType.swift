@@ -4,12 +4,12 @@
 /// TYPE. So whether a step's statement runs depends on the steps that run before it.
 package struct NamedType: Hashable, Sendable {
     /// What SQLAlchemy calls the list in which it remembers the type.
-    let kind: String
+    package let kind: String
     /// The schema that the migration itself names, perhaps with a place for the tenant's.
-    let schema: String?
-    let name: String
+    package let schema: String?
+    package let name: String
 
-    init(kind: String, schema: String?, name: String) {
+    package init(kind: String, schema: String?, name: String) {
         self.kind = kind
         self.schema = schema
         self.name = name
@@ -22,7 +22,8 @@ extension StepScript {
     ///
     /// A type that a statement of the migration's own drops is forgotten: what names it next has to
     /// make it anew. Alembic would leave it out there, and fail.
-    func running(after types: Set<NamedType>) -> (script: StepScript, types: Set<NamedType>) {
+    package func running(after types: Set<NamedType>) -> (script: StepScript, types: Set<NamedType>)
+    {
         var types = types
         let left = passages.map { passage in
             Passage(
@@ -50,7 +51,8 @@ extension SQLStatement {
 extension RevisionPlan {
     /// The plan as one run of Alembic, or as the rest of one that has named `types`: each step knows
     /// which types are named before it, where that makes a difference.
-    func asOneRun(of graph: RevisionGraph, after types: Set<NamedType> = []) -> RevisionPlan {
+    package func asOneRun(of graph: RevisionGraph, after types: Set<NamedType> = []) -> RevisionPlan
+    {
         var types = types
         let steps = steps.map { step -> PlannedStep in
             guard let revision = graph[step.revision] else { return step }
@@ -77,7 +79,7 @@ extension RevisionPlan {
 
     /// The same behind its step `place`, which Alembic itself has run and which has named `types`: what
     /// nobody knew before it ran.
-    func naming(
+    package func naming(
         _ types: Set<NamedType>, inStep place: Int, of graph: RevisionGraph
     ) -> RevisionPlan {
         let rest = RevisionPlan(steps: Array(steps[(place + 1)...]), result: result)
@@ -90,5 +92,5 @@ extension RevisionPlan {
     }
 
     /// Whether what runs depends on the steps that run together, and so on where the plan begins.
-    var isOneRun: Bool { steps.contains { !$0.namedBefore.isEmpty } }
+    package var isOneRun: Bool { steps.contains { !$0.namedBefore.isEmpty } }
 }

@@ -1,6 +1,6 @@
 /// A statement that runs outside a transaction block, as far as it decides what can be found out
 /// about it after its answer was lost. Names are SQL, quoted as the statement has them.
-enum OutsideCommand: Equatable, Sendable {
+package enum OutsideCommand: Equatable, Sendable {
     /// `CREATE INDEX CONCURRENTLY`. An interrupted one leaves an INVALID index behind.
     case createIndex(name: String?, table: String)
     /// `DROP INDEX CONCURRENTLY`.
@@ -28,7 +28,7 @@ enum OutsideCommand: Equatable, Sendable {
 
     /// Whether it builds an index without locking out writers, which waits for all transactions of
     /// its database.
-    var buildsIndex: Bool {
+    package var buildsIndex: Bool {
         switch self {
         case .createIndex, .reindexConcurrently: true
         case .dropIndex, .detachPartition, .addEnumValue, .repeatable, .opaque: false
@@ -37,7 +37,7 @@ enum OutsideCommand: Equatable, Sendable {
 
     /// Whether it waits for old snapshots of its whole database while it holds no lock that keeps
     /// anybody from reading or writing, so that a longer wait harms nobody.
-    var waitsHarmlessly: Bool {
+    package var waitsHarmlessly: Bool {
         switch self {
         case .createIndex, .dropIndex, .reindexConcurrently: true
         case .detachPartition, .addEnumValue, .repeatable, .opaque: false
@@ -96,7 +96,7 @@ extension StatementWords {
 
     /// Whether it may make an object in a schema that PostgreSQL does not lock for it before version 18:
     /// anything but a relation, or what a block or a procedure makes.
-    var leavesSchemaUnlocked: Bool {
+    package var leavesSchemaUnlocked: Bool {
         if mayCommit { return true }
         let kind = place(after: ["create", "[or replace]"]).map { self[$0] } ?? ""
         return [

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Support
 
 /// A set of revisions as the SQL folder that says the same.
 package struct RenderedFolder: Sendable, Equatable {

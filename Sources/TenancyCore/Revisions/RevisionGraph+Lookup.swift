@@ -155,7 +155,7 @@ extension RevisionGraph {
 
     /// The revisions that are ancestors or descendants of what a name means; all of them when it
     /// means `base` (`filter_for_lineage`).
-    func filter(
+    package func filter(
         _ candidates: [Int], inLineageOf name: String, withDependencies: Bool = false
     ) throws(RevisionError) -> [Int] {
         let (ids, label) = try expand(name)

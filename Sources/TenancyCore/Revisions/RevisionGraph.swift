@@ -52,7 +52,7 @@ package struct RevisionGraph: Sendable {
         return reach([node], .requirements).members.map { revisions[$0].id }
     }
 
-    func id(_ node: Int) -> String { revisions[node].id }
+    package func id(_ node: Int) -> String { revisions[node].id }
 }
 
 /// The links of one revision, as positions in load order.

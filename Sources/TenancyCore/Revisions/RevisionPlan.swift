@@ -34,7 +34,7 @@ package struct PlannedStep: Sendable, Equatable {
     package let insertVersions: [String]
     package let updateVersion: VersionUpdate?
     /// Types that earlier steps of the same plan have named; see `RevisionPlan.asOneRun`.
-    var namedBefore: Set<NamedType> = []
+    package var namedBefore: Set<NamedType> = []
 
     package init(
         revision: String, direction: Direction, deleteVersions: [String] = [],
@@ -58,7 +58,7 @@ package struct RevisionPlan: Sendable, Equatable {
     /// Sentences for the operator, for example about an ambiguous target that Alembic accepts.
     package let warnings: [String]
     /// The types that its steps have named.
-    var namedAfter: Set<NamedType> = []
+    package var namedAfter: Set<NamedType> = []
 
     package init(
         purgedVersions: [String] = [], steps: [PlannedStep], result: [String],

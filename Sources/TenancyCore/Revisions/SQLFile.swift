@@ -1,3 +1,5 @@
+internal import Support
+
 /// One file of a SQL folder, read without looking at the others.
 ///
 /// ```

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Support
 
 /// A folder of SQL migrations, one file a revision.
 ///
@@ -13,13 +14,13 @@ package enum SQLFolder {
     }
 
     /// Bounds that no sensible folder meets; they keep a wrong path from filling the memory.
-    struct Limits {
+    package struct Limits {
         var files = 10_000
         var fileBytes = 16 << 20
         var folderBytes = 256 << 20
     }
 
-    static func load(path: String, limits: Limits) throws(FolderError) -> RevisionSet {
+    package static func load(path: String, limits: Limits) throws(FolderError) -> RevisionSet {
         let names = try fileNames(in: path, limits)
         if names.isEmpty { throw emptyFolder(path) }
         let settings = try settings(in: path)

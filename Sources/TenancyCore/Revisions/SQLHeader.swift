@@ -1,3 +1,5 @@
+internal import Support
+
 /// The header of a SQL migration: `-- key: value` lines before the first section.
 struct SQLHeader {
     enum Key: String, CaseIterable {

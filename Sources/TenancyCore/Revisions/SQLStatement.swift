@@ -8,13 +8,13 @@ package struct SQLStatement: Sendable, Equatable {
     /// The line of its file on which the text begins, counted from 1.
     package let line: Int
     /// The type that the statement makes or drops, if it does so only once in a run.
-    let namedType: NamedType?
+    package let namedType: NamedType?
 
     package init(text: String, line: Int) {
         self.init(text: text, line: line, namedType: nil)
     }
 
-    init(text: String, line: Int, namedType: NamedType?) {
+    package init(text: String, line: Int, namedType: NamedType?) {
         self.text = text
         self.line = line
         self.namedType = namedType
@@ -61,7 +61,7 @@ package struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertibl
     /// What is wrong and what to do about it; holds no text of the statement.
     package var description: String { "line \(line): \(explanation)" }
 
-    var explanation: String {
+    package var explanation: String {
         switch reason {
         case .unclosedString: "a string opens here and is never closed; add the closing quote"
         case .unclosedIdentifier:

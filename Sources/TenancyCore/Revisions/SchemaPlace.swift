@@ -1,22 +1,25 @@
+internal import Support
+package import Tenants
+
 /// Where the name of a tenant's schema goes in a statement, for migrations that name it.
 ///
 /// Two characters of the private use area stand for it, so that no text of a migration can be
 /// taken for one: what a migration holds of them itself is refused when it is read.
-enum SchemaPlace {
+package enum SchemaPlace {
     /// As an identifier, quoted.
-    static let identifier: Unicode.Scalar = "\u{F8F0}"
+    package static let identifier: Unicode.Scalar = "\u{F8F0}"
     /// The bare name, inside a string or a quoted identifier.
-    static let bare: Unicode.Scalar = "\u{F8F1}"
+    package static let bare: Unicode.Scalar = "\u{F8F1}"
 
-    static func isIn(_ statement: SQLStatement) -> Bool { isIn(statement.text) }
+    package static func isIn(_ statement: SQLStatement) -> Bool { isIn(statement.text) }
 
-    static func isIn(_ text: String) -> Bool {
+    package static func isIn(_ text: String) -> Bool {
         text.unicodeScalars.contains { $0 == identifier || $0 == bare }
     }
 
     /// The text with the name put in. A schema's name holds nothing that could end a string or an
     /// identifier.
-    static func fill(_ text: String, with schema: SchemaName) -> String {
+    package static func fill(_ text: String, with schema: SchemaName) -> String {
         var filled = ""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -91,7 +94,7 @@ extension SQLStatement {
 
 extension StepScript {
     /// The script for a target with that schema, or without one.
-    func placed(in schema: SchemaName?) -> StepScript {
+    package func placed(in schema: SchemaName?) -> StepScript {
         guard let schema else {
             return passagesWithoutSchema.map { with($0) } ?? self
         }

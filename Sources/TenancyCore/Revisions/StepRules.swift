@@ -1,13 +1,13 @@
 extension StepScript {
     /// Something in a section that its author should see.
-    enum Finding: Equatable {
+    package enum Finding: Equatable {
         case problem(line: Int, code: String, message: String)
         case warning(line: Int, message: String)
     }
 
     /// Judges the statements of a section; `wanted` is false where the file says
     /// `transaction: off`.
-    static func judge(
+    package static func judge(
         _ statements: [SQLStatement], isTransactional wanted: Bool
     ) -> (script: StepScript, findings: [Finding]) {
         let traits = statements.map(StatementTrait.init(of:))

@@ -24,7 +24,7 @@ package struct StepScript: Sendable, Equatable {
     /// Whether the statements and the version row can commit together.
     package let isTransactional: Bool
     /// Whether a statement may make an object without a lock on its schema.
-    let leavesSchemaUnlocked: Bool
+    package let leavesSchemaUnlocked: Bool
 
     package init(passages: [Passage], withoutSchema: [Passage]? = nil) {
         self.init(
@@ -66,14 +66,14 @@ package struct StepScript: Sendable, Equatable {
 ///
 /// Between two units everything before is durable, so a step that was interrupted goes on with the
 /// unit that was under way.
-enum StepUnit: Equatable, Sendable {
+package enum StepUnit: Equatable, Sendable {
     /// Statements that commit together, by their places in the script.
     case transaction(Range<Int>)
     /// A statement that runs outside a transaction block.
     case alone(Int, OutsideCommand)
 
     /// The first statement's place in the script.
-    var first: Int {
+    package var first: Int {
         switch self {
         case .transaction(let range): range.lowerBound
         case .alone(let index, _): index
@@ -84,7 +84,7 @@ enum StepUnit: Equatable, Sendable {
 extension StepScript {
     /// Whether the script commits together with its version row on a server of that version, as
     /// libpq counts versions.
-    func isTransactional(serverVersion: Int) -> Bool {
+    package func isTransactional(serverVersion: Int) -> Bool {
         // What newer servers refuse was found when the script was read.
         isTransactional
             && (serverVersion >= StatementTrait.firstWithAddValueInside
@@ -95,7 +95,7 @@ extension StepScript {
 
     /// The script as units. A statement that a transaction can hold gets one of its own even where
     /// the author wants none: so its outcome can be asked for after a crash.
-    func units(serverVersion: Int) -> [StepUnit] {
+    package func units(serverVersion: Int) -> [StepUnit] {
         var units: [StepUnit] = []
         var index = 0
         for passage in passages {

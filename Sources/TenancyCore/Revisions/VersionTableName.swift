@@ -1,3 +1,5 @@
+package import Tenants
+
 /// What the version table is called: Alembic's `version_table` and `version_table_schema`.
 package struct VersionTableName: Sendable, Hashable {
     package let name: String
@@ -17,7 +19,7 @@ package struct VersionTableName: Sendable, Hashable {
 
     /// Whether its rows tell of a target with that schema: those of a table that all schemas of a
     /// database share do not say whose they are.
-    func tells(of target: SchemaName?) -> Bool {
+    package func tells(of target: SchemaName?) -> Bool {
         guard let target, let schema else { return true }
         return schema == target.text
     }

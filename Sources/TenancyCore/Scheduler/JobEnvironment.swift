@@ -1,4 +1,11 @@
+package import ControlStore
+package import Engine
+package import JobModel
 package import Logging
+package import PostgresClient
+package import Revisions
+package import Support
+package import Tenants
 
 /// What every job of a daemon works with.
 package struct JobEnvironment: Sendable {
@@ -78,7 +85,7 @@ package struct JobEnvironment: Sendable {
         self.logger = logger
     }
 
-    func session(for request: JobRequest) -> SessionSettings {
+    package func session(for request: JobRequest) -> SessionSettings {
         SessionSettings(
             lockTimeoutMilliseconds: request.lockTimeoutMilliseconds,
             statementTimeoutMilliseconds: request.statementTimeoutMilliseconds,
@@ -96,7 +103,7 @@ package struct JobEnvironment: Sendable {
     }
 
     /// A worker's connection; what servers say beside their results goes to the log.
-    func makeConnection(
+    package func makeConnection(
         on thread: ConnectionThread = ConnectionThread(),
         schemaLimit: Int = WorkerConnection.migratedSchemas
     ) -> WorkerConnection {

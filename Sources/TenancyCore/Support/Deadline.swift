@@ -25,7 +25,7 @@ package struct Deadline: Sendable {
     }
 
     /// Milliseconds for poll(2): rounded up, so that a wait never ends early; -1 without a deadline.
-    var pollMilliseconds: Int32 {
+    package var pollMilliseconds: Int32 {
         guard let remaining else { return -1 }
         let (seconds, attoseconds) = remaining.components
         let milliseconds =

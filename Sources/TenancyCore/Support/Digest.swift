@@ -10,7 +10,7 @@ package enum Digest {
     }
 
     /// The 32 bytes of HMAC-SHA256 (RFC 2104).
-    static func hmacSHA256(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
+    package static func hmacSHA256(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
         var code = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         var count: UInt32 = 0
         _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &code, &count)

@@ -17,7 +17,7 @@ package enum Hex {
     }
 
     /// The value of one digit.
-    static func value(_ digit: UInt8) -> UInt8? {
+    package static func value(_ digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
@@ -28,9 +28,9 @@ package enum Hex {
 }
 
 /// Base 64 with the alphabet that is safe in URLs (RFC 4648 section 5).
-enum Base64URL {
+package enum Base64URL {
     /// The bytes of a text with or without its padding; nil for anything else.
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var digits = Array(text.utf8)
         if digits.count.isMultiple(of: 4) {
             for _ in 0..<2 where digits.last == UInt8(ascii: "=") { digits.removeLast() }
@@ -62,9 +62,9 @@ enum Base64URL {
 }
 
 /// Percent escapes as Python's `urllib.parse.unquote` and with it SQLAlchemy reads them.
-enum PercentEncoding {
+package enum PercentEncoding {
     /// Escapes everything but the unreserved characters of RFC 3986, section 2.3.
-    static func encode(_ text: String) -> String {
+    package static func encode(_ text: String) -> String {
         var encoded: [UInt8] = []
         for byte in text.utf8 {
             if byte.isASCIILetter || byte.isASCIIDigit || "-._~".utf8.contains(byte) {
@@ -78,7 +78,7 @@ enum PercentEncoding {
 
     /// The text behind the escapes; nil when that is not UTF-8. A `%` without two digits after it
     /// stands for itself. In a query, `+` is a space.
-    static func decode(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
+    package static func decode(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
         var decoded: [UInt8] = []
         var index = bytes.startIndex
         while index < bytes.endIndex {

@@ -41,7 +41,7 @@ extension FieldIssue: CustomStringConvertible {
 
 extension [PathStep] {
     /// The path as people write it: `server.tokens[0].sha256`.
-    var keyPath: String {
+    package var keyPath: String {
         reduce(into: "") { text, step in
             switch step {
             case .index(let index): text += "[\(index)]"

@@ -43,7 +43,7 @@ package enum Files {
     }
 
     /// Reads at most so many bytes from the beginning of a file.
-    static func head(_ path: String, bytes limit: Int) throws(FileError) -> [UInt8] {
+    package static func head(_ path: String, bytes limit: Int) throws(FileError) -> [UInt8] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw failure(path) }
         let file = OwnedDescriptor(owning: number)

@@ -48,13 +48,13 @@ package struct JSONObject: Sendable {
     }
 
     /// Adds a member whose key is known to be new.
-    mutating func append(_ key: String, _ value: JSONValue) {
+    package mutating func append(_ key: String, _ value: JSONValue) {
         members.append(Member(key: key, value: value))
         if members.count > Self.linearLimit { indexNewMembers() }
     }
 
     /// Whether a member of that name is there.
-    func contains(_ key: String) -> Bool { place(of: key) != nil }
+    package func contains(_ key: String) -> Bool { place(of: key) != nil }
 
     private func place(of key: String) -> Int? {
         if !places.isEmpty { return places[Array(key.utf8)] }

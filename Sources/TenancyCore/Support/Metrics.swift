@@ -19,7 +19,7 @@ package final class Metrics: Sendable {
         case controlErrors = "migrationd_control_errors_total"
         case httpResponses = "migrationd_http_responses_total"
 
-        var label: String? {
+        package var label: String? {
             switch self {
             case .jobsEnded, .tenantsEnded, .tenantsRead: "state"
             case .tenantRetries, .tenantWaits: "code"

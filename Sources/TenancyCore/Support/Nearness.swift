@@ -1,5 +1,5 @@
 /// Guesses what a mistyped name was meant to be.
-enum Nearness {
+package enum Nearness {
     /// The candidate with the fewest edits from `name`, when they are few for its length.
     static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
         // Comparing costs the product of both lengths, so a long name is not compared.
@@ -14,7 +14,8 @@ enum Nearness {
     }
 
     /// `; did you mean "..."?`, or nothing without a near candidate.
-    static func suffix(for name: String, among candidates: some Sequence<String>) -> String {
+    package static func suffix(for name: String, among candidates: some Sequence<String>) -> String
+    {
         nearest(to: name, among: candidates).map { "; did you mean \"\($0)\"?" } ?? ""
     }
 

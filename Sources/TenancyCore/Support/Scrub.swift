@@ -13,7 +13,7 @@ package func scrub(_ text: String) -> String {
 
 /// The beginning of a text from outside, without its passwords. A URL that is cut first may no longer
 /// look like one.
-func scrub(_ text: some StringProtocol, limit: Int) -> String {
+package func scrub(_ text: some StringProtocol, limit: Int) -> String {
     String(scrub(String(text)).prefix(limit))
 }
 

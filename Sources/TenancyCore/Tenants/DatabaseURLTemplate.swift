@@ -1,11 +1,13 @@
+package import PostgresClient
+
 /// Why a text is no template for tenants' database URLs.
-enum TemplateError: Error, Equatable, CustomStringConvertible {
+package enum TemplateError: Error, Equatable, CustomStringConvertible {
     /// Every tenant would be sent to the same database.
     case noPlaceholder
     /// Braces around anything else, or a single one.
     case unknownPlaceholder
 
-    var description: String {
+    package var description: String {
         switch self {
         case .noPlaceholder: "must contain {tenant_id} or {database_name}"
         case .unknownPlaceholder:
@@ -16,7 +18,7 @@ enum TemplateError: Error, Equatable, CustomStringConvertible {
 }
 
 /// A URL with places for a tenant's id and database name, read as Python's `str.format` does.
-struct DatabaseURLTemplate: Sendable {
+package struct DatabaseURLTemplate: Sendable {
     private enum Piece: Sendable, Equatable {
         case text(String)
         case tenantID
@@ -25,7 +27,7 @@ struct DatabaseURLTemplate: Sendable {
 
     private let pieces: [Piece]
 
-    init(_ template: Secret) throws(TemplateError) {
+    package init(_ template: Secret) throws(TemplateError) {
         var pieces: [Piece] = []
         var rest = template.reveal()[...]
         while let brace = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
@@ -57,7 +59,7 @@ struct DatabaseURLTemplate: Sendable {
 
     /// The URL of one tenant. Nothing is escaped, so both must be free of characters that mean
     /// something in a URL.
-    func filled(tenantID: String, databaseName: String) -> Secret {
+    package func filled(tenantID: String, databaseName: String) -> Secret {
         Secret(
             pieces.map { piece in
                 switch piece {

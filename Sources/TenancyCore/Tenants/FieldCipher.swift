@@ -1,4 +1,6 @@
 internal import COpenSSL
+package import PostgresClient
+internal import Support
 
 /// Why an encrypted field cannot be opened.
 package enum FieldCipherError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,3 +1,6 @@
+package import PostgresClient
+internal import Support
+
 /// Where migrations are applied: a database, and in schema isolation a schema in it. Tenants with
 /// the same target are migrated once.
 package struct Target: Sendable, Hashable {
@@ -28,7 +31,7 @@ package struct Target: Sendable, Hashable {
 
     /// Tells targets apart within a job and over restarts: 64 bits over server, database, user and
     /// schema.
-    var key: Int64 {
+    package var key: Int64 {
         let name = "\(connection.databaseKey)\n\(schema?.text ?? "")"
         return Digest.sha256(Array(name.utf8))[..<8].reduce(0) { $0 << 8 | Int64($1) }
     }

@@ -1,3 +1,6 @@
+package import PostgresClient
+internal import Support
+
 /// Works out where a tenant lives, as fastapi-tenancy does from the same row and configuration.
 ///
 /// It differs where the library would be wrong in silence: a row's own strategy counts, and names

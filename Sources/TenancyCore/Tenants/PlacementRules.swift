@@ -1,3 +1,5 @@
+package import PostgresClient
+
 /// What places the tenants of a fleet: the configuration's `tenancy`, as far as it says where they live.
 package struct PlacementRules: Sendable, Equatable {
     package var isolation: IsolationRule

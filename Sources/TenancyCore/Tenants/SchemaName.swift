@@ -1,3 +1,5 @@
+internal import Support
+
 /// Why a text is not taken for a schema's name.
 package enum SchemaNameError: Error, Sendable, Equatable, CustomStringConvertible {
     case empty

@@ -1,3 +1,6 @@
+package import PostgresClient
+package import Support
+
 /// Where a tenant is in its life. A registry other than fastapi-tenancy's may have words of its
 /// own; they are kept as they stand and are never taken for one of the four.
 package struct TenantStatus: RawRepresentable, Sendable, Hashable {

@@ -1,4 +1,4 @@
-import TenancyCore
+import Support
 import Testing
 
 @testable import MigrationDaemon

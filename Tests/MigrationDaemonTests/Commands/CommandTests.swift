@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import TenancyCore
+import Support
 import Testing
 
 @testable import MigrationDaemon

@@ -1,8 +1,12 @@
 import HTTPLite
-import TenancyCore
+import Support
 import Testing
 
+@testable import ControlStore
+@testable import DaemonConfiguration
+@testable import JobModel
 @testable import MigrationDaemon
+@testable import Revisions
 
 @Suite struct APICallTests {
     private static let json: HTTPFields = ["Content-Type": "application/json"]

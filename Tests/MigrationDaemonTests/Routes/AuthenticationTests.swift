@@ -1,8 +1,8 @@
 import Testing
 
+@testable import DaemonConfiguration
 @testable import HTTPLite
 @testable import MigrationDaemon
-@testable import TenancyCore
 
 @Suite struct AuthenticationTests {
     private static let tokens: [String: Role] = [

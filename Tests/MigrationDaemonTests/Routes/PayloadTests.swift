@@ -1,7 +1,13 @@
 import Testing
 
+@testable import ControlStore
+@testable import Fleet
+@testable import JobModel
 @testable import MigrationDaemon
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Revisions
+@testable import Support
+@testable import Tenants
 
 @Suite struct PayloadTests {
     private static let start = Timestamp(milliseconds: 1_795_342_530_250)

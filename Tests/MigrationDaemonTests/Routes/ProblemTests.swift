@@ -2,8 +2,15 @@ import Foundation
 import HTTPLite
 import Testing
 
+@testable import ControlStore
+@testable import Fleet
+@testable import JobModel
 @testable import MigrationDaemon
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Revisions
+@testable import Scheduler
+@testable import Support
+@testable import Tenants
 
 @Suite struct ProblemTests {
     private static let id = JobID("0197b0c4-5d1c-7aa0-b9b4-0a4c5e3c9f10")

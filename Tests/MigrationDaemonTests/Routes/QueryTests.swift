@@ -1,8 +1,9 @@
 import HTTPLite
-import TenancyCore
+import Support
 import Testing
 
 @testable import MigrationDaemon
+@testable import Tenants
 
 @Suite struct QueryTests {
     private static let parameters: [QueryParameter] = [

@@ -1,8 +1,9 @@
 import Testing
 
+@testable import DaemonConfiguration
 @testable import HTTPLite
 @testable import MigrationDaemon
-@testable import TenancyCore
+@testable import Support
 
 /// A request as the server would hand it over.
 func makeRequest(

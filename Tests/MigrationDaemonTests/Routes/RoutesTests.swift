@@ -1,9 +1,10 @@
 import Foundation
 import HTTPLite
-import TenancyCore
 import Testing
 
+@testable import DaemonConfiguration
 @testable import MigrationDaemon
+@testable import Support
 
 @Suite struct RoutesTests {
     @Test("the description has exactly the routes, by method and path")

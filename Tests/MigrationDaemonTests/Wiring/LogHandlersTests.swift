@@ -1,6 +1,7 @@
+import DaemonConfiguration
 import Logging
+import Support
 import Synchronization
-import TenancyCore
 import Testing
 
 @testable import MigrationDaemon

@@ -1,9 +1,9 @@
 import Glibc
 import Testing
 
+@testable import DaemonConfiguration
 @testable import HTTPLite
 @testable import MigrationDaemon
-@testable import TenancyCore
 
 private let certificates =
     #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/Fixtures/http/tls"

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
+@testable import PostgresClient
 
 @Suite("A target's database as SQLAlchemy is told of it")
 struct DriverURLTests {

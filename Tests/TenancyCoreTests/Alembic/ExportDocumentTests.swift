@@ -1,6 +1,10 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
+@testable import Engine
+@testable import Revisions
+@testable import Support
+@testable import Tenants
 
 @Suite("What the exporter answers")
 struct ExportDocumentTests {

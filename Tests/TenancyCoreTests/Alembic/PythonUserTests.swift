@@ -1,7 +1,7 @@
 import ChildProcesses
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
 
 @Suite struct PythonUserTests {
     private static let user = SystemUser(name: "deploy", uid: 990, gid: 991, home: "/var/deploy")

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
+@testable import PostgresClient
+@testable import Tenants
 
 @Suite("What leads a command to the schema that it prepares")
 struct SchemaPreparationTests {

@@ -1,7 +1,10 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import JobModel
+@testable import PostgresClient
+@testable import Tenants
 
 @Suite(.timeLimit(.minutes(5))) struct ControlSchemaTests {
     @Test("the tables are made once, and a later release's are left as they are")

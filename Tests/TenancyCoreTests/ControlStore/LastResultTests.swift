@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import JobModel
+@testable import Support
 
 @Suite struct LastResultTests {
     private static let job = makeJob(makeRequest()).id

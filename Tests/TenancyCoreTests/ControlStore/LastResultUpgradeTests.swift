@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import JobModel
+@testable import Support
 
 /// What becomes of the last results of tenants when the tables of the release before get their
 /// columns, and of what its daemons go on writing beside this release.

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import PostgresClient
 
 @Suite("Errors of the control database")
 struct StatusErrorTests {

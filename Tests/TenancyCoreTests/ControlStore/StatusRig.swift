@@ -1,6 +1,10 @@
 import TestSupport
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import JobModel
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 let caller = Caller(name: "ci", requestID: "q-1", peer: "127.0.0.1")
 

@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import JobModel
+@testable import Support
 
 @Suite(.timeLimit(.minutes(5))) struct StatusStoreJobTests {
     private let key = IdempotencyKey(key: "k'1", bodyHash: "h")

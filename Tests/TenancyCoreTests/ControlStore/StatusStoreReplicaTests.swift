@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import Engine
+@testable import JobModel
 
 @Suite("Daemons that share a control database")
 struct StatusStoreReplicaTests {

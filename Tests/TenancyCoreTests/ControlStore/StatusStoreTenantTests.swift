@@ -1,7 +1,10 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import ControlStore
+@testable import Engine
+@testable import JobModel
+@testable import Support
 
 @Suite(.timeLimit(.minutes(5))) struct StatusStoreTenantTests {
     private func withJob(

@@ -1,7 +1,10 @@
 import Synchronization
 import TestSupport
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Tenants
 
 /// Engines and workers in a database of a test's own.
 struct EngineRig: Sendable {

@@ -2,7 +2,10 @@ import CFailingPQ
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Revisions
 
 /// Breaks the connection at the first call of libpq, at the second, and so on, until a run needs no
 /// more calls; each time the next attempts must come to the same end.

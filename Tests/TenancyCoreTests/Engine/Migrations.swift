@@ -1,4 +1,6 @@
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import Revisions
 
 /// One revision out of SQL texts; without a text it has no such section.
 func revision(

@@ -2,7 +2,11 @@ import PrivatePostgres
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Revisions
+@testable import Tenants
 
 @Suite(.timeLimit(.minutes(5))) struct SQLEngineTests {
     @Test("a fresh target comes to the head, step by step", arguments: TransactionScope.allCases)

@@ -2,7 +2,11 @@ import PrivatePostgres
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Revisions
+@testable import Tenants
 
 /// What an engine does when others are in its way, or its connection is gone.
 @Suite(.timeLimit(.minutes(5))) struct SQLEngineTroubleTests {

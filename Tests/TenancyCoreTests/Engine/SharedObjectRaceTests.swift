@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
 
 struct SharedObjectRaceTests {
     struct Case: Sendable {

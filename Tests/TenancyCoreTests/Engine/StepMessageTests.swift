@@ -1,6 +1,9 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import PostgresClient
+@testable import Revisions
+@testable import Tenants
 
 @Suite struct StepMessageTests {
     private func builder(

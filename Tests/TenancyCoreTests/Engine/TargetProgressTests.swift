@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import Revisions
 
 @Suite struct TargetProgressTests {
     private func progress(from rows: [String] = [], at position: Int = 0) throws -> TargetProgress {

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import Revisions
 
 @Suite struct TargetTaskTests {
     @Test(

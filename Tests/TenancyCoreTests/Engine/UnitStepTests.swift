@@ -2,7 +2,10 @@ import PrivatePostgres
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Revisions
 
 /// Steps whose statements cannot commit together with their version row.
 @Suite(.timeLimit(.minutes(5))) struct UnitStepTests {

@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import PostgresClient
+@testable import Tenants
 
 @Suite(.timeLimit(.minutes(5))) struct VersionReaderTests {
     private let reader = VersionReader(

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import Revisions
+@testable import Tenants
 
 @Suite struct VersionTableTests {
     private let table = VersionTable(schema: try? SchemaName("tenant_a"))

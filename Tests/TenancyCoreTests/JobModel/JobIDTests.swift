@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import JobModel
+@testable import Support
 
 @Suite struct JobIDTests {
     @Test("an id is a UUID of version 7 with the time in front")

@@ -1,4 +1,6 @@
-import TenancyCore
+import JobModel
+import Support
+import Tenants
 import Testing
 
 @Suite struct JobRequestJSONTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import JobModel
 
 @Suite("Lease clock")
 struct LeaseClockTests {

@@ -2,7 +2,7 @@ import PrivatePostgres
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 @Suite(.timeLimit(.minutes(5))) struct ConnectRefusalTests {
     @Test(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 /// The keywords of libpq as `PQconndefaults` of each version lists them.
 extension LibPQ {

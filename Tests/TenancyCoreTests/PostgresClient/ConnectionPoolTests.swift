@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 @Suite(.timeLimit(.minutes(5))) struct ConnectionPoolTests {
     private func pids(_ pool: ConnectionPool) async throws -> String {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Tenants
 
 private func pairs(_ text: String) throws(ConnectionStringError) -> String {
     try ConnectionString.parse(Secret(text)).keywordValues

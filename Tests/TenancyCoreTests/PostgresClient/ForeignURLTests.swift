@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
+@testable import PostgresClient
 
 @Suite struct ForeignURLTests {
     @Test(

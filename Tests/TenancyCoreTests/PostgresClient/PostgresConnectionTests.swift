@@ -2,7 +2,8 @@ import PrivatePostgres
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Support
 
 @Suite("A connection to PostgreSQL", .timeLimit(.minutes(5)))
 struct PostgresConnectionTests {

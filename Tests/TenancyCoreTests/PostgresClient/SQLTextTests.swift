@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 /// A quote with a combining mark behind it is one `Character` and two code points.
 private let hostile = [

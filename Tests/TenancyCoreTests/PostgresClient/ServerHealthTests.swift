@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 @Suite("Servers that are away or full")
 struct ServerHealthTests {

@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Support
 
 @Suite("Slots of a server", .timeLimit(.minutes(5)))
 struct ServerSlotsTests {

@@ -1,6 +1,6 @@
 import TestSupport
 
-@testable import TenancyCore
+@testable import PostgresClient
 
 extension TestDatabase {
     var parameters: ConnectionParameters {

@@ -1,4 +1,4 @@
-import TenancyCore
+import Revisions
 import Testing
 
 @Suite("Alembic's answers")

@@ -1,5 +1,6 @@
 import Foundation
-import TenancyCore
+import Revisions
+import Tenants
 import Testing
 
 /// A document of Tests/Fixtures/alembic: a graph and what Alembic answers about it. The README

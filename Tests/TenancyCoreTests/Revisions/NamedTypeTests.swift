@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import Revisions
+@testable import Tenants
 
 @Suite struct NamedTypeTests {
     private static let mood = NamedType(kind: "pg_enum", schema: nil, name: "mood")

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
+@testable import Tenants
 
 @Suite struct RenderedFolderTests {
     private static func passage(_ texts: [String], _ isTransactional: Bool = true)

@@ -1,4 +1,4 @@
-import TenancyCore
+import Revisions
 import Testing
 
 @Suite("Revision errors")

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
 
 @Suite("Revision graphs")
 struct RevisionGraphTests {

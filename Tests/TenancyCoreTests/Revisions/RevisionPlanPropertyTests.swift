@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
 
 /// A small generator whose sequence is known from its seed (SplitMix64, public domain).
 struct SeededGenerator: RandomNumberGenerator {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
 
 @Suite("SQL folders")
 struct SQLFolderTests {

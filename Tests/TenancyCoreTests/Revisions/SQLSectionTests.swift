@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
+@testable import Tenants
 
 @Suite struct SQLSectionTests {
     private func read(_ text: String) -> SQLFile { SQLFile(name: "f.sql", text: text) }

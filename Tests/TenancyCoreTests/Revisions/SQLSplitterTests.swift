@@ -1,5 +1,5 @@
 import Foundation
-import TenancyCore
+import Revisions
 import Testing
 
 @Suite("Splitting SQL")

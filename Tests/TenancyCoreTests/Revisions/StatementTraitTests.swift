@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Revisions
 
 @Suite("Statements and transactions")
 struct StatementTraitTests {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import Revisions
 
 struct StepScriptTests {
     private func statements(_ text: String) throws -> [SQLStatement] {

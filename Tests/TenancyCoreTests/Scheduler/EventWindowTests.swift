@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import JobModel
+@testable import Scheduler
 
 @Suite struct EventWindowTests {
     private func results(_ numbers: [Int64]) -> [RecordedResult] {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import JobModel
+@testable import Scheduler
 
 @Suite struct JobMachineTests {
     private typealias Event = JobMachine.Event

@@ -1,7 +1,11 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import Scheduler
+@testable import Support
+@testable import Tenants
 
 @Suite(.timeLimit(.minutes(5))) struct JobRunTests {
     private func run(_ state: JobState = .running, epoch: Int64 = 1) -> JobRun {

@@ -1,7 +1,11 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import Scheduler
+@testable import Support
+@testable import Tenants
 
 /// A job's numbers while daemons take it over from each other, at any moment.
 @Suite struct JobTakeoverTests {

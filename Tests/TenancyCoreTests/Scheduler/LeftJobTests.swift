@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import JobModel
+@testable import Scheduler
+@testable import Support
 
 @Suite struct LeftJobTests {
     private let now = Timestamp(milliseconds: 1_795_342_600_000)

@@ -1,6 +1,10 @@
 import TestSupport
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 /// The target `schema` of the database `database`, which nobody connects to.
 func makeTarget(_ schema: Int, in database: Int = 0) throws -> Target {

@@ -1,6 +1,10 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import JobModel
+@testable import PostgresClient
+@testable import Scheduler
+@testable import Support
 
 @Suite struct RetryPolicyTests {
     private let passing = TenantFailure(code: "lock_timeout", message: "", isRetryable: true)

@@ -1,7 +1,11 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Engine
+@testable import PostgresClient
+@testable import Scheduler
+@testable import Support
+@testable import Tenants
 
 @Suite struct WorkQueueTests {
     private func moment(_ milliseconds: Int64) -> Timestamp {

@@ -1,8 +1,6 @@
 import ChildProcesses
 import Testing
 
-@testable import TenancyCore
-
 @Suite struct CapabilitiesTests {
     private static func status(_ effective: String, _ bounding: String, _ ambient: String) -> String
     {

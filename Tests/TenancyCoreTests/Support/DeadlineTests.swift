@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 @Suite struct DeadlineTests {
     @Test("a deadline that never comes has no time left to tell")

@@ -5,7 +5,9 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Alembic
+@testable import PostgresClient
+@testable import Support
 
 /// Counts the process's descriptors, so nothing else may run beside it: `make test-unit` gives this
 /// suite a run of its own.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 @Suite struct EncodingsTests {
     @Test("SHA-256 and HMAC-SHA256 answer their standards' examples")

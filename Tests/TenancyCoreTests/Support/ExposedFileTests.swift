@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import Support
 
 @Suite struct ExposedFileTests {
     private static let own: UInt32 = 10_001

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 private func parse(_ text: String, maxDepth: Int = 64) throws(JSONError) -> JSONValue {
     try JSONValue.parse(Array(text.utf8), maxDepth: maxDepth)

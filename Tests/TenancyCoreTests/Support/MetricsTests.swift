@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 @Suite("Metrics")
 struct MetricsTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 private enum Colour: String, CaseIterable {
     case red, green

@@ -2,7 +2,7 @@ import ChildProcesses
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 struct ScrubTests {
     @Test(

@@ -2,7 +2,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import Support
 
 @Suite(.timeLimit(.minutes(5))) struct SignalTests {
     @Test("a change between the look and the wait ends the wait at once")

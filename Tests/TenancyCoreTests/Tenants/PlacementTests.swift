@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import PostgresClient
+@testable import Tenants
 
 private func resolver(_ tenancy: String) throws -> PlacementResolver {
     try PlacementResolver(try load(#"{"tenancy": \#(tenancy)}"#).tenancy.placementRules)

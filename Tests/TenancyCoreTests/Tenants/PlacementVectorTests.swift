@@ -1,6 +1,9 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 private func fixture(_ name: String) -> JSONValue {
     let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()

@@ -1,4 +1,8 @@
+internal import Engine
+internal import JobModel
+internal import Support
 internal import Synchronization
+internal import Tenants
 
 /// What the pager does to a live job.
 extension JobRun {
@@ -14,7 +18,7 @@ extension JobRun {
 
     /// Takes over what was recorded under an earlier lease. Tenants that had been selected and have
     /// not ended are pending: their pages are read again.
-    func resume(ended keys: some Sequence<Int64>, counts: JobCounts, lastEvent: Int64 = 0) {
+    package func resume(ended keys: some Sequence<Int64>, counts: JobCounts, lastEvent: Int64 = 0) {
         change { state in
             state.lastEvent = lastEvent
             state.endedTargets = Set(keys)
@@ -59,7 +63,7 @@ extension JobRun {
     }
 
     /// Counts tenants of a page that need no worker.
-    func add(ended results: [TenantResult], targets: [Int64]) {
+    package func add(ended results: [TenantResult], targets: [Int64]) {
         if results.isEmpty { return }
         change { state in
             state.unpaged = max(0, state.unpaged - results.count)
@@ -75,7 +79,7 @@ extension JobRun {
     /// job is being cancelled they end like those that waited.
     ///
     /// - Returns: those that have ended since the page was looked at; nothing is done to them twice.
-    func add(_ works: [TargetWork]) -> [TargetWork] {
+    package func add(_ works: [TargetWork]) -> [TargetWork] {
         let ended = change { state in
             var ended: [TargetWork] = []
             for work in works {

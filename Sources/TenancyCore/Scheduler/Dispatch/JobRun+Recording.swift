@@ -1,3 +1,5 @@
+internal import JobModel
+internal import Support
 internal import Synchronization
 
 /// What the recorder does to a live job, and those who wait for it.

@@ -1,4 +1,10 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
+internal import PostgresClient
+internal import Support
 internal import Synchronization
+internal import Tenants
 
 /// What is shared of a live job with other daemons.
 extension JobRun {

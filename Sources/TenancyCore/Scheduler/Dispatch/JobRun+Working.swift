@@ -1,4 +1,8 @@
+internal import Engine
+internal import JobModel
+internal import Support
 internal import Synchronization
+internal import Tenants
 
 /// What the workers do to a live job.
 extension JobRun {

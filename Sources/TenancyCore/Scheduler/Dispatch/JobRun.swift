@@ -1,3 +1,7 @@
+internal import Engine
+internal import JobModel
+internal import PostgresClient
+internal import Support
 internal import Synchronization
 
 /// What is in memory of a live job: its snapshot, the targets that wait, the tenants that run, and

@@ -1,4 +1,10 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
 internal import Logging
+internal import PostgresClient
+internal import Support
+internal import Tenants
 
 /// Runs one job, or a daemon's part in it: a feeder that brings targets, and as many workers as are
 /// allowed.

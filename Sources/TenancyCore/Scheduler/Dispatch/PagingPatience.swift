@@ -1,4 +1,7 @@
+internal import ControlStore
 internal import Logging
+internal import Support
+internal import Tenants
 
 /// Tries again while the control database or the registry is away: for as long as it takes where
 /// results would be lost, and for a while where a job could just as well be started again.
@@ -83,7 +86,7 @@ extension JobFailure: CustomStringConvertible {
         }
     }
 
-    var description: String {
+    package var description: String {
         switch self {
         case .registry(let error): "\(error)"
         case .status(let error): "\(error)"
@@ -91,7 +94,7 @@ extension JobFailure: CustomStringConvertible {
     }
 
     /// The job's `state_reason`.
-    var reason: String {
+    package var reason: String {
         switch self {
         case .registry: "registry_unavailable"
         case .status: "control_database_unavailable"

@@ -1,3 +1,5 @@
+internal import JobModel
+
 /// Whether a failed target is tried again, and when.
 struct RetryPolicy: Sendable {
     /// Attempts in all, at least 1.

@@ -1,4 +1,8 @@
+internal import Engine
 internal import Logging
+internal import PostgresClient
+internal import Revisions
+internal import Tenants
 
 /// Reads the revisions of a page of targets set-wise, over one connection a database that is kept
 /// from page to page.

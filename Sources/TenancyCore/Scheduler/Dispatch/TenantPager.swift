@@ -1,4 +1,9 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
 internal import Logging
+internal import Support
+internal import Tenants
 
 /// Brings a job its tenants: reads pages, places tenants, reads their revisions set-wise, records
 /// them, settles those that need no work, and queues the rest.

@@ -1,3 +1,8 @@
+internal import ControlStore
+internal import JobModel
+internal import Support
+internal import Tenants
+
 /// Where the tenants of a job come from, page by page.
 struct TenantSource: Sendable {
     let registry: any TenantRegistry

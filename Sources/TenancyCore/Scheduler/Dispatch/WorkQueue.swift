@@ -1,3 +1,8 @@
+internal import Engine
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// The targets of a job that wait for a worker: those that are ready, by database, and those set
 /// aside until a later moment. Pure: the time is passed in.
 struct WorkQueue: Sendable {

@@ -1,3 +1,5 @@
+internal import JobModel
+
 /// The newest results of a job, and the job as it was just before they were read.
 struct EventWindow: Sendable {
     /// Results kept; about a megabyte a job that is followed.

@@ -1,3 +1,6 @@
+package import ControlStore
+package import JobModel
+
 /// What happens in jobs, for those who follow them: each tenant's result once, in the order in which
 /// the results were recorded, and the job whenever it has changed.
 ///
@@ -26,7 +29,7 @@ package actor JobEvents {
     private static let pace = Duration.milliseconds(250)
     private static let remotePace = Duration.seconds(1)
     /// Results read at once.
-    static let page = 500
+    package static let page = 500
 
     private let scheduler: JobScheduler
     private let store: StatusStore

@@ -1,3 +1,6 @@
+internal import ControlStore
+internal import JobModel
+
 /// The results of a job that runs: the table's rows, with the tenants being worked on from memory.
 struct LiveResults {
     let run: JobRun

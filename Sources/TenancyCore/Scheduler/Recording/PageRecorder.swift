@@ -1,3 +1,10 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
+internal import Revisions
+internal import Support
+internal import Tenants
+
 /// What was decided about the tenants of a page, before any of it is done.
 struct Admission: Sendable {
     /// Targets that a worker has to see to.

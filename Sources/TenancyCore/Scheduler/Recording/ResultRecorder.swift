@@ -1,4 +1,7 @@
+internal import ControlStore
+internal import JobModel
 internal import Logging
+internal import Support
 
 /// Carries a job's results to the control database, a batch at most every 200 ms.
 ///

@@ -1,3 +1,7 @@
+internal import Engine
+internal import JobModel
+internal import Support
+
 extension TargetWork {
     /// How the target ends when its job is cancelled while it waits.
     var cancelledOutcome: TargetOutcome {

@@ -1,4 +1,7 @@
+internal import ControlStore
 package import Logging
+package import PostgresClient
+internal import Support
 
 /// Hears what other daemons say over the control database (LISTEN).
 ///

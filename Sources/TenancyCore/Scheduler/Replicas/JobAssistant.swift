@@ -1,4 +1,9 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
 internal import Logging
+internal import Support
+internal import Tenants
 
 /// Works on tenants of a job that another daemon leads, as long as there are some on offer.
 struct JobAssistant: Sendable {

@@ -1,4 +1,9 @@
+internal import ControlStore
+internal import Engine
+internal import JobModel
 internal import Logging
+internal import Revisions
+internal import Support
 
 /// Leads one job: pages its tenants, and keeps together what other daemons do of it.
 struct JobLeader: Sendable {

@@ -1,4 +1,8 @@
+internal import ControlStore
+internal import JobModel
 internal import Logging
+internal import Revisions
+internal import Support
 
 /// The terms of this daemon on its jobs: kept, taken over from others, and given back.
 extension JobScheduler {

@@ -1,4 +1,7 @@
+internal import ControlStore
+internal import JobModel
 internal import Logging
+internal import Support
 
 /// Working together with the other daemons on the control database.
 extension JobScheduler {

@@ -1,3 +1,6 @@
+internal import JobModel
+internal import Support
+
 /// A job that was left before its end: since another daemon has it, or since the control database
 /// has lost it.
 struct LeftJob: Sendable {

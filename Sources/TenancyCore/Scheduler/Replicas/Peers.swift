@@ -1,3 +1,4 @@
+internal import ControlStore
 internal import Synchronization
 
 /// The other daemons on the same control database, as this one last heard of them.

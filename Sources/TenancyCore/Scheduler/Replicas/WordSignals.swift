@@ -1,3 +1,5 @@
+internal import Support
+
 /// What a scheduler's waiting parts are woken by.
 struct WordSignals: Sendable {
     /// Jobs that others lead have changed.

@@ -1,3 +1,5 @@
+internal import JobModel
+
 /// The states of a job and what moves it on. Pure: events in, actions out.
 struct JobMachine: Sendable {
     enum Event: Equatable {

@@ -1,3 +1,7 @@
+package import ControlStore
+package import JobModel
+internal import Support
+
 /// Jobs as those who ask see them: from memory while they live here, else from the tables.
 extension JobScheduler {
     /// A job as it stands now; `nil` when there is none of that id.

@@ -1,3 +1,8 @@
+internal import JobModel
+internal import PostgresClient
+internal import Revisions
+package import Support
+
 /// What there is at this moment, for whoever scrapes.
 extension JobScheduler {
     /// Gauges of jobs, tenants and servers, and everything that was counted.

@@ -1,3 +1,6 @@
+package import ControlStore
+package import JobModel
+
 /// What a job can be told to do.
 enum SteeringOrder: Sendable, Equatable {
     case pause, resume

@@ -1,4 +1,9 @@
+package import ControlStore
+package import JobModel
 internal import Logging
+internal import Revisions
+package import Support
+internal import Tenants
 
 /// Takes jobs, runs as many of them at once as allowed, steers them, and goes on with jobs that a
 /// daemon left behind.
@@ -9,7 +14,7 @@ package actor JobScheduler {
         var execution: Task<Void, Never>?
     }
 
-    let environment: JobEnvironment
+    package let environment: JobEnvironment
     let replica: String
     let startedAt: Timestamp
     var live: [JobID: Live] = [:]

@@ -1,3 +1,8 @@
+package import ControlStore
+package import JobModel
+package import Revisions
+package import Tenants
+
 /// Why a job is not taken.
 package enum SubmissionError: Error, Sendable {
     case queueFull(limit: Int)

@@ -1,3 +1,6 @@
+package import PostgresClient
+internal import Support
+
 /// The registry as a table or query of PostgreSQL: fastapi-tenancy's `tenants` table as it stands, or
 /// anything with a column mapping.
 ///

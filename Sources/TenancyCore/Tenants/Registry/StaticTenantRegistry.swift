@@ -1,3 +1,6 @@
+internal import PostgresClient
+internal import Support
+
 /// A registry that stands in a JSON file: `{"tenants": [{"id": ..., "identifier": ...}, ...]}`.
 package struct StaticTenantRegistry: TenantRegistry {
     private let tenants: [Tenant]

@@ -1,3 +1,6 @@
+internal import PostgresClient
+internal import Support
+
 /// What the daemon wants to know of a registry row.
 package enum TenantField: String, Sendable, CaseIterable {
     case id, identifier, name, status, metadata

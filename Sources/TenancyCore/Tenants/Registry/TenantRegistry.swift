@@ -1,3 +1,5 @@
+package import Support
+
 /// Which tenants are meant. Every condition that is set must hold.
 package struct RegistryFilter: Sendable, Equatable {
     /// Ids or identifiers.

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
+@testable import Tenants
 
 @Suite struct RegistryQueryTests {
     private let rule = IsolationRule(

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import Support
+@testable import Tenants
 
 private let rule = IsolationRule(
     strategy: .hybrid, premiumTenants: ["t-3"], premium: .database, standard: .rls)

@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 /// What holds for every registry: each answers as `RegistryFilter.matches` does on the same tenants.
 @Suite(.timeLimit(.minutes(5))) struct TenantRegistryContractTests {

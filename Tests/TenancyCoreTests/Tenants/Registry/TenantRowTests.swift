@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 @Suite struct TenantRowTests {
     @Test("a row of fastapi-tenancy's table is read")

@@ -1,3 +1,7 @@
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// Holds a single value against its key's kind.
 enum ConfigCheck {
     /// The value when it may stand there; else nil, and the reader knows why.

@@ -1,6 +1,10 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import Engine
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 /// Loads a configuration with the files of a table instead of a disk's.
 func load(

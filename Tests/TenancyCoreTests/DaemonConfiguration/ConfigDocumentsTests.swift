@@ -1,6 +1,7 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import Support
 
 /// The repository's root, two folders above this one's.
 private let root = #filePath.split(separator: "/").dropLast(4).map { "/\($0)" }.joined()

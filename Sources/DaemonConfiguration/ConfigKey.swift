@@ -1,3 +1,8 @@
+internal import Engine
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 /// One setting: where it stands, what it may be, and what it is when nothing is said.
 ///
 /// The list is the only one: the loader, the example file's test and the documentation's test go

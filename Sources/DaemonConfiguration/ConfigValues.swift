@@ -1,3 +1,6 @@
+internal import PostgresClient
+internal import Support
+
 /// The settings' values by path, each of its key's kind.
 struct ConfigValues {
     private var values: [String: JSONValue]

@@ -1,3 +1,7 @@
+internal import PostgresClient
+internal import Support
+internal import Tenants
+
 extension DaemonConfig {
     /// The settings of checked values.
     init(_ values: ConfigValues) {

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import PostgresClient
+@testable import Support
+@testable import Tenants
 
 /// Passwords with every character that means something in a URL, escaped and not, in every place:
 /// whatever is made of the text, no part of them is shown.

@@ -1,3 +1,7 @@
+package import Engine
+package import PostgresClient
+package import Tenants
+
 /// All settings of the daemon. `docs/configuration.md` says what each one means.
 ///
 /// Only `ConfigLoader` makes one, so a value of this type has passed every check.

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import TenancyCore
+@testable import DaemonConfiguration
+@testable import PostgresClient
+@testable import Tenants
 
 @Suite struct ConfigEnvironmentTests {
     @Test("the environment goes before the file")

@@ -1,3 +1,6 @@
+internal import PostgresClient
+package import Support
+
 /// Makes a configuration of a file and the environment, or reports every problem of both.
 package enum ConfigLoader {
     /// Reads the configuration. The environment goes before the file, and the file before the

@@ -1,3 +1,6 @@
+internal import Support
+internal import Tenants
+
 /// A rule between settings that does not hold.
 struct BrokenRule {
     /// The problem, under the key that should change.

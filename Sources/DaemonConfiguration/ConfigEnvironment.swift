@@ -1,3 +1,5 @@
+internal import Support
+
 /// Puts the environment's settings over the file's.
 struct ConfigEnvironment {
     /// The settings of the file with those of the environment over them.
