@@ -20,17 +20,25 @@ def end_all():
     """Kills and reaps what the step has left behind; False if something was."""
     is_clean = True
     for _ in range(100):
-        children = _children()
-        if not children:
+        if not _has_children():
             return is_clean
         is_clean = False
-        for child in children:
+        for child in _children():
             try:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
             except OSError:
                 continue  # It has ended, and was waited for, by itself.
     return False
+
+
+def _has_children():
+    """Whether there is a child, in any state: looking for one among all processes takes its time."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
 
 
 def _children():

@@ -21,6 +21,8 @@ class Steps:
     def __init__(self, work, take_next):
         self._work, self._take_next = work, take_next
         self._scripts = {}
+        # The files of those revisions whose script has run since it was read.
+        self._used = set()
         self._request = self._revision = self._context = None
         self._committing = self._state = None
         committing.listen()
@@ -67,7 +69,7 @@ class Steps:
 
     def _turn_to(self, request, scripts):
         self._request = request
-        self._revision = _revision(scripts, request["revision"])
+        self._revision = _revision(scripts, request["revision"], self._used)
 
     def _choose(self, scripts, found, context):
         """What Alembic calls in place of the choice of revisions: gives it the one step."""
@@ -138,14 +140,16 @@ def _graph(scripts):
             cause=error) from None
 
 
-def _revision(scripts, name):
-    """A revision with its script read anew: what a step has left in its globals was another
-    tenant's."""
+def _revision(scripts, name, used):
+    """A revision whose script has not run yet, read anew if need be: what a step has left in its
+    globals was another tenant's."""
     from alembic.util import load_python_file
 
     try:
         revision = scripts.revision_map.get_revision(name)
-        revision.module = load_python_file(*os.path.split(revision.path))
+        if revision.path in used:
+            revision.module = load_python_file(*os.path.split(revision.path))
+        used.add(revision.path)
     except (Exception, SystemExit) as error:
         raise protocol.Failure(
             "revision_failed", f"revision {name} cannot be loaded: {protocol.describe(error)}",
