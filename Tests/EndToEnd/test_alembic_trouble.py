@@ -158,7 +158,12 @@ def test_an_env_that_ignores_the_database_it_is_given(fleet, start_daemon, tmp_p
     project = python_only(tmp_path / "project", 1)
     fleet.cluster.create_database(f"{fleet.name}_elsewhere")
     elsewhere = fleet.cluster.url(f"{fleet.name}_elsewhere", "postgresql+psycopg2")
-    write_env(project, online=f"options['url'] = {elsewhere!r}; schema = None")
+    # It asks for a row first, so that where it leads to is not known before there are tenants.
+    write_env(project, online=f"""
+        options['url'], schema = {elsewhere!r}, None
+        with create_engine(options['url']).connect() as connection:
+            connection.execute(text("SELECT 1")).scalar_one()
+        """)
     fleet.add_schema_tenants(2)
     client = start_daemon(alembic_config(fleet, project)).client()
     job, ended = results(client, max_attempts=1, concurrency=1)

@@ -23,7 +23,7 @@ struct CheckConfig: AsyncParsableCommand {
         if withoutMigrations { return }
         let path = settings.migrations.path
         do throws(CommandFailure) {
-            let set = try await MigrationSource.load(settings.migrations)
+            let set = try await MigrationSource.load(settings)
             for warning in set.warnings { StandardStream.output.writeLine("\(path): \(warning)") }
             let heads = set.graph.heads.joined(separator: ", ")
             StandardStream.output.writeLine(

@@ -148,7 +148,7 @@ struct Daemon: Sendable {
         let metrics = Metrics()
         let pool = ConnectionPool(
             control, limit: controlConnections, connectTimeout: connectTimeout)
-        let source = try await MigrationSource(config.migrations)
+        let source = try await MigrationSource(config)
         return JobEnvironment(
             registry: try registry(config), resolver: try resolver(config.tenancy),
             store: StatusStore(pool: pool, schema: config.control.schema, metrics: metrics),

@@ -1,6 +1,8 @@
 internal import Alembic
 internal import DaemonConfiguration
+internal import PostgresClient
 internal import Revisions
+internal import Tenants
 
 /// The migrations that the configuration names.
 struct MigrationSource {
@@ -9,8 +11,9 @@ struct MigrationSource {
     let python: PythonPool?
 
     /// Reads them, or says everything that is wrong with them.
-    init(_ migrations: DaemonConfig.Migrations) async throws(CommandFailure) {
-        let project = try await Self.project(migrations)
+    init(_ config: DaemonConfig) async throws(CommandFailure) {
+        let migrations = config.migrations
+        let project = try await Self.project(config)
         let pool = project.map { PythonPool(project: $0, workers: migrations.workers) }
         do throws(FolderError) {
             library = try await MigrationLibrary(source: migrations.source.rawValue) {
@@ -27,26 +30,28 @@ struct MigrationSource {
     }
 
     /// Reads the migrations once, for a command.
-    static func load(
-        _ migrations: DaemonConfig.Migrations
-    ) async throws(CommandFailure) -> RevisionSet {
-        let project = try await project(migrations)
+    static func load(_ config: DaemonConfig) async throws(CommandFailure) -> RevisionSet {
+        let project = try await project(config)
         do throws(FolderError) {
-            return try await read(migrations, project)
+            return try await read(config.migrations, project)
         } catch {
-            throw CommandFailure(.failure, "\(migrations.path):\n\(error.description)")
+            throw CommandFailure(.failure, "\(config.migrations.path):\n\(error.description)")
         }
     }
 
     /// The Alembic project, whose Python does not run at all where it cannot run as the user that the
     /// configuration names.
     private static func project(
-        _ migrations: DaemonConfig.Migrations
+        _ config: DaemonConfig
     ) async throws(CommandFailure) -> AlembicProject? {
+        let migrations = config.migrations
         guard migrations.source == .alembic else { return nil }
         var options = AlembicProject.Options(
             path: migrations.path, python: migrations.python, timeout: migrations.readTimeout,
             cacheFolder: migrations.cacheFolder, driver: migrations.driver)
+        options.home = (try? ConnectionString.parse(config.tenancy.databaseURL)).flatMap {
+            TenantHome(config.tenancy.isolationRule.strategy, $0)
+        }
         if let name = migrations.user {
             do throws(PythonUser.Refusal) {
                 options.user = try await PythonUser.find(name, for: options)

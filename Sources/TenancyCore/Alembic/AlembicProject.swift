@@ -21,6 +21,8 @@ package final class AlembicProject: Sendable {
         package var cacheFolder: String?
         /// The driver of every URL that workers get; nil where the project's own code decides.
         package var driver: PythonDriver?
+        /// Where the tenants live; `nil` where that is not known.
+        package var home: TenantHome?
         /// Whom the project's Python runs as; `nil` is the daemon's own user.
         package var user: PythonUser?
 
@@ -86,6 +88,8 @@ package final class AlembicProject: Sendable {
         var request: [(String, JSONValue)] = [
             ("config_file", .string(configFile)), ("name", "alembic"),
             ("driver", JSONValue(options.driver?.rawValue)),
+            ("home", options.home?.json ?? nil),
+            ("timeout_ms", JSONValue(options.timeout.milliseconds)),
         ]
         if let known {
             request.append(
@@ -149,6 +153,7 @@ package final class AlembicProject: Sendable {
         options.cacheFolder.map { folder in
             let parts = [
                 PythonPrograms.bundleDigest, configFile, options.driver?.rawValue ?? "",
+                options.home?.json.renderedString() ?? "",
             ]
             let key = Digest.sha256(Array(parts.joined(separator: "\n").utf8))
             return "\(folder)/alembic-\(Hex.encode(key).prefix(32)).json"

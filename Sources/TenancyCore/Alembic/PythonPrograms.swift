@@ -26,6 +26,7 @@ enum PythonPrograms {
         ("migrationd_failures", PackageResources.migrationd_failures_py),
         ("migrationd_inputs", PackageResources.migrationd_inputs_py),
         ("migrationd_observe", PackageResources.migrationd_observe_py),
+        ("migrationd_online", PackageResources.migrationd_online_py),
         ("migrationd_protocol", PackageResources.migrationd_protocol_py),
         ("migrationd_recorder", PackageResources.migrationd_recorder_py),
         ("migrationd_render", PackageResources.migrationd_render_py),

@@ -115,9 +115,9 @@ class PythonProgram:
             stream.close()
 
 
-def run_export(config_file, known=None, name="alembic", **options):
-    """The exporter's one answer for a project."""
-    request = {"config_file": str(config_file), "name": name, "known": known}
+def run_export(config_file, known=None, name="alembic", request=None, **options):
+    """The exporter's one answer for a project; `request` has what else it is told."""
+    request = {"config_file": str(config_file), "name": name, "known": known, **(request or {})}
     with PythonProgram(
             "migrationd_export", pathlib.Path(config_file).parent, **options) as program:
         program.send(request)

@@ -12,15 +12,18 @@ IDENTIFIER = "\uf8f0"
 BARE = "\uf8f1"
 
 
-def directions(plain, again, quoted, without, keys, translates):
+def directions(plain, again, quoted, without, keys, translates, translated):
     """By (revision, direction) what the daemon is told; see `direction`.
 
-    `translates` says that the project has a `schema_translate_map`, which only its connection knows.
+    `translates` says that the project has a `schema_translate_map`, which only its connection knows,
+    and `translated` has the schemas that env.py's connection was seen to put others in the place of.
     """
     project = plain.project.get("python") or _project_reason(plain, quoted)
     steps = {}
     for key in keys:
-        reason = project or (translates and _translated(plain.schemas.get(key, ())))
+        schemas = plain.schemas.get(key, set())
+        reason = project or _seen_translated(schemas, translated) or (
+            translates and _translated(schemas))
         steps[key] = {"python": reason} if reason else direction(
             plain.steps.get(key), again.get(key), quoted.steps.get(key),
             without and without.get(key))
@@ -29,10 +32,19 @@ def directions(plain, again, quoted, without, keys, translates):
 
 def _translated(schemas):
     """Why a step whose constructs name these schemas cannot be rendered under such a map."""
-    others = sorted(set(schemas) - {PLAIN})
+    others = sorted(set(schemas) - {PLAIN, ""})
     return others and (
         f"it names the schema {others[0]}, and the project's schema_translate_map may put another "
         "in its place")
+
+
+def _seen_translated(schemas, translated):
+    """The same under a map that was seen to be in force."""
+    found = sorted(set(schemas) & set(translated))
+    if not found:
+        return None
+    named = f"the schema {found[0]}" if found[0] else "no schema"
+    return f"it names {named}, and env.py's connection puts another one in its place"
 
 
 def direction(plain, again, quoted, without):

@@ -4,6 +4,7 @@ One request on stdin, one document on stdout. A second process, with another clo
 seed, renders everything once more at the same time, so that what differs from run to run is found.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import migrationd_clock as clock
 import migrationd_compare as compare
 import migrationd_drivers as drivers
 import migrationd_inputs as inputs
+import migrationd_online as online
 import migrationd_protocol as protocol
 import migrationd_render as rendering
 import migrationd_targets as targets
@@ -66,13 +68,18 @@ def answer(request, secrets):
         return {**export(*project, secrets, None), "unmoved": unmoved}
     second = SecondRun(*project)
     try:
-        return export(*project, secrets, second)
+        return export(
+            *project, secrets, second, targets.of_home(request.get("home")),
+            request.get("timeout_ms", 120_000) / 1000)
     finally:
         second.end()
 
 
-def export(config_file, name, driver, secrets, second):
-    """The whole document; of the second process (`second` is None there) only what it renders."""
+def export(config_file, name, driver, secrets, second, home=None, limit=0):
+    """The whole document; of the second process (`second` is None there) only what it renders.
+
+    `home` is where the tenants live (see `targets.online`), `limit` how many seconds all may take.
+    """
     watch = inputs.Watch()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -95,9 +102,11 @@ def export(config_file, name, driver, secrets, second):
             places = [each["path"] for each in inputs.directories(scripts)]
             warnings.warn(f"there are no revisions in {', '.join(places)}")
 
+        def address(schema):
+            return protocol.Address(url, schema, schema or compare.PLAIN)
+
         def render(schema):
-            where = protocol.Address(url, schema, schema or compare.PLAIN)
-            return rendering.render(config_file, name, where, scripts, revisions)
+            return rendering.render(config_file, name, address(schema), scripts, revisions)
 
         try:
             plain = render(compare.PLAIN)
@@ -121,14 +130,21 @@ def export(config_file, name, driver, secrets, second):
             raise protocol.Failure("other_database", problem, path=scripts.env_py_location)
         for remark in targets.remarks(plain.seen, quoted.seen):
             warnings.warn(remark)
+        probe = online.Probe(
+            config_file, name, scripts, [address(compare.PLAIN), address(compare.QUOTED)],
+            sorted(set().union(*plain.schemas.values())), limit / 3)
         found = [driver] if driver else drivers.of_project(
             kinds, drivers.named(own), drivers.standard(), drivers.is_installed)
         if remark := drivers.remark(kinds, found):
             warnings.warn(remark)
     keys = [(each.revision, way) for each in revisions for way in DIRECTIONS]
-    again, without, remarks = second.steps(revisions)
+    with contextlib.closing(probe):
+        again, without, remarks = second.steps(revisions)
+        followed = probe.results()
+    remarks += _follow(followed, home, scripts)
     translates = watch.mentions("schema_translate_map", config_file, scripts)
-    steps = compare.directions(plain, again, quoted, without, keys, translates)
+    steps = compare.directions(plain, again, quoted, without, keys, translates,
+        followed[0].translated)
     document = {
         "versions": protocol.versions(),
         "inputs": watch.inputs(config_file, scripts),
@@ -147,6 +163,18 @@ def export(config_file, name, driver, secrets, second):
             for each in revisions],
     }
     return {**document, "graph_error": graph_error} if graph_error else document
+
+
+def _follow(followed, home, scripts):
+    """What people should know of env.py as it was followed online; refuses one that leads away."""
+    plain, quoted = followed
+    problem, remarks = targets.online(plain.seen, quoted.seen, home)
+    if problem:
+        raise protocol.Failure("other_database", problem, path=scripts.env_py_location)
+    if plain.failure:
+        remarks = (*remarks, "env.py was not followed online, where it may lead to another database "
+                   f"than the tenant's: {plain.failure}")
+    return remarks
 
 
 def _listed(steps):

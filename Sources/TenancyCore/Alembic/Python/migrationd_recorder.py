@@ -105,8 +105,7 @@ class Recorder:
 
         def schema_for_object(element):
             schema = read(element)
-            if schema:
-                self._schemas.add(str(schema))
+            self._schemas.add(str(schema or ""))
             return schema
 
         preparer.schema_for_object = schema_for_object

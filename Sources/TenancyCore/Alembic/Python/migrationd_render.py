@@ -34,7 +34,8 @@ class Rendering(typing.NamedTuple):
     project: dict
     # Where env.py wanted to migrate.
     seen: targets.Seen
-    # By (revision, direction): the schemas that its constructs name, apart from those in text.
+    # By (revision, direction): the schemas that its constructs name, apart from those in text; ""
+    # for constructs that name none.
     schemas: dict
 
 
@@ -87,11 +88,21 @@ def prepare_sqlalchemy():
     LargeBinary.literal_processor = lambda self, dialect: (
         lambda value: f"'\\x{bytes(value).hex()}'")
 
-    @event.listens_for(Engine, "do_connect")
-    def refuse(dialect, record, arguments, parameters):
-        for recorder in _watching:
-            recorder.note_connection(targets.of_connection(dialect, arguments, parameters))
-        raise NotRenderable("a connection is opened")
+    event.listen(Engine, "do_connect", _refuse)
+
+
+def let_connect():
+    """Takes that refusal back."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    event.remove(Engine, "do_connect", _refuse)
+
+
+def _refuse(dialect, record, arguments, parameters):
+    for recorder in _watching:
+        recorder.note_connection(targets.of_connection(dialect, arguments, parameters))
+    raise NotRenderable("a connection is opened")
 
 
 def _comes_from_refusal(error):

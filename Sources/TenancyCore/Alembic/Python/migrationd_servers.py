@@ -19,7 +19,7 @@ class Servers:
 
     def __init__(self, dialect):
         facts = {
-            (major, minor): _learned(dialect, (major, minor))
+            (major, minor): learned(dialect, (major, minor))
             for major in MAJORS for minor in MINORS}
         self._facts = facts[NEWEST, 0]
         self._all = facts
@@ -75,7 +75,7 @@ class _Server:
         return self
 
 
-def _learned(dialect, version):
+def learned(dialect, version):
     """What the dialect's `initialize` sets for such a server."""
     from sqlalchemy.dialects.postgresql.base import PGDialect
 

@@ -78,6 +78,44 @@ def remarks(plain, other):
                "there is done for each tenant")
 
 
+def seen(given, document):
+    """A `Seen` out of what was written as JSON."""
+    def places(name):
+        return tuple(Place(*each) for each in document[name] if each)
+
+    return Seen(
+        given, places("configured"), places("connected"), document["runs"],
+        tuple(document["engines"]))
+
+
+def of_home(given):
+    """The `home` of `online`, as the daemon tells it."""
+    return given and Place("postgresql", given["host"], given["port"], given["database"])
+
+
+def online(plain, other, home):
+    """What an env.py that was followed online says of itself: why no tenant can be migrated by it, or
+    None, and what people should know.
+
+    `home` is the database that the tenants share, or a `Place` that says nothing where each has its
+    own; None where that is not known.
+    """
+    if plain.runs > 1:
+        text = f"online, env.py runs the migrations {plain.runs} times in one run; {ADVICE}"
+    else:
+        places = [
+            each for each in _fixed(plain, other, "configured")
+            if home is None or home.database is None or each.is_other_than(home)]
+        if not places:
+            return None, ()
+        text = (f"online, env.py connects to {places[0]}, whichever database it is given; {ADVICE}")
+        homes = [plain.given.database, home and home.database]
+        # The same database may be reached by another host: a pooler, or the way past it.
+        if places[0].database in homes:
+            return None, (text,)
+    return (None, (text,)) if home is None else (text, ())
+
+
 def _fixed(plain, other, name):
     """The other places than the given one that are the same for both tenants."""
     again = getattr(other, name)
