@@ -56,14 +56,14 @@ test-optimised: ## Run the Swift tests of descriptors, processes, TLS and connec
 
 optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 
-test-e2e: $(program) .venv/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
+test-e2e: $(program) .venv/.installed .build-drivers/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
 	@printf '\n=== End-to-end tests of %s\n' '$(MIGRATIOND)'
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
 
 test-postgres: .venv/.installed ## The same and the Swift tests on another PostgreSQL: VERSION=16, 17 or 18
 	PATH="$$(scripts/install-postgres $(VERSION)):$$PATH" $(MAKE) test-unit test-e2e
 
-test-newest: $(program) .venv/.installed ## Run what touches the server's behaviour on PostgreSQL 18
+test-newest: $(program) .venv/.installed .build-drivers/.installed ## Run what touches the server's behaviour on PostgreSQL 18
 	@printf '\n=== End-to-end tests on PostgreSQL 18\n'
 	PATH="$$(scripts/install-postgres 18):$$PATH" MIGRATIOND=$(MIGRATIOND) \
 		.venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini -m server Tests/EndToEnd
@@ -92,10 +92,16 @@ bench: $(program) ## Compare the daemon with plain C over libpq
 	MIGRATIOND=$(MIGRATIOND) Benchmarks/run ratio --at-least 0.9
 
 clean: ## Remove everything that was built
-	rm -rf .build .build-release .build-optimised .build-postgres .venv Benchmarks/fleet
+	rm -rf .build .build-release .build-optimised .build-postgres .build-drivers .venv Benchmarks/fleet
 
 .venv/.installed: Tests/EndToEnd/requirements.txt
 	@scripts/install-dependencies test
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --requirement $<
+	@touch $@
+
+# Apart from the tests' own: where psycopg is installed, SQLAlchemy takes it for `postgresql://`.
+.build-drivers/.installed: Tests/EndToEnd/requirements-drivers.txt | .venv/.installed
+	rm -rf .build-drivers
+	.venv/bin/pip install --quiet --target .build-drivers --requirement $<
 	@touch $@

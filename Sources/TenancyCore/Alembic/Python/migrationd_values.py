@@ -126,7 +126,16 @@ def _dialect(dialect, emit):
     return other
 
 
-class _Driver:
+class _NoTypes(type):
+    """A module without words of its own for the types of parameters."""
+
+    def __getattr__(cls, name):
+        if not name.isupper():
+            raise AttributeError(name)
+        return None
+
+
+class _Driver(metaclass=_NoTypes):
     """What SQLAlchemy asks of a driver's module."""
 
     class Error(Exception):
