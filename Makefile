@@ -39,7 +39,8 @@ test: check test-unit test-optimised test-e2e test-chaos ## Install what is miss
 test-unit: ## Run the Swift tests
 	@printf '\n=== Swift tests\n'
 	@scripts/install-dependencies test
-	$(SWIFT) build --build-tests
+	@# A module that imports another has to declare it, also where that was built before.
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 	@# The server's tests measure time, so they do not share the cores with PostgreSQL's.
 	$(SWIFT) test --skip-build --filter HTTPLiteTests
 	$(SWIFT) test --skip-build --skip HTTPLiteTests --skip EveryCallFailsTests \
