@@ -31,6 +31,7 @@ enum PythonPrograms {
         ("migrationd_recorder", PackageResources.migrationd_recorder_py),
         ("migrationd_render", PackageResources.migrationd_render_py),
         ("migrationd_rows", PackageResources.migrationd_rows_py),
+        ("migrationd_schema", PackageResources.migrationd_schema_py),
         ("migrationd_servers", PackageResources.migrationd_servers_py),
         ("migrationd_sessions", PackageResources.migrationd_sessions_py),
         ("migrationd_stand_in", PackageResources.migrationd_stand_in_py),

@@ -194,16 +194,22 @@ struct Leftovers {
         ).compactMap { row in row[0].flatMap { index in row[1].map { (index, $0) } } }
     }
 
+    /// Drops what rebuilds have left, which is how PostgreSQL recommends to recover (its manual,
+    /// REINDEX, "Rebuilding Indexes Concurrently"). An index on a TOAST table can be dropped when it is
+    /// INVALID, by its table's owner, too, who lacks only USAGE on `pg_toast` at first.
     private func dropRebuilt() async throws(PostgresError) {
         let names = try await query(
             """
             SELECT i.indexrelid::regclass::text
             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                JOIN pg_class t ON i.indrelid IN (t.oid, t.reltoastrelid) AND t.relkind <> 't'
             WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'
-                AND c.relnamespace = ANY(SELECT to_regnamespace(quote_ident(name))
+                AND t.relnamespace = ANY(SELECT to_regnamespace(quote_ident(name))
                     FROM unnest(current_schemas(false)) AS name)
+                AND (i.indrelid = t.oid OR has_schema_privilege('pg_toast', 'USAGE')
+                    AND pg_has_role(t.relowner, 'USAGE'))
                 AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
-                    WHERE p.index_relid = i.indexrelid OR p.relid = i.indrelid)
+                    WHERE p.index_relid = i.indexrelid OR p.relid IN (i.indrelid, t.oid))
             """)
         for row in names {
             if let name = row[0] { try await drop(name) }

@@ -33,9 +33,29 @@ extension TargetAttempt {
     }
 
     private static let toastRemedy =
-        "nobody can drop those by name, and each write has to serve them; a command that rewrites "
-        + "the table takes them away, such as ALTER TABLE ... ALTER COLUMN ... TYPE with USING, "
-        + "and VACUUM FULL and TRUNCATE do not"
+        "each write has to serve them: drop them as a superuser (DROP INDEX CONCURRENTLY "
+        + "pg_toast.NAME), or let the role do so by GRANT USAGE ON SCHEMA pg_toast; a command that "
+        + "rewrites the table takes them away, too, and VACUUM FULL and TRUNCATE do not"
+
+    /// Refuses a rebuild while what earlier ones have left in `pg_toast` is there, and cannot be cleared
+    /// away: an attempt that is cut off would leave one more.
+    func refuseToAddLeftovers(
+        by planned: PlannedStep, _ command: OutsideCommand, _ leftovers: Leftovers
+    ) async throws(Stop) {
+        guard case .reindexConcurrently = command else { return }
+        let left: [(index: String, table: String)]
+        do throws(PostgresError) {
+            left = try await leftovers.rebuiltInToast()
+        } catch {
+            throw Stop(error)
+        }
+        if left.isEmpty { return }
+        throw .failed(
+            TenantFailure(
+                code: "invalid_indexes", message: TargetAttempt.named(left),
+                revision: planned.revision, file: engine.task.graph[planned.revision]?.file,
+                hint: TargetAttempt.toastRemedy))
+    }
 
     /// Clears away what a statement that failed has left, and says what nobody but a person can.
     mutating func explained(

@@ -84,6 +84,10 @@ extension TargetAttempt {
         guard let progress else { return }
         let expected = progress.states[progress.position + 1]
         let found = try await read()
+        if found == .missingSchema {
+            isCertain = true
+            throw .failed(failure(planned, TargetTask.missingSchema))
+        }
         if Set(found.revisions) == expected {
             isCertain = true
             didCommit(1)
@@ -95,9 +99,6 @@ extension TargetAttempt {
             return
         }
         isCertain = true
-        if found == .missingSchema {
-            throw .failed(failure(planned, TargetTask.missingSchema))
-        }
         var reported: TenantFailure
         switch answer {
         case .success(let answer):
@@ -149,7 +150,8 @@ extension TargetAttempt {
                 SELECT 'invalid', format('%I.%I', n.nspname, c.relname)
                 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid AND NOT i.indisvalid
                     JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname = coalesce($1, n.nspname)
+                    JOIN pg_class t ON t.relkind <> 't' AND i.indrelid IN (t.oid, t.reltoastrelid)
+                WHERE t.relnamespace = coalesce(to_regnamespace(quote_ident($1)), t.relnamespace)
                 """, [target.schema?.text], deadline: .after(TargetAttempt.patience))
             return Relations(rows)
         } catch {

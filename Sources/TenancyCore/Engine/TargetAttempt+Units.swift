@@ -208,6 +208,7 @@ extension TargetAttempt {
         } catch {
             throw Stop(error)
         }
+        try await refuseToAddLeftovers(by: all.planned, command, leftovers)
         step.begun = begun
         try await write(step)
         do throws(PostgresError) {

@@ -109,6 +109,9 @@ struct TargetAttempt {
         self.state = state
         let mayBeOurs = !isCertain
         isCertain = true
+        if state == .missingSchema, let progress, !progress.mayBegin(withoutSchema: engine.task) {
+            throw .failed(TargetTask.missingSchema)
+        }
         switch progress?.reconcile(with: state.revisions, mayBeOurs: mayBeOurs) {
         case .onPlan: return
         case .diverged: throw .failed(TargetAttempt.diverged(state.revisions))

@@ -33,6 +33,12 @@ package struct TargetProgress: Sendable {
     /// The rows that the target must have now.
     var expectedRows: [String] { states[position].sorted() }
 
+    /// Whether the target may have no schema now: it is made with the first step, where it may be made.
+    /// One that was there and is gone tells nothing of the rows, not even where the plan ends with none.
+    func mayBegin(withoutSchema task: TargetTask) -> Bool {
+        task.createMissingSchemas && position == 0 && from.isEmpty
+    }
+
     mutating func advance(by steps: Int) {
         position += steps
         applied += steps

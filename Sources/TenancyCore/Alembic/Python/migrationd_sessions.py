@@ -8,6 +8,7 @@ import weakref
 import migrationd_committed as committed
 import migrationd_drivers as drivers
 import migrationd_protocol as protocol
+import migrationd_schema as schema
 
 PROGRESS_INTERVAL = 0.05
 HEARTBEAT_INTERVAL = 5
@@ -31,6 +32,7 @@ class Sessions:
         # The statement that ran last; None before the first.
         self.statement = None
         self.work = committed.CommittedWork(self._report_commit)
+        self.schema_lock = schema.SchemaLock()
         event.listen(Engine, "do_connect", drivers.complete)
         event.listen(Engine, "connect", self._set_up)
         event.listen(Engine, "before_cursor_execute", self._note_statement)
@@ -45,6 +47,7 @@ class Sessions:
         # The first statement is told at once, however soon it comes after another request's.
         self._last_progress = float("-inf")
         self.work.forget()
+        self.schema_lock.forget()
 
     def pause(self):
         """No statement runs, whatever was noted of one that never came back."""
@@ -59,6 +62,7 @@ class Sessions:
             except Exception:
                 continue  # It is closed already, or bound to an event loop that is.
         self._connections.clear()
+        self.schema_lock.forget()
 
     def _set_up(self, connection, record):
         """Bounds the waits of each new session of PostgreSQL, and lets its own death be noticed."""
@@ -85,6 +89,7 @@ class Sessions:
 
     def _note_statement(self, connection, cursor, statement, parameters, context, many):
         self._bound_waits(connection, statement)
+        self.schema_lock.before(connection, statement)
         self.statement, self._runs_statement = statement, True
         now = time.monotonic()
         if now - self._last_progress >= PROGRESS_INTERVAL:

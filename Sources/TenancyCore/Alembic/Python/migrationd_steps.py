@@ -18,8 +18,8 @@ class Steps:
     """Runs steps. `take_next(answer)` is told of each that is done while env.py goes on, and gives the
     next one's request, or None where this run of env.py has no more to do."""
 
-    def __init__(self, work, take_next):
-        self._work, self._take_next = work, take_next
+    def __init__(self, work, schema_lock, take_next):
+        self._work, self._schema_lock, self._take_next = work, schema_lock, take_next
         self._scripts = {}
         # The files of those revisions whose script has run since it was read.
         self._used = set()
@@ -87,6 +87,7 @@ class Steps:
         if self._committing is not None:
             self._committing.note_begin()
         self._work.begin()
+        self._schema_lock.begin(context, request.get("schema"))
         make = (MigrationStep.upgrade_from_script if request["direction"] == "upgrade"
                 else MigrationStep.downgrade_from_script)
         return [make(scripts.revision_map, self._revision)]

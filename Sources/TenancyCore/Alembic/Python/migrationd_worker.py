@@ -54,7 +54,8 @@ class Worker:
         self._waiting = None
         self._place = state.Place()
         self._sessions = sessions.Sessions(channel)
-        self._steps = steps.Steps(self._sessions.work, self._take_next)
+        self._steps = steps.Steps(
+            self._sessions.work, self._sessions.schema_lock, self._take_next)
         self._actions = {
             "step": self._steps.run,
             "read": lambda request: {"rows": rows.read(request)},
