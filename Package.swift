@@ -85,6 +85,7 @@ let package = Package(
             packages: [logging]),
         room(
             "Fleet",
+            folders: ["Doctor"],
             uses: [
                 "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Scheduler",
                 "Support", "Tenants",

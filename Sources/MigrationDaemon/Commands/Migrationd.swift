@@ -15,7 +15,8 @@ struct Migrationd: AsyncParsableCommand {
             """,
         version: "\(Version.current) (\(Version.build) build)",
         subcommands: [
-            Serve.self, Demo.self, CheckConfig.self, Plan.self, Render.self, Verify.self,
+            Serve.self, Demo.self, CheckConfig.self, Doctor.self, Plan.self, Render.self,
+            Verify.self,
             JobCommand.self, TenantCommand.self, FleetCommand.self, RevisionCommand.self,
         ])
 

@@ -13,7 +13,7 @@ internal import Tenants
 /// Builds the parts of a daemon from its configuration and joins them. The only place that does.
 struct Daemon: Sendable {
     /// Connections to the control database and to the registry, which carry short statements only.
-    private static let controlConnections = 4
+    static let controlConnections = 4
     private static let registryConnections = 4
     /// How long answers under way may take once nothing new is accepted.
     private static let httpDrain = Duration.seconds(10)
@@ -169,7 +169,7 @@ struct Daemon: Sendable {
             logger: logger)
     }
 
-    private static func registry(
+    static func registry(
         _ config: DaemonConfig
     ) throws(CommandFailure) -> any TenantRegistry {
         let rule = config.tenancy.isolationRule
@@ -192,7 +192,7 @@ struct Daemon: Sendable {
         }
     }
 
-    private static func resolver(
+    static func resolver(
         _ tenancy: DaemonConfig.Tenancy
     ) throws(CommandFailure) -> PlacementResolver {
         do throws(ConnectionStringError) {
@@ -202,7 +202,7 @@ struct Daemon: Sendable {
         }
     }
 
-    private static func parameters(
+    static func parameters(
         _ url: Secret, _ key: String
     ) throws(CommandFailure) -> ConnectionParameters {
         do throws(ConnectionStringError) {

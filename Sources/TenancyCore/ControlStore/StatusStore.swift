@@ -125,6 +125,9 @@ package struct StatusStore: Sendable {
         }
     }
 
+    /// Which release of the tables `prepare` brings them to.
+    package static var schemaVersion: Int { ControlSchema.steps.count }
+
     /// Throws unless the database answers and its tables are there.
     package func ping() async throws(StatusError) {
         _ = try await run("SELECT version FROM \(table("schema_version"))")
