@@ -15,6 +15,7 @@ from harness import catalogue
 from harness.alembic import AlembicError, AlembicProject
 from harness.alembic_fleet import DRIVER, alembic_config, all_equal, moved, reference
 from harness.daemon import daemon_binary
+from harness.extensions import need_extension
 from harness.projects import write_project, write_revision
 
 pytestmark = pytest.mark.server
@@ -108,6 +109,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_ends_as_with_alembic(fleet, start_daemon, name):
     wanted = CASES[name]
+    if name == "extension-race":
+        need_extension(fleet.cluster, "pg_trgm")
     fleet.add_schema_tenants(wanted.tenants, schema_name=wanted.schema)
     fleet.create_schemas(["tenant_reference"])
     fleet.cluster.psql(wanted.before.format(database=f'"{fleet.app}"'), fleet.app)
@@ -168,6 +171,7 @@ def test_no_statement_timeout_is_none_also_where_the_database_has_one(fleet, sta
 def test_an_extension_lies_where_the_first_tenant_has_made_it(fleet, start_daemon):
     """Tenant by tenant, beside Alembic in another database with schemas of the same names."""
     name, twin = "extension-first-schema", f"{fleet.name}_twin"
+    need_extension(fleet.cluster, "pg_trgm")
     client = start(fleet, start_daemon, name, count=3)
     fleet.cluster.create_database(twin)
     for tenant in fleet.tenants:

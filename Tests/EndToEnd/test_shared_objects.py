@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from harness import eventually
 from harness.alembic_fleet import alembic_config
+from harness.extensions import need_extension
 from harness.migrations import write_revision
 from harness.projects import write_project
 from harness.projects import write_revision as write_alembic_revision
@@ -44,6 +45,8 @@ def start(fleet, start_daemon, tmp_path, statement, engine, **sections):
 def test_a_race_for_a_shared_object_is_tried_again(
         fleet, start_daemon, tmp_path, waits, statement, engine):
     """Another session makes the object first, and commits when the tenant's statement waits for it."""
+    if "EXTENSION" in waits:
+        need_extension(fleet.cluster, "pg_trgm")
     [tenant] = fleet.add_schema_tenants(1)
     client = start(fleet, start_daemon, tmp_path, statement, engine)
     with psycopg2.connect(fleet.cluster.socket_conninfo(fleet.app)) as other:
