@@ -56,19 +56,19 @@ struct Doctor: AsyncParsableCommand {
                     "configuration", .warn, warnings.joined(separator: "\n"),
                     remedy: "let nobody else read or change these files")
         ]
-        if !withoutMigrations { checks.append(await migrations(settings.migrations)) }
+        if !withoutMigrations { checks.append(await migrations(settings)) }
         let examination = Examination(settings, databases: databases)
         checks += await examination.control()
         return checks + (await examination.tenants())
     }
 
-    private func migrations(_ settings: DaemonConfig.Migrations) async -> DoctorCheck {
+    private func migrations(_ config: DaemonConfig) async -> DoctorCheck {
         let remedy =
-            settings.source == .alembic
+            config.migrations.source == .alembic
             ? "correct the project, or migrations.python: that Python needs Alembic, a driver and "
                 + "what the project imports" : "correct the files"
         do throws(CommandFailure) {
-            let set = try await MigrationSource.load(settings)
+            let set = try await MigrationSource.load(config)
             let text =
                 "\(set.graph.revisions.count) revisions, heads: "
                 + set.graph.heads.joined(separator: ", ")
