@@ -93,8 +93,16 @@ let package = Package(
             packages: [logging]),
         .target(
             name: "DaemonConfiguration",
-            dependencies: ["Engine", "PostgresClient", "Support", "Tenants"],
+            dependencies: ["Engine", "JobModel", "PostgresClient", "Support", "Tenants"],
             exclude: ["README.md"],
+            swiftSettings: strict),
+        .target(
+            name: "ControlAPI",
+            dependencies: [
+                "ControlStore", "Engine", "Fleet", "HTTPLite", "JobModel", "PostgresClient",
+                "Revisions", "Scheduler", "Support", "Tenants",
+            ],
+            exclude: ["README.md"] + readmes("Access"),
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
@@ -121,11 +129,11 @@ let package = Package(
         .executableTarget(
             name: "MigrationDaemon",
             dependencies: core.map { .byName(name: $0) } + [
-                "DaemonConfiguration", "Descriptors", "HTTPLite", "PrivatePostgres",
+                "ControlAPI", "DaemonConfiguration", "Descriptors", "HTTPLite", "PrivatePostgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 logging,
             ],
-            exclude: readmes("Client", "Commands", "Demo", "Routes", "Wiring"),
+            exclude: readmes("Client", "Commands", "Demo", "Terminal", "Wiring"),
             // A link to examples/fleet/migrations: the demo carries its migrations with it.
             resources: [.embedInCode("Demo/migrations")],
             swiftSettings: strict),
@@ -150,7 +158,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MigrationDaemonTests",
-            dependencies: ["MigrationDaemon", "TestSupport"],
+            dependencies: ["ControlAPI", "MigrationDaemon", "TestSupport"],
             swiftSettings: strict),
     ]
 )

@@ -1,3 +1,4 @@
+internal import JobModel
 internal import PostgresClient
 internal import Support
 internal import Tenants
@@ -135,7 +136,7 @@ enum ConfigCheck {
     private static func tokens(_ name: String, _ reader: inout ObjectReader) -> JSONValue? {
         let tokens = reader.objects(name, count: 0...1_000) { reader -> (String, JSONValue)? in
             let name = reader.string("name", .required, length: 1...64)
-            let role = reader.choice("role", .required, of: DaemonConfig.Server.Role.self)
+            let role = reader.choice("role", .required, of: Role.self)
             let sha256 = reader.string("sha256", .required)
             if let sha256, sha256.utf8.count != 64 || Hex.decode(sha256) == nil {
                 reader.report(
@@ -159,7 +160,7 @@ enum ConfigCheck {
         let clients = reader.objects(name, count: 0...1_000) { reader -> (String, JSONValue)? in
             let subject = reader.string("subject", .required, length: 1...1_024)
             let name = reader.string("name", .required, length: 1...64)
-            let role = reader.choice("role", .required, of: DaemonConfig.Server.Role.self)
+            let role = reader.choice("role", .required, of: Role.self)
             guard let subject, let name, let role else { return nil }
             let client: JSONValue = [
                 "subject": .string(subject), "name": .string(name), "role": .string(role.rawValue),

@@ -1,3 +1,4 @@
+internal import JobModel
 internal import PostgresClient
 internal import Support
 internal import Tenants
@@ -56,7 +57,7 @@ extension DaemonConfig.Server {
 extension DaemonConfig.Server.Token {
     fileprivate init?(_ value: JSONValue) {
         guard let name = value["name"]?.stringValue,
-            let role = value["role"]?.stringValue.flatMap(DaemonConfig.Server.Role.init),
+            let role = value["role"]?.stringValue.flatMap(Role.init),
             let sha256 = value["sha256"]?.stringValue.flatMap({ Hex.decode($0) })
         else { return nil }
         self.init(name: name, role: role, sha256: sha256)
@@ -67,7 +68,7 @@ extension DaemonConfig.Server.TLS.Client {
     fileprivate init?(_ value: JSONValue) {
         guard let subject = value["subject"]?.stringValue,
             let name = value["name"]?.stringValue,
-            let role = value["role"]?.stringValue.flatMap(DaemonConfig.Server.Role.init)
+            let role = value["role"]?.stringValue.flatMap(Role.init)
         else { return nil }
         self.init(subject: subject, name: name, role: role)
     }

@@ -1,4 +1,5 @@
 package import Engine
+package import JobModel
 package import PostgresClient
 package import Tenants
 
@@ -53,21 +54,6 @@ package struct DaemonConfig: Sendable, Equatable {
             package var role: Role
             /// The 32 bytes of the token's SHA-256.
             package var sha256: [UInt8]
-        }
-
-        /// What a caller may do; each role may do what the one before it may.
-        package enum Role: String, Sendable, CaseIterable, Comparable {
-            case viewer, `operator`, admin
-
-            package static func < (lhs: Role, rhs: Role) -> Bool { lhs.rank < rhs.rank }
-
-            private var rank: Int {
-                switch self {
-                case .viewer: 0
-                case .operator: 1
-                case .admin: 2
-                }
-            }
         }
 
         /// Bounds of the HTTP server.

@@ -23,10 +23,9 @@ FORBIDDEN = {
 IMPORTS = {
     "CLibPQ": ["Sources/TenancyCore/PostgresClient/"],
     "COpenSSL": [
-        "Sources/HTTPLite/TLS/", "Sources/TenancyCore/Revisions/",
-        "Sources/TenancyCore/Support/", "Sources/TenancyCore/Tenants/",
+        "Sources/HTTPLite/TLS/", "Sources/TenancyCore/Support/", "Sources/TenancyCore/Tenants/",
     ],
-    "HTTPLite": ["Sources/MigrationDaemon/"],
+    "HTTPLite": ["Sources/ControlAPI/", "Sources/MigrationDaemon/"],
     "PrivatePostgres": ["Sources/MigrationDaemon/"],
     "ArgumentParser": ["Sources/MigrationDaemon/"],
 }
@@ -118,7 +117,7 @@ def test_text_reaches_a_terminal_by_one_door_only():
     """`StandardStream` lets no control character through; nobody else writes to its streams, and
     only the log, which escapes them itself, writes bytes there as they are."""
     streams = re.compile(r"\bSTD(?:OUT|ERR)_FILENO\b|\bf?puts\s*\(|\bFileHandle\.standard(?:Out|Err)")
-    door = "Sources/MigrationDaemon/Wiring/StandardStream.swift"
+    door = "Sources/MigrationDaemon/Terminal/StandardStream.swift"
     elsewhere = [
         str(path) for path in swift_sources() if str(path) != door and streams.search(code(path))]
     assert elsewhere == []

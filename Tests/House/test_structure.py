@@ -76,3 +76,12 @@ def test_a_reference_between_folders_is_found():
     }
     assert arrows(root, planted) == {
         ("Ground", "Above"): [f"{root}/Ground/Low.swift:2: High"]}
+
+
+def test_the_daemon_s_folders_know_each_other_in_one_direction():
+    floors = [{"Terminal"}, {"Client", "Demo", "Wiring"}, {"Commands"}]
+    rank = {name: number for number, names in enumerate(floors) for name in names}
+    found = arrows("Sources/MigrationDaemon")
+    assert {name for pair in found for name in pair} <= set(rank)
+    assert [place for (here, there), places in found.items() for place in places
+            if rank[here] <= rank[there]] == []

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ControlAPI
 internal import FoundationEssentials
 internal import PostgresClient
 internal import Support

@@ -1,5 +1,6 @@
 internal import Alembic
 internal import ArgumentParser
+internal import ControlAPI
 internal import Revisions
 internal import Support
 

@@ -1,3 +1,4 @@
+internal import ControlAPI
 internal import ControlStore
 internal import DaemonConfiguration
 internal import Fleet
@@ -46,7 +47,7 @@ struct Daemon: Sendable {
             await scheduler.start()
             failedTenants.start()
         }
-        let authenticator = Authenticator(config.server)
+        let authenticator = Authenticator(AccessRules(config.server))
         let services = Services(
             scheduler: scheduler,
             events: JobEvents(scheduler: scheduler, store: environment.store),

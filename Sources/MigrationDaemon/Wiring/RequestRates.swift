@@ -1,3 +1,4 @@
+internal import ControlAPI
 internal import DaemonConfiguration
 internal import HTTPLite
 

@@ -1,9 +1,11 @@
 import Glibc
 import Testing
 
+@testable import ControlAPI
 @testable import DaemonConfiguration
 @testable import HTTPLite
 @testable import MigrationDaemon
+@testable import JobModel
 
 private let certificates =
     #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/Fixtures/http/tls"
@@ -57,7 +59,7 @@ private let certificates =
     @Test("a rate of zero is no limit")
     func rates() {
         var server = makeServer()
-        let authenticator = Authenticator(server)
+        let authenticator = Authenticator(AccessRules(server))
         #expect(RequestRates.middleware(server.limits, authenticator).count == 2)
         server.limits.requestRatePerCaller = 0
         #expect(RequestRates.middleware(server.limits, authenticator).count == 1)
