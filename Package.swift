@@ -109,8 +109,9 @@ let package = Package(
             dependencies: ["COpenSSL", "CSystem", "CZlib", "Descriptors"],
             exclude: ["README.md"]
                 + readmes(
-                    "Client", "Connection", "Middleware", "Routing", "Server", "Streaming", "TLS",
-                    "Wire"),
+                    "Client", "Connection", "Middleware", "Routing", "Server", "Sockets",
+                    "Streaming",
+                    "TLS", "Wire"),
             swiftSettings: strict),
         .target(
             name: "Descriptors",

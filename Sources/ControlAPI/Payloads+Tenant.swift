@@ -15,7 +15,7 @@ extension TenantEntry {
             "name": JSONValue(tenant.name), "status": .string(tenant.status.rawValue),
             "placement": placementJSON, "placement_error": placementError,
             "revisions": status?.revisions.map { JSONValue($0) } ?? nil,
-            "behind": JSONValue(status?.revisions.map { graph.isBehind($0) }),
+            "behind": JSONValue(status?.revisions.map { graph.isBehind(rows: $0) }),
             "read_at": JSONValue(status?.readAt?.description),
             "last_result": status?.last.migration?.json ?? .null,
             "last_reading": status?.last.reading?.json ?? .null,
@@ -36,17 +36,6 @@ extension TenantEntry {
     private var placementError: JSONValue {
         guard case .failure(let error) = placement else { return nil }
         return .string("\(error)")
-    }
-}
-
-extension RevisionGraph {
-    /// Rows that the graph does not have are not at its heads.
-    fileprivate func isBehind(_ rows: [String]) -> Bool {
-        do throws(RevisionError) {
-            return try !isAtHead(rows: rows)
-        } catch {
-            return true
-        }
     }
 }
 

@@ -74,21 +74,21 @@ enum RevisionRoutes {
     ) { call, services throws(Problem) in
         let question = try PlanQuestion(call)
         let graph = services.library.loaded.set.graph
-        var tenant: TenantEntry?
+        var tenant: Tenant?
         let current: [String]
         switch question.start {
         case .rows(let rows):
             current = rows
         case .tenant(let name):
-            let entry = try await TenantRoutes.find(name, services)
+            let located = try await TenantRoutes.locate(name, services)
             do throws(DirectoryError) {
-                current = try await services.directory.readRevision(of: entry).current
+                current = try await services.directory.readRevision(of: located).current
             } catch {
                 throw Problem(error)
             }
-            tenant = entry
+            tenant = located.tenant
         }
-        return call.json(try question.answer(graph, current: current, tenant: tenant?.tenant))
+        return call.json(try question.answer(graph, current: current, tenant: tenant))
     }
 }
 

@@ -70,8 +70,15 @@ enum TenantRoutes {
             "One tenant by id or identifier: where it lives, its last known revision and result.",
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("Tenant"), refusals: [.notFound]
     ) { call, services throws(Problem) in
-        let body = try await find(call, services)
-            .json(graph: services.library.loaded.set.graph).rendered()
+        let name = call.pathParameter("id")
+        let entry: TenantEntry?
+        do throws(DirectoryError) {
+            entry = try await services.directory.find(name)
+        } catch {
+            throw Problem(error)
+        }
+        guard let entry else { throw Problem(noTenant: name) }
+        let body = entry.json(graph: services.library.loaded.set.graph).rendered()
         return call.json(body, tag: EntityTag(value: Hash.hex(body)))
     }
 
@@ -84,10 +91,10 @@ enum TenantRoutes {
         ],
         refusals: [.notFound]
     ) { call, services throws(Problem) in
-        let entry = try await find(call, services)
+        let located = try await locate(call, services)
         do throws(DirectoryError) {
-            let revision = try await services.directory.readRevision(of: entry)
-            return call.json(revision.json(of: entry.tenant))
+            let revision = try await services.directory.readRevision(of: located)
+            return call.json(revision.json(of: located.tenant))
         } catch {
             throw Problem(error)
         }
@@ -99,7 +106,7 @@ enum TenantRoutes {
         query: [.limit, .cursor], fields: [.ifNoneMatch],
         answers: AnswerContract.tagged("HistoryPage"), refusals: [.notFound]
     ) { call, services throws(Problem) in
-        let tenant = try await find(call, services).tenant
+        let tenant = try await locate(call, services).tenant
         let cursor = Cursor(list: "tenants/\(tenant.id)/history")
         let before = try cursor.jobPosition(call.query)
         let limit = call.query.limit
@@ -132,18 +139,18 @@ enum TenantRoutes {
         ],
         refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
-        let entry = try await find(call, services)
+        let located = try await locate(call, services)
         let resolution = try call.read { reader in
             reader.choice("action", .required, of: StepResolution.self)
         }
         do throws(ResolutionError) {
-            try await services.resolver.resolve(entry, resolution, caller: call.caller)
+            try await services.resolver.resolve(located, resolution, caller: call.caller)
         } catch {
             throw Problem(error)
         }
         do throws(DirectoryError) {
-            let revision = try await services.directory.readRevision(of: entry)
-            return call.json(revision.json(of: entry.tenant))
+            let revision = try await services.directory.readRevision(of: located)
+            return call.json(revision.json(of: located.tenant))
         } catch {
             throw Problem(error)
         }
@@ -174,7 +181,7 @@ enum TenantRoutes {
             answers: JobAnswer.contracts,
             refusals: [.notFound, .idempotencyMismatch, .tooManyRequests], mayWait: true
         ) { call, services throws(Problem) in
-            let tenant = try await find(call, services).tenant
+            let tenant = try await locate(call, services).tenant
             let selection = TenantSelection(ids: [tenant.id], status: [tenant.status.rawValue])
             let request: JobRequest
             do throws(FieldIssues) {
@@ -188,18 +195,22 @@ enum TenantRoutes {
         }
     }
 
-    static func find(_ call: APICall, _ services: Services) async throws(Problem) -> TenantEntry {
-        try await find(call.pathParameter("id"), services)
+    private static func locate(
+        _ call: APICall, _ services: Services
+    ) async throws(Problem) -> PlacedTenant {
+        try await locate(call.pathParameter("id"), services)
     }
 
-    static func find(_ name: String, _ services: Services) async throws(Problem) -> TenantEntry {
-        let entry: TenantEntry?
+    static func locate(
+        _ name: String, _ services: Services
+    ) async throws(Problem) -> PlacedTenant {
+        let located: PlacedTenant?
         do throws(DirectoryError) {
-            entry = try await services.directory.find(name)
+            located = try await services.directory.locate(name)
         } catch {
             throw Problem(error)
         }
-        guard let entry else { throw Problem(noTenant: name) }
-        return entry
+        guard let located else { throw Problem(noTenant: name) }
+        return located
     }
 }

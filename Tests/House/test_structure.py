@@ -68,14 +68,21 @@ def test_a_module_imports_what_it_declares(module):
     assert imported & modules == uses
 
 
+def against(found, rank):
+    """The references between folders that lead to one of the same rank or a higher one."""
+    return [place for (here, there), places in found.items() for place in places
+            if rank[here] <= rank[there]]
+
+
 def test_a_reference_between_folders_is_found():
     root = "Sources/Planted"
     planted = {
         pathlib.Path(root, "Ground/Low.swift"): "struct Low {\n    let high: High\n}\n",
         pathlib.Path(root, "Above/High.swift"): "package struct High {}\n",
     }
-    assert arrows(root, planted) == {
-        ("Ground", "Above"): [f"{root}/Ground/Low.swift:2: High"]}
+    found = arrows(root, planted)
+    assert found == {("Ground", "Above"): [f"{root}/Ground/Low.swift:2: High"]}
+    assert against(found, {"Ground": 0, "Above": 1}) == [f"{root}/Ground/Low.swift:2: High"]
 
 
 def test_the_daemon_s_folders_know_each_other_in_one_direction():
@@ -83,5 +90,12 @@ def test_the_daemon_s_folders_know_each_other_in_one_direction():
     rank = {name: number for number, names in enumerate(floors) for name in names}
     found = arrows("Sources/MigrationDaemon")
     assert {name for pair in found for name in pair} <= set(rank)
-    assert [place for (here, there), places in found.items() for place in places
-            if rank[here] <= rank[there]] == []
+    assert against(found, rank) == []
+
+
+def test_the_folders_of_the_server_know_those_above_them_in_its_readme():
+    table = text(pathlib.Path("Sources/HTTPLite/README.md"))
+    rank = {name: number for number, name in enumerate(re.findall(r"^\| `(\w+)/`", table, re.M))}
+    found = arrows("Sources/HTTPLite")
+    assert {name for pair in found for name in pair} <= set(rank)
+    assert against(found, rank) == []

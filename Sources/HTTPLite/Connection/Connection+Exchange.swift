@@ -49,7 +49,7 @@ extension Connection {
         core.liveStreams += 1
         defer { core.liveStreams -= 1 }
         do {
-            try await write(HTTPBodyWriter(connection: self, serial: serial))
+            try await write(HTTPBodyWriter(sink: self, serial: serial))
             if serial == self.serial { endStream() }
         } catch {
             // The head is out: only a broken end tells the client that the body is not whole.
@@ -144,8 +144,27 @@ extension Connection {
 
     var hasRoom: Bool { (transport?.pending ?? 0) < core.limits.sizes.outputBytes }
 
-    var loop: EventLoop { core.loop }
-    var drain: DrainSignal { core.drainSignal }
+    private var loop: EventLoop { core.loop }
+}
+
+extension Connection: BodySink {
+    func write(_ bytes: [UInt8], serial: UInt64) async throws {
+        var rest = bytes
+        if loop.isCurrent {
+            guard appendPiece(bytes, serial: serial) else { throw CancellationError() }
+            if hasRoom { return }
+            rest = []
+        }
+        try await withCheckedThrowingContinuation { continuation in
+            let piece = rest
+            let isOpen = loop.execute {
+                self.write(piece, serial: serial, waiter: continuation)
+            }
+            if !isOpen { continuation.resume(throwing: CancellationError()) }
+        }
+    }
+
+    func untilDrain() async throws { try await core.drainSignal.wait() }
 }
 
 extension ConnectionMachine {

@@ -8,7 +8,7 @@ package import Tenants
 /// Whole transactions are put one behind the other into the same message. PostgreSQL stops at the
 /// first error, and what was committed before it stays, so a plan of many steps costs one round trip
 /// and still commits step by step.
-struct StepMessage: Sendable {
+package struct StepMessage: Sendable {
     enum Part: Sendable, Equatable {
         /// BEGIN and SET LOCAL: fails only when the connection or the role is at fault.
         case opening
@@ -46,7 +46,7 @@ struct StepMessage: Sendable {
     /// Transactions in the message.
     var commits: Int { stepsAtCommit.count }
 
-    var sql: String { texts.joined(separator: StepMessage.separator) }
+    package var sql: String { texts.joined(separator: StepMessage.separator) }
 
     /// How many steps are durable when `completed` parts have run.
     func committedSteps(after completed: Int) -> Int {

@@ -1,8 +1,8 @@
-internal import Revisions
-internal import Tenants
+package import Revisions
+package import Tenants
 
-/// Builds the messages that apply a plan to one target.
-struct StepMessageBuilder: Sendable {
+/// Builds the messages that apply a plan to one target. Whatever moves version rows is written here.
+package struct StepMessageBuilder: Sendable {
     /// A message stays below this, so that neither side buffers without bound.
     static let maxBytes = 1 << 20
 
@@ -13,7 +13,21 @@ struct StepMessageBuilder: Sendable {
     let serverVersion: Int
     /// False for a stamp, which writes the version rows only.
     let runsScripts: Bool
-    var versionTable = VersionTableName.standard
+    let versionTable: VersionTableName
+
+    package init(
+        graph: RevisionGraph, target: Target, settings: SessionSettings, scope: TransactionScope,
+        serverVersion: Int, runsScripts: Bool,
+        versionTable: VersionTableName = VersionTableName.standard
+    ) {
+        self.graph = graph
+        self.target = target
+        self.settings = settings
+        self.scope = scope
+        self.serverVersion = serverVersion
+        self.runsScripts = runsScripts
+        self.versionTable = versionTable
+    }
 
     /// The next message of `progress`, up to the first step that cannot commit as a whole. `state` is
     /// what was last known of the target; the message fails at a guard when it is no longer so.
@@ -113,6 +127,21 @@ struct StepMessageBuilder: Sendable {
         let statements = first.map { script.statements[$0...] } ?? []
         if first != nil { lockSchema(&message, for: script) }
         message.append(step: step, statements, table.change(planned))
+        message.appendCommit()
+        return message
+    }
+
+    /// Takes the target's lock, insists on the rows before `step`, and writes those after it: a person
+    /// has said that its statements are done.
+    package func resolutionMessage(_ step: UnfinishedStep) -> StepMessage {
+        var message = StepMessage()
+        open(&message)
+        guardState(&message, state: .rows(step.fromRows), table: table)
+        let change = PlannedStep(
+            revision: step.revision, direction: step.direction,
+            deleteVersions: step.fromRows.filter { !step.toRows.contains($0) },
+            insertVersions: step.toRows.filter { !step.fromRows.contains($0) }, updateVersion: nil)
+        message.append(step: 0, [], table.change(change))
         message.appendCommit()
         return message
     }

@@ -4,12 +4,12 @@ internal import Support
 
 /// The advisory lock of one target: a transaction lock, so that it is right behind a transaction
 /// pooler too, and always tried, never waited for, so that no session queues on it.
-package enum TargetLock {
+enum TargetLock {
     /// A server that does not even answer a try is taken for lost.
     private static let patience = Duration.seconds(30)
 
     /// A statement that takes the lock for the transaction, or fails with division_by_zero.
-    package static func takeOrFail(_ key: Int64) -> String {
+    static func takeOrFail(_ key: Int64) -> String {
         "SELECT 1 / pg_try_advisory_xact_lock(\(key))::int"
     }
 

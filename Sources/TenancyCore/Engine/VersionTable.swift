@@ -1,6 +1,6 @@
 internal import PostgresClient
-package import Revisions
-package import Tenants
+internal import Revisions
+internal import Tenants
 
 /// What a target says of its own revision.
 package enum VersionState: Sendable, Equatable {
@@ -31,12 +31,12 @@ package enum VersionState: Sendable, Equatable {
 
 /// The SQL that reads and moves the version rows of one target, as Alembic keeps them
 /// (`alembic.runtime.migration.HeadMaintainer`).
-package struct VersionTable: Sendable {
+struct VersionTable: Sendable {
     /// The table's name in SQL: qualified, so that no other schema's table is ever read for it.
     let qualifiedName: String
     private let columns: String
 
-    package init(schema: SchemaName?, name: VersionTableName = .standard) {
+    init(schema: SchemaName?, name: VersionTableName = .standard) {
         let schema = name.schema.map(SQLText.identifier) ?? schema?.quoted
         qualifiedName = (schema.map { $0 + "." } ?? "") + VersionTable.quotedIfNeeded(name.name)
         let key = VersionTable.quotedIfNeeded(name.name + "_pkc")
@@ -57,7 +57,7 @@ package struct VersionTable: Sendable {
     /// is there PostgreSQL does nothing else (`RangeVarGetAndCheckCreationNamespace`).
     var lockSchema: String { "CREATE TABLE IF NOT EXISTS \(qualifiedName) (\(columns))" }
 
-    package var read: String { "SELECT version_num FROM \(qualifiedName)" }
+    var read: String { "SELECT version_num FROM \(qualifiedName)" }
 
     /// Reads the rows without a plan: of a table that the session has not seen yet, PostgreSQL does
     /// not load the indexes and statistics for it, and is through in about a third of the time.
@@ -67,7 +67,7 @@ package struct VersionTable: Sendable {
     /// Fails with division_by_zero unless the rows are exactly `rows`. Run after the target's lock is
     /// taken, in a statement of its own: at READ COMMITTED each statement sees what was committed
     /// before it began.
-    package func guardRows(_ rows: [String]) -> String {
+    func guardRows(_ rows: [String]) -> String {
         // Sorted by bytes here and by the "C" collation there: the same order.
         let expected = rows.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         return """
@@ -78,7 +78,7 @@ package struct VersionTable: Sendable {
 
     /// The statements that move the rows for one step, each of which fails unless it changed
     /// exactly one row.
-    package func change(_ step: PlannedStep) -> [String] {
+    func change(_ step: PlannedStep) -> [String] {
         var statements = step.deleteVersions.map { version in
             insistOnOneRow(
                 "DELETE FROM \(qualifiedName) WHERE version_num = \(SQLText.literal(version))")
@@ -111,7 +111,7 @@ package struct VersionTable: Sendable {
     }
 
     /// Whether the transaction `$1::bigint` left its mark; NULL where it could not.
-    package func isMarked(_ rows: [String]) -> String {
+    func isMarked(_ rows: [String]) -> String {
         let marked = "xmin::text = ($1::bigint & 4294967295)::text"
         if !rows.isEmpty { return "SELECT \(marked) FROM \(qualifiedName) LIMIT 1" }
         return """

@@ -1,8 +1,8 @@
 package import ControlStore
-package import Engine
+internal import Engine
 package import JobModel
 internal import PostgresClient
-package import Revisions
+internal import Revisions
 package import Scheduler
 internal import Support
 package import Tenants
@@ -31,8 +31,6 @@ package enum ResolutionError: Error, Sendable {
 
 /// Settles unfinished steps on behalf of a person.
 package struct StepResolver: Sendable {
-    private static let slotPatience = Duration.seconds(10)
-
     private let environment: JobEnvironment
 
     package init(_ environment: JobEnvironment) {
@@ -41,11 +39,11 @@ package struct StepResolver: Sendable {
 
     /// Settles the step of a tenant's target, which other tenants may share.
     package func resolve(
-        _ entry: TenantEntry, _ resolution: StepResolution, caller: Caller
+        _ located: PlacedTenant, _ resolution: StepResolution, caller: Caller
     ) async throws(ResolutionError) {
         let target: Target
         do throws(PlacementError) {
-            target = try entry.placement.get().target
+            target = try located.placement.get().target
         } catch {
             throw .placement(error)
         }
@@ -58,7 +56,7 @@ package struct StepResolver: Sendable {
         // Noted before it is done: nothing is settled that the audit does not know of.
         try await asking { () throws(StatusError) in
             try await store.audit(
-                "tenant.resolve.\(resolution.rawValue)", job: found.job, tenant: entry.tenant.id,
+                "tenant.resolve.\(resolution.rawValue)", job: found.job, tenant: located.tenant.id,
                 caller: caller)
         }
         if resolution == .markApplied { try await moveRows(of: target, by: found.step) }
@@ -89,52 +87,32 @@ package struct StepResolver: Sendable {
         of target: Target, by step: UnfinishedStep
     ) async throws(ResolutionError) {
         guard target.connection.isPostgres else { throw .tenant(StepResolver.stampInstead) }
-        let worker = environment.makeConnection()
-        let result: Result<Void, PostgresError>
+        let settings = SessionSettings(
+            lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000,
+            overridesReadOnly: environment.settings.overridesReadOnly)
+        let set = environment.migrations.loaded.set
         do throws(PostgresError) {
-            let connection = try await worker.connection(
-                for: target.connection, schemas: 1,
-                slotUntil: .after(StepResolver.slotPatience))
-            let settings = SessionSettings(
-                lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000,
-                overridesReadOnly: environment.settings.overridesReadOnly)
-            let message = StepResolver.message(
-                target, step, settings, environment.migrations.loaded.set.versionTable,
-                serverVersion: connection.serverVersion)
-            _ = try await connection.execute(message, deadline: .after(.seconds(30)))
-            result = .success(())
+            try await environment.withConnection(to: target) {
+                connection throws(PostgresError) in
+                let builder = StepMessageBuilder(
+                    graph: set.graph, target: target, settings: settings, scope: .step,
+                    serverVersion: connection.serverVersion, runsScripts: false,
+                    versionTable: set.versionTable)
+                _ = try await connection.execute(
+                    builder.resolutionMessage(step).sql, deadline: .after(.seconds(30)))
+            }
         } catch {
-            result = .failure(error)
-        }
-        await worker.close()
-        switch result {
-        case .success: return
-        case .failure(.server(let error)) where error.sqlState == SQLState.divisionByZero:
-            throw .tenant(
-                TenantFailure(
-                    code: "version_rows_changed",
-                    message: "the tenant is being migrated, or its version rows have moved",
-                    isRetryable: true))
-        case .failure(let error): throw .tenant(FailureDescription.of(error))
+            throw .tenant(StepResolver.describe(error))
         }
     }
 
-    /// Takes the target's lock, insists on the rows before the step, and writes those after it.
-    package static func message(
-        _ target: Target, _ step: UnfinishedStep, _ settings: SessionSettings,
-        _ versionTable: VersionTableName = .standard, serverVersion: Int
-    ) -> String {
-        let table = VersionTable(schema: target.schema, name: versionTable)
-        let gone = step.fromRows.filter { !step.toRows.contains($0) }
-        let new = step.toRows.filter { !step.fromRows.contains($0) }
-        let change = PlannedStep(
-            revision: step.revision, direction: step.direction, deleteVersions: gone,
-            insertVersions: new, updateVersion: nil)
-        var statements = [settings.begin]
-        statements += settings.statements(schema: target.schema, serverVersion: serverVersion)
-        statements += [TargetLock.takeOrFail(target.lockKey), table.guardRows(step.fromRows)]
-        statements += table.change(change)
-        statements.append("COMMIT")
-        return statements.joined(separator: ";\n")
+    private static func describe(_ error: PostgresError) -> TenantFailure {
+        if case .server(let error) = error, error.sqlState == SQLState.divisionByZero {
+            return TenantFailure(
+                code: "version_rows_changed",
+                message: "the tenant is being migrated, or its version rows have moved",
+                isRetryable: true)
+        }
+        return FailureDescription.of(error)
     }
 }

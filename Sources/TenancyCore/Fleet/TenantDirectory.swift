@@ -8,6 +8,12 @@ package import Scheduler
 package import Support
 package import Tenants
 
+/// A tenant with where it lies.
+package struct PlacedTenant: Sendable {
+    package let tenant: Tenant
+    package let placement: Result<Placement, PlacementError>
+}
+
 /// A tenant with where it lies and what is known of it.
 package struct TenantEntry: Sendable {
     package let tenant: Tenant
@@ -85,9 +91,6 @@ package enum DirectoryError: Error, Sendable {
 package struct TenantDirectory: Sendable {
     private static let page = 1_000
 
-    /// How long a question waits for one of the server's slots, which jobs may all have taken.
-    private static let slotPatience = Duration.seconds(10)
-
     private static let session = SessionSettings(
         lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
 
@@ -116,31 +119,42 @@ package struct TenantDirectory: Sendable {
         return Array(entries.prefix(limit))
     }
 
-    /// The tenant with this id or, if there is none, this identifier.
+    /// The tenant with this id or, if there is none, this identifier, with what is known of it.
     package func find(_ idOrIdentifier: String) async throws(DirectoryError) -> TenantEntry? {
+        guard let tenant = try await findTenant(idOrIdentifier) else { return nil }
+        return try await entries([tenant]).first
+    }
+
+    /// The tenant with this id or identifier, and where it lies: the registry alone is asked.
+    package func locate(_ idOrIdentifier: String) async throws(DirectoryError) -> PlacedTenant? {
+        guard let tenant = try await findTenant(idOrIdentifier) else { return nil }
+        return PlacedTenant(tenant: tenant, placement: environment.resolver.placing(tenant))
+    }
+
+    private func findTenant(_ idOrIdentifier: String) async throws(DirectoryError) -> Tenant? {
         let found: [Tenant]
         do throws(RegistryError) {
             found = try await environment.registry.find([idOrIdentifier])
         } catch {
             throw .registry(error)
         }
-        let tenant = found.first { $0.id == idOrIdentifier } ?? found.first
-        guard let tenant else { return nil }
-        return try await entries([tenant]).first
+        return found.first { $0.id == idOrIdentifier } ?? found.first
     }
 
     /// Reads the tenant's version rows now, and notes them.
-    package func readRevision(of entry: TenantEntry) async throws(DirectoryError) -> LiveRevision {
+    package func readRevision(
+        of located: PlacedTenant
+    ) async throws(DirectoryError) -> LiveRevision {
         let placement: Placement
         do throws(PlacementError) {
-            placement = try entry.placement.get()
+            placement = try located.placement.get()
         } catch {
             throw .placement(error)
         }
         let rows = try await readRows(of: placement.target)
         let graph = environment.migrations.loaded.set.graph
         let now = environment.clock.now
-        let name = TenantName(id: entry.tenant.id, identifier: entry.tenant.identifier)
+        let name = TenantName(id: located.tenant.id, identifier: located.tenant.identifier)
         var unfinished: UnfinishedStep?
         do throws(StatusError) {
             unfinished = try await environment.store.unfinishedStep(
@@ -165,27 +179,18 @@ package struct TenantDirectory: Sendable {
         guard target.connection.isPostgres else { return try await readForeignRows(of: target) }
         let table = environment.migrations.loaded.set.versionTable
         guard table.tells(of: target.schema) else { throw .unreachable(.sharedVersionTable) }
-        let connection = environment.makeConnection()
-        let settings = TenantDirectory.session
-        let result: Result<VersionState, PostgresError>
+        let state: VersionState
         do throws(PostgresError) {
-            let opened = try await connection.connection(
-                for: target.connection, schemas: 1,
-                slotUntil: .after(TenantDirectory.slotPatience))
-            let states = try await VersionReader(
-                settings: settings, table: table
-            )
-            .read([target.schema], on: opened)
-            result = .success(states[0])
+            state = try await environment.withConnection(to: target) {
+                connection throws(PostgresError) in
+                try await VersionReader(settings: TenantDirectory.session, table: table)
+                    .read([target.schema], on: connection)[0]
+            }
         } catch {
-            result = .failure(error)
+            throw .unreachable(FailureDescription.of(error))
         }
-        await connection.close()
-        switch result {
-        case .success(.missingSchema): throw .unreachable(TargetTask.missingSchema)
-        case .success(let state): return state.revisions
-        case .failure(let error): throw .unreachable(FailureDescription.of(error))
-        }
+        if state == .missingSchema { throw .unreachable(TargetTask.missingSchema) }
+        return state.revisions
     }
 
     private func readForeignRows(of target: Target) async throws(DirectoryError) -> [String] {
@@ -227,7 +232,7 @@ package struct TenantDirectory: Sendable {
                     continue
                 }
                 summary.byRevision[rows.sorted().joined(separator: ","), default: 0] += 1
-                let isBehind = behind[rows] ?? TenantDirectory.isBehind(rows, graph)
+                let isBehind = behind[rows] ?? graph.isBehind(rows: rows)
                 behind[rows] = isBehind
                 if isBehind { summary.behind += 1 }
             }
@@ -306,15 +311,6 @@ package struct TenantDirectory: Sendable {
             let isThere = revision.isEmpty ? rows.isEmpty : rows.contains(revision)
             if !isThere { return false }
         }
-        return query.behind.map { $0 == isBehind(rows, graph) } ?? true
-    }
-
-    /// Rows that the graph does not have count as behind: they are not at its heads.
-    private static func isBehind(_ rows: [String], _ graph: RevisionGraph) -> Bool {
-        do throws(RevisionError) {
-            return try !graph.isAtHead(rows: rows)
-        } catch {
-            return true
-        }
+        return query.behind.map { $0 == graph.isBehind(rows: rows) } ?? true
     }
 }

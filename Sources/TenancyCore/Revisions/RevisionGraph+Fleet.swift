@@ -4,6 +4,16 @@ extension RevisionGraph {
         try pendingCount(rows: rows) == 0
     }
 
+    /// Whether something is missing for `heads`. Rows that the graph does not have count as behind: they
+    /// are not at its heads.
+    package func isBehind(rows: [String]) -> Bool {
+        do throws(RevisionError) {
+            return try !isAtHead(rows: rows)
+        } catch {
+            return true
+        }
+    }
+
     /// How many revisions `upgrade heads` would still run.
     package func pendingCount(rows: [String]) throws(RevisionError) -> Int {
         nodes.count - reach(try rowNodes(rows), .requirements).count

@@ -3,8 +3,8 @@ import Testing
 @testable import ControlAPI
 @testable import DaemonConfiguration
 @testable import HTTPLite
-@testable import MigrationDaemon
 @testable import JobModel
+@testable import MigrationDaemon
 
 @Suite struct AuthenticationTests {
     private static let tokens: [String: Role] = [

@@ -3,9 +3,9 @@ import Testing
 @testable import ControlAPI
 @testable import DaemonConfiguration
 @testable import HTTPLite
+@testable import JobModel
 @testable import MigrationDaemon
 @testable import Support
-@testable import JobModel
 
 /// A request as the server would hand it over.
 func makeRequest(

@@ -4,9 +4,9 @@ import Testing
 
 @testable import ControlAPI
 @testable import DaemonConfiguration
+@testable import JobModel
 @testable import MigrationDaemon
 @testable import Support
-@testable import JobModel
 
 @Suite struct RoutesTests {
     @Test("the description has exactly the routes, by method and path")

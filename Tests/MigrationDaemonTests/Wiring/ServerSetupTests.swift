@@ -4,8 +4,8 @@ import Testing
 @testable import ControlAPI
 @testable import DaemonConfiguration
 @testable import HTTPLite
-@testable import MigrationDaemon
 @testable import JobModel
+@testable import MigrationDaemon
 
 private let certificates =
     #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/Fixtures/http/tls"

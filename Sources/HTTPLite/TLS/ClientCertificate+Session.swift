@@ -1,17 +1,6 @@
 internal import COpenSSL
 
-/// What a verified client certificate says of its owner.
-public struct ClientCertificate: Sendable, Equatable {
-    /// The whole subject as RFC 2253 writes it, for example `CN=ci,O=acme`.
-    public let subject: String
-    /// The common name, where there is exactly one.
-    public let commonName: String?
-
-    init(subject: String, commonName: String?) {
-        self.subject = subject
-        self.commonName = commonName
-    }
-
+extension ClientCertificate {
     /// Reads a session's certificate; nil if the client had none or it was not verified.
     init?(session: OpaquePointer) {
         guard let certificate = SSL_get1_peer_certificate(session) else { return nil }
@@ -23,8 +12,8 @@ public struct ClientCertificate: Sendable, Equatable {
         copenssl_print_name(bio, name)
         var text = [UInt8](repeating: 0, count: BIO_ctrl_pending(bio))
         BIO_read(bio, &text, Int32(text.count))
-        subject = String(decoding: text, as: UTF8.self)
-        commonName = Self.commonName(name)
+        self.init(
+            subject: String(decoding: text, as: UTF8.self), commonName: Self.commonName(name))
     }
 
     private static func commonName(_ name: OpaquePointer) -> String? {

@@ -1,10 +1,10 @@
 /// Writes the body of a streamed response.
 public struct HTTPBodyWriter: Sendable {
-    private let connection: Connection
+    private let sink: any BodySink
     private let serial: UInt64
 
-    init(connection: Connection, serial: UInt64) {
-        self.connection = connection
+    init(sink: any BodySink, serial: UInt64) {
+        self.sink = sink
         self.serial = serial
     }
 
@@ -14,19 +14,7 @@ public struct HTTPBodyWriter: Sendable {
     ///
     /// - Throws: `CancellationError` when the client has left or takes too long to read.
     public func write(_ bytes: [UInt8]) async throws {
-        var rest = bytes
-        if connection.loop.isCurrent {
-            guard connection.appendPiece(bytes, serial: serial) else { throw CancellationError() }
-            if connection.hasRoom { return }
-            rest = []
-        }
-        try await withCheckedThrowingContinuation { continuation in
-            let piece = rest
-            let isOpen = connection.loop.execute {
-                connection.write(piece, serial: serial, waiter: continuation)
-            }
-            if !isOpen { continuation.resume(throwing: CancellationError()) }
-        }
+        try await sink.write(bytes, serial: serial)
     }
 
     /// Sends text as UTF-8.
@@ -38,6 +26,17 @@ public struct HTTPBodyWriter: Sendable {
     ///
     /// - Throws: `CancellationError` when the task is cancelled first.
     public func untilDrain() async throws {
-        try await connection.drain.wait()
+        try await sink.untilDrain()
     }
+}
+
+/// Where the pieces of a body go: the connection of the request with this `serial`.
+protocol BodySink: AnyObject, Sendable {
+    /// Queues a piece, and waits while too much of the body is queued.
+    ///
+    /// - Throws: `CancellationError` when the request is no longer the connection's.
+    func write(_ bytes: [UInt8], serial: UInt64) async throws
+
+    /// Waits until the server begins to shut down.
+    func untilDrain() async throws
 }
