@@ -99,3 +99,20 @@ def test_the_folders_of_the_server_know_those_above_them_in_its_readme():
     found = arrows("Sources/HTTPLite")
     assert {name for pair in found for name in pair} <= set(rank)
     assert against(found, rank) == []
+
+
+def test_each_station_of_the_walks_is_where_it_is_said_to_be():
+    walks = text(pathlib.Path("ARCHITECTURE.md")).split("### Two walks")[1].split("\n## ")[0]
+    stations = re.findall(r"^\| \d \| `(\w+)\.(\w+)` \(([\w/]+)\)", walks, re.MULTILINE)
+    assert 8 <= len(stations) <= 16
+    roots = [ROOT / "Sources", ROOT / "Sources/TenancyCore"]
+    lost = []
+    for owner, member, place in stations:
+        folder = next((root / place for root in roots if (root / place).is_dir()), None)
+        declared = folder and any(
+            re.search(rf"\b(?:class|struct|enum|actor|extension) {owner}\b", source)
+            and re.search(rf"\b(?:func|let|init) ?{member}\b", source)
+            for source in map(pathlib.Path.read_text, sorted(folder.glob("*.swift"))))
+        if not declared:
+            lost.append(f"{owner}.{member} ({place})")
+    assert lost == []
