@@ -13,8 +13,8 @@ package actor PythonPool {
     private static let longestPause = Duration.seconds(1)
 
     let project: AlembicProject
-    /// Bounds the workers, as it bounds connections to a server.
-    private let places: ServerSlots
+    /// Bounds the workers.
+    private let places: Permits
     private var idle: [PythonWorker] = []
     /// Those that wait for the next step of their visit. Each keeps its place.
     private var visiting: [ObjectIdentifier: Seat] = [:]
@@ -35,7 +35,7 @@ package actor PythonPool {
 
     package init(project: AlembicProject, workers: Int) {
         self.project = project
-        places = ServerSlots(limit: workers)
+        places = Permits(workers)
     }
 
     /// Has one of the workers answer a request, after a wait for one that is free. Where a worker has
@@ -57,7 +57,7 @@ package actor PythonPool {
                 return answer
             } catch {
                 committed = await seat.worker.committed
-                await places.release("python")
+                await places.release()
                 throw error
             }
         } catch {
@@ -79,7 +79,7 @@ package actor PythonPool {
                 let answer = try await seat.worker.perform(["action": "end"], patience)
                 await leave(seat, after: answer, in: visit)
             } catch {
-                await places.release("python")
+                await places.release()
             }
         }
         await ending.value
@@ -103,8 +103,8 @@ package actor PythonPool {
             if seat.generation == generation, await seat.worker.isUsable { return (seat, true) }
             await seat.worker.kill()
         } else {
-            do throws(PostgresError) {
-                try await places.acquire("python")
+            do throws(CancellationError) {
+                try await places.acquire()
             } catch {
                 throw .cancelled
             }
@@ -113,7 +113,7 @@ package actor PythonPool {
             let worker = try await takeWorker()
             return (Seat(worker: worker, generation: generation), false)
         } catch {
-            await places.release("python")
+            await places.release()
             throw error
         }
     }
@@ -133,7 +133,7 @@ package actor PythonPool {
             return
         }
         if await seat.worker.isUsable { idle.append(seat.worker) }
-        await places.release("python")
+        await places.release()
     }
 
     private func takeWorker() async throws(PythonWorker.Failure) -> PythonWorker {

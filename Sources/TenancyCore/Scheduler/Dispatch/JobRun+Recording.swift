@@ -4,9 +4,6 @@ internal import Synchronization
 
 /// What the recorder does to a live job, and those who wait for it.
 extension JobRun {
-    /// Results that wait for the control database; workers start nothing more beyond it.
-    static let unrecordedLimit = 5_000
-
     /// The oldest results that are not recorded yet; they stay until `didRecord`.
     func unrecorded(limit: Int) -> [TenantResult] {
         state.withLock { Array($0.unrecorded.prefix(limit)) }
@@ -14,7 +11,7 @@ extension JobRun {
 
     func didRecord(_ count: Int) {
         let wasFull = state.withLock { state in
-            let wasFull = state.unrecorded.count > JobRun.unrecordedLimit
+            let wasFull = state.unrecorded.count > DispatchGate.unrecordedLimit
             state.unrecorded.removeFirst(count)
             state.recorded += count
             return wasFull

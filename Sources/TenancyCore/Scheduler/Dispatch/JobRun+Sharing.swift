@@ -48,7 +48,11 @@ extension JobRun {
     ///
     /// - Returns: `nil` when the job has ended, or the task was cancelled.
     func agreeOnShare(in store: StatusStore) async throws(StatusError) -> JobShare? {
-        guard (try? await shareTurn.acquire("share")) != nil else { return nil }
+        do throws(CancellationError) {
+            try await shareTurn.acquire()
+        } catch {
+            return nil
+        }
         let result: Result<JobShare?, StatusError>
         do throws(StatusError) {
             let use = useToShare()
@@ -62,7 +66,7 @@ extension JobRun {
         } catch {
             result = .failure(error)
         }
-        await shareTurn.release("share")
+        await shareTurn.release()
         return try result.get()
     }
 

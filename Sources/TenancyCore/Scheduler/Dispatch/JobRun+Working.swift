@@ -45,19 +45,14 @@ extension JobRun {
         var isLast = false
         var isShort = lease.isAssistant
         let next: Next = state.withLock { state in
-            let isOver =
-                state.isPagingDone && state.queue.isEmpty && state.offered.isEmpty
-            if state.isDraining || state.isCancelling || isOver || state.workers > state.limit {
+            switch state.gate.answer {
+            case .closed:
                 state.workers -= 1
                 return .end
-            }
-            let isHeld = state.isHeld || state.machine.state == .paused
-            if isHeld || state.unrecorded.count > JobRun.unrecordedLimit {
+            case .held(let holds):
+                if holds.contains(.replicaQuota) { state.isHeldBack = true }
                 return .wait(generation: generation, until: .never)
-            }
-            if let ceiling = state.ceiling, state.busyWorkers >= ceiling {
-                state.isHeldBack = true
-                return .wait(generation: generation, until: .never)
+            case .open: break
             }
             if let work = state.queue.take(preferring: preferred, now: now) {
                 isLast = state.isPagingDone && state.queue.isEmpty

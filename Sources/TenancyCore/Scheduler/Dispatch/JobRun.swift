@@ -75,7 +75,7 @@ final class JobRun: Sendable {
     /// Wishes that what is shared with other daemons be looked at.
     let sharing = Signal()
     /// One question for the share at a time.
-    let shareTurn = ServerSlots(limit: 1)
+    let shareTurn = Permits(1)
     let clock: WallClock
     let state: Mutex<State>
 

@@ -1,0 +1,68 @@
+internal import JobModel
+
+/// Whether a worker may begin with a tenant of the job now, and what holds the job if not.
+///
+/// Pure: the answer follows from the fields alone. A canary, a window or a brake is one more field and one
+/// more reason.
+struct DispatchGate: Equatable {
+    /// What holds a job, in the API's words.
+    enum Hold: String, CaseIterable, Sendable {
+        /// Somebody has paused it.
+        case paused
+        /// This replica's lease is in doubt, or too many results wait for the tables.
+        case controlDatabase = "control_database"
+        /// The replicas agree on their quotas, and this one has in hand what it may.
+        case replicaQuota = "replica_quota"
+    }
+
+    enum Answer: Equatable {
+        case open
+        /// Nothing starts until one of these is over.
+        case held([Hold])
+        /// Nothing will start any more, or there are workers enough without this one.
+        case closed
+    }
+
+    /// Results in memory beyond which nothing starts.
+    static let unrecordedLimit = 5_000
+
+    /// Whether the job ends, here or everywhere, or nothing is left of it.
+    var isEnding = false
+    var isPaused = false
+    var isLeaseInDoubt = false
+    /// Results that wait for the tables.
+    var unrecorded = 0
+    /// Workers of the job, and how many there may be.
+    var workers = 1
+    var limit = 1
+    /// Workers with a target in hand.
+    var busyWorkers = 0
+    /// What may be in hand until the replicas have agreed; `nil` once they have.
+    var quota: Int?
+
+    var answer: Answer {
+        if isEnding || workers > limit { return .closed }
+        return holds.isEmpty ? .open : .held(holds)
+    }
+
+    /// Every reason there is, not only the first.
+    var holds: [Hold] {
+        var holds: [Hold] = []
+        if isPaused { holds.append(.paused) }
+        if isLeaseInDoubt || unrecorded > DispatchGate.unrecordedLimit {
+            holds.append(.controlDatabase)
+        }
+        if let quota, busyWorkers >= quota { holds.append(.replicaQuota) }
+        return holds
+    }
+}
+
+extension JobRun.State {
+    var gate: DispatchGate {
+        let isOver = isPagingDone && queue.isEmpty && offered.isEmpty
+        return DispatchGate(
+            isEnding: isDraining || isCancelling || isOver, isPaused: machine.state == .paused,
+            isLeaseInDoubt: isHeld, unrecorded: unrecorded.count, workers: workers, limit: limit,
+            busyWorkers: busyWorkers, quota: ceiling)
+    }
+}
