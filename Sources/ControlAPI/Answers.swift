@@ -17,6 +17,7 @@ extension APICall {
         return json(body, tag: EntityTag(value: Hash.hex(body)))
     }
 
+    /// A JSON answer to the call.
     package func json(
         _ body: [UInt8], status: HTTPStatus = .ok, tag: EntityTag? = nil
     ) -> HTTPResponse {

@@ -2,6 +2,7 @@ package import Revisions
 package import Support
 
 extension Revision {
+    /// As the list of revisions shows it.
     package func json(in graph: RevisionGraph) -> JSONValue { .object(object(in: graph)) }
 
     /// With the SQL of both directions.

@@ -50,6 +50,7 @@ extension LastResult {
 }
 
 extension LiveRevision {
+    /// As the API shows what was read of a tenant.
     package func json(of tenant: Tenant) -> JSONValue {
         [
             "tenant_id": .string(tenant.id), "identifier": .string(tenant.identifier),

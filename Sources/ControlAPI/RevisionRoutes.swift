@@ -94,6 +94,7 @@ enum RevisionRoutes {
 
 /// The body of `POST /v1/plan`.
 package struct PlanQuestion: Sendable {
+    /// Where the plan begins.
     package enum Start: Sendable, Equatable {
         case tenant(String)
         /// Version rows, in the order in which they would be read.
@@ -114,6 +115,7 @@ package struct PlanQuestion: Sendable {
         self.start = start
     }
 
+    /// Reads the body; nil where something in it is wrong, which the reader then knows.
     package static func read(_ reader: inout ObjectReader) -> PlanQuestion? {
         let operation =
             reader.choice("operation", .nullable, of: RevisionOperation.self) ?? .upgrade
@@ -134,6 +136,7 @@ package struct PlanQuestion: Sendable {
         }
     }
 
+    /// What a plan without a target leads to.
     package static func defaultTarget(_ operation: RevisionOperation) -> String {
         switch operation {
         case .upgrade: JobOperation.upgrade.defaultTarget
@@ -142,6 +145,7 @@ package struct PlanQuestion: Sendable {
         }
     }
 
+    /// The plan from `current`, or the problem with it.
     package func answer(
         _ graph: RevisionGraph, current: [String], tenant: Tenant?
     ) throws(Problem) -> JSONValue {

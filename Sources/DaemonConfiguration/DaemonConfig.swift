@@ -15,6 +15,7 @@ package struct DaemonConfig: Sendable, Equatable {
     package var scheduler: Scheduler
     package var log: Log
 
+    /// The HTTP server, and who may call it.
     package struct Server: Sendable, Equatable {
         package var host: String
         /// 0 lets the system pick one.
@@ -30,6 +31,7 @@ package struct DaemonConfig: Sendable, Equatable {
         package var openMetrics: Bool
         package var limits: Limits
 
+        /// Certificates of the server and of its clients.
         package struct TLS: Sendable, Equatable {
             package var certificateFile: String?
             package var privateKeyFile: String?
@@ -77,12 +79,15 @@ package struct DaemonConfig: Sendable, Equatable {
         }
     }
 
+    /// Where jobs and results are kept.
     package struct Control: Sendable, Equatable {
         package var databaseURL: Secret
         package var schema: SchemaName
     }
 
+    /// Where tenants are listed.
     package struct Registry: Sendable, Equatable {
+        /// What the registry is read from.
         package enum Source: String, Sendable, CaseIterable {
             case table, file
         }
@@ -95,6 +100,7 @@ package struct DaemonConfig: Sendable, Equatable {
         package var file: String?
     }
 
+    /// Where tenants live.
     package struct Tenancy: Sendable, Equatable {
         package var databaseURL: Secret
         package var databaseURLTemplate: Secret?
@@ -120,7 +126,9 @@ package struct DaemonConfig: Sendable, Equatable {
         }
     }
 
+    /// What tenants are migrated with.
     package struct Migrations: Sendable, Equatable {
+        /// How the migrations are written.
         package enum Source: String, Sendable, CaseIterable {
             case sql, alembic
         }
@@ -141,6 +149,7 @@ package struct DaemonConfig: Sendable, Equatable {
         package var cacheFolder: String?
     }
 
+    /// How jobs run.
     package struct Scheduler: Sendable, Equatable {
         package var concurrency: Int
         package var pageSize: Int
@@ -161,11 +170,14 @@ package struct DaemonConfig: Sendable, Equatable {
         package var leaseTerm: Duration
     }
 
+    /// What is logged, and how.
     package struct Log: Sendable, Equatable {
+        /// The least that is logged.
         package enum Level: String, Sendable, CaseIterable {
             case trace, debug, info, notice, warning, error, critical
         }
 
+        /// Lines for people, or JSON for programs.
         package enum Format: String, Sendable, CaseIterable {
             case text, json
         }

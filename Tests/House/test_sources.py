@@ -124,3 +124,36 @@ def test_text_reaches_a_terminal_by_one_door_only():
     raw = re.compile(r"\bStandardStream\.\w+\.write\((?!\s*(?:lines|json):)")
     users = [str(path) for path in swift_sources() if raw.search(code(path))]
     assert users == ["Sources/MigrationDaemon/Wiring/LogHandlers.swift"]
+
+
+# Required by a protocol, which says what they do.
+WITNESSES = {
+    "<", "==", "hash", "enqueue", "asUnownedSerialExecutor", "asUnownedTaskExecutor",
+    "checkIsolated", "handle", "bounds", "page", "find", "count", "run", "readRows", "stamp", "end",
+    "write", "remove", "takeBuildPlace", "giveBuildPlaceBack",
+}
+DECLARATION = re.compile(
+    r"^ *(?:@\w+(?:\([^)]*\))? +)*(?:package|public) (?!import)"
+    r"(?:(?:static|final|mutating|nonisolated|indirect|convenience) )*"
+    r"(?:struct|class|enum|actor|protocol|typealias|func) ([\w<=]+)")
+
+
+def undocumented(lines):
+    """The types and functions for other modules without a summary above them: (line, name)."""
+    for number, line in enumerate(lines):
+        found = DECLARATION.match(line)
+        if not found or found.group(1) in WITNESSES:
+            continue
+        above = number - 1
+        while above >= 0 and lines[above].lstrip().startswith("@"):
+            above -= 1
+        if not lines[above].lstrip().startswith("///"):
+            yield number + 1, found.group(1)
+
+
+def test_what_other_modules_may_use_says_what_it_is():
+    silent = [f"{path}:{number}: {name}" for path in swift_sources()
+              for number, name in undocumented(text(path).splitlines())]
+    assert silent == []
+    planted = ["/// Said.", "package struct Said {", "    package func silent() {}", "}"]
+    assert list(undocumented(planted)) == [(3, "silent")]

@@ -10,6 +10,7 @@ internal import Synchronization
 /// What was read is kept, and handed to the program the next time, which looks first whether
 /// anything has changed since.
 package final class AlembicProject: Sendable {
+    /// How the project is read, and by which Python.
     package struct Options: Sendable {
         /// The project's `alembic.ini`, or its folder.
         package var path: String

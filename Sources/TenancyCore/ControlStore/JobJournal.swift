@@ -74,6 +74,7 @@ package struct JobJournal: StepJournal {
 }
 
 extension StatusStore {
+    /// The unfinished step of a target, if there is one.
     package func unfinishedStep(
         ofTarget key: Int64
     ) async throws(StatusError) -> UnfinishedStep? {
@@ -161,6 +162,7 @@ extension StatusStore {
         return !rows.isEmpty
     }
 
+    /// Strikes a target's step out, whoever wrote it.
     package func removeStep(ofTarget key: Int64) async throws(StatusError) {
         _ = try await run(
             "DELETE FROM \(table("step_journal")) WHERE target_key = $1::bigint", [String(key)])
@@ -209,6 +211,7 @@ extension StatusStore {
         }
     }
 
+    /// Lets the next index build of the target's database begin.
     package func giveBuildPlaceBack(ofTarget key: Int64) async throws(StatusError) {
         _ = try await run(
             """

@@ -49,6 +49,7 @@ extension StatusStore {
         }
     }
 
+    /// Says what became of a command: refused in that state, or carried out.
     package func closeCommand(_ id: Int64, refusedIn state: JobState?) async throws(StatusError) {
         _ = try await run(
             """

@@ -78,6 +78,7 @@ extension StatusStore {
             ])
     }
 
+    /// What is known of tenants, by id; nothing for those never heard of.
     package func statuses(_ tenantIDs: [String]) async throws(StatusError) -> [String:
         TenantStatusRecord]
     {

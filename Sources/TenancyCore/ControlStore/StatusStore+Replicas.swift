@@ -172,6 +172,7 @@ extension StatusStore {
             runningElsewhere: row[4].flatMap { Int($0) } ?? 0)
     }
 
+    /// Gives up what a replica may have in hand of a job.
     package func leaveShare(of job: JobID, replica: String) async throws(StatusError) {
         _ = try await run(
             """

@@ -221,6 +221,7 @@ extension StatusStore {
         }
     }
 
+    /// Results as the JSON array that a statement takes for rows.
     package func render(_ results: [TenantResult], of request: JobRequest, _ job: JobID) -> String {
         render(results.map { TenantClaim(result: $0, targetKey: nil) }, of: request, job)
     }

@@ -256,6 +256,7 @@ package struct StatusStore: Sendable {
             """, [caller.name, action, job.description, tenant, caller.requestID, caller.peer])
     }
 
+    /// The job as its row has it.
     package func job(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
         let rows = try await run(
             "SELECT \(JobRow.columns) FROM \(table("jobs")) WHERE id = $1::uuid", [id.description])
@@ -309,8 +310,10 @@ package struct StatusStore: Sendable {
 
     // MARK: - Support
 
+    /// A table's name in SQL, with the control schema.
     package func table(_ name: String) -> String { "\(schema.quoted).\(name)" }
 
+    /// Runs one statement with parameters, each on a connection of the pool.
     package func run(
         _ sql: String, _ parameters: [String?] = []
     ) async throws(StatusError) -> [[String?]] {

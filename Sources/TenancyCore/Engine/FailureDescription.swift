@@ -54,10 +54,12 @@ package enum FailureDescription {
         return failure
     }
 
+    /// No plan leads to the target.
     package static func of(_ error: RevisionError) -> TenantFailure {
         TenantFailure(code: error.code, message: error.message)
     }
 
+    /// The tenant's row does not say where it lives.
     package static func of(_ error: PlacementError) -> TenantFailure {
         TenantFailure(code: error.code, message: "\(error)")
     }
@@ -69,6 +71,7 @@ package enum FailureDescription {
             hint: ownHint(ofState: error.sqlState) ?? error.hint ?? hint(ofState: error.sqlState))
     }
 
+    /// The code of a failure with this SQLSTATE.
     package static func code(ofState state: String) -> String {
         switch state {
         case SQLState.lockNotAvailable: "lock_timeout"

@@ -9,6 +9,7 @@ package import PostgresClient
 /// rows again and goes on from where the target stands. So the undisturbed case costs one round trip
 /// for the whole plan, and rows that move under it cost one more.
 package struct SQLEngine: Sendable {
+    /// How transactions are made, and how long others are waited for.
     package struct Options: Sendable {
         package var session: SessionSettings
         package var scope: TransactionScope

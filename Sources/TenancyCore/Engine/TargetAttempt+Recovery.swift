@@ -118,7 +118,7 @@ extension TargetAttempt {
         return failure
     }
 
-    package func failure(
+    func failure(
         _ error: ServerError, step: Int, statement: Int, builder: StepMessageBuilder, offset: Int?
     ) -> TenantFailure {
         guard let planned = progress?.plan.steps[step], let script = builder.script(of: planned)

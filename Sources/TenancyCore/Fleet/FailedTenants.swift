@@ -28,6 +28,7 @@ package final class FailedTenants: Sendable {
         }
     }
 
+    /// Ends the counting.
     package func stop() {
         work.withLock { $0 }?.cancel()
     }

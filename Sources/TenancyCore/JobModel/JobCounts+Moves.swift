@@ -1,4 +1,5 @@
 extension JobCounts {
+    /// Counts tenants that are new to the job.
     package mutating func add(_ count: Int, to state: TenantState) {
         switch state {
         case .pending: pending += count

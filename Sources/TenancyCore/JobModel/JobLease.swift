@@ -21,6 +21,7 @@ package struct JobLease: Sendable, Equatable {
 /// The database counts a term from when it hears of a renewal, this from before it was sent: so a
 /// daemon that is cut off stops before anybody else may begin. Pure: moments are passed in.
 package struct LeaseClock: Sendable {
+    /// How sure the lease is.
     package enum Standing: Equatable {
         case safe
         /// A renewal is late: what runs goes on, and nothing more is started.
@@ -45,10 +46,12 @@ package struct LeaseClock: Sendable {
     private var end: ContinuousClock.Instant { renewedAt + term - term / 10 }
     private var doubt: ContinuousClock.Instant { renewedAt + term * 2 / 3 }
 
+    /// Takes in that a renewal which was sent at `moment` has been confirmed.
     package mutating func renewed(sentAt moment: ContinuousClock.Instant) {
         renewedAt = max(renewedAt, moment)
     }
 
+    /// How sure the lease is at that moment.
     package func standing(at now: ContinuousClock.Instant) -> Standing {
         if now >= end { return .lost }
         return now >= doubt ? .doubtful : .safe

@@ -58,6 +58,7 @@ package enum ConnectionKeyword {
 
     static let sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
+    /// Whether the keyword's value must never be shown.
     package static func isSecret(_ keyword: String) -> Bool {
         [
             "password", "sslpassword", "oauth_client_secret", "scram_client_key",

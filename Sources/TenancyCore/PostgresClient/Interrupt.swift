@@ -14,12 +14,14 @@ package final class Interrupt: Sendable {
         descriptor = OwnedDescriptor(owning: number)
     }
 
+    /// Ends the wait, or the next one.
     package func request() {
         var one: UInt64 = 1
         // A full counter is already readable, so the result does not matter.
         descriptor.withDescriptor { _ = write($0, &one, 8) }
     }
 
+    /// Takes the request back.
     package func reset() {
         var count: UInt64 = 0
         descriptor.withDescriptor { _ = read($0, &count, 8) }

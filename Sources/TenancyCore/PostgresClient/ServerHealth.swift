@@ -67,6 +67,7 @@ package final class ServerHealth: Sendable {
         return servers.withLock { $0[key]?.mayTry(at: now) ?? true }
     }
 
+    /// Takes in that a server has answered.
     package func reached(_ key: String) {
         servers.withLock { servers in
             // Written once, not with each of a fleet's connections.
@@ -75,6 +76,7 @@ package final class ServerHealth: Sendable {
         }
     }
 
+    /// Takes in that a connection to a server did not come about.
     package func refused(_ key: String, isAway: Bool) {
         let now = ContinuousClock.now
         servers.withLock { $0[key, default: Server()].refused(isAway: isAway, at: now) }

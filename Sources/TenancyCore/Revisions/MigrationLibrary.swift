@@ -29,6 +29,7 @@ package final class MigrationLibrary: Sendable {
     private let load: Load
     private let current: Mutex<LoadedMigrations>
 
+    /// Reads the migrations from where they lie.
     package typealias Load = @Sendable () async throws(FolderError) -> RevisionSet
 
     /// Reads the migrations for the first time.

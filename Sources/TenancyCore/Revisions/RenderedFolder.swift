@@ -3,6 +3,7 @@ internal import Support
 
 /// A set of revisions as the SQL folder that says the same.
 package struct RenderedFolder: Sendable, Equatable {
+    /// A file of the folder, by its name.
     package struct File: Sendable, Equatable {
         package let name: String
         package let text: String

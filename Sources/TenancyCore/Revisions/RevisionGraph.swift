@@ -52,6 +52,7 @@ package struct RevisionGraph: Sendable {
         return reach([node], .requirements).members.map { revisions[$0].id }
     }
 
+    /// The revision's id.
     package func id(_ node: Int) -> String { revisions[node].id }
 }
 

@@ -20,6 +20,7 @@ package enum SQLFolder {
         var folderBytes = 256 << 20
     }
 
+    /// Reads a folder within bounds of a caller's own.
     package static func load(path: String, limits: Limits) throws(FolderError) -> RevisionSet {
         let names = try fileNames(in: path, limits)
         if names.isEmpty { throw emptyFolder(path) }

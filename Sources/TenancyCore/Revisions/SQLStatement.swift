@@ -37,6 +37,7 @@ package struct SQLStatement: Sendable, Equatable {
 
 /// Why a text cannot be split into statements.
 package struct SQLSplitError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Why a text cannot be split.
     package enum Reason: String, Sendable, CaseIterable {
         case unclosedString = "unclosed_string"
         case unclosedIdentifier = "unclosed_identifier"

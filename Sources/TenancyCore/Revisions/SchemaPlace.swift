@@ -11,8 +11,10 @@ package enum SchemaPlace {
     /// The bare name, inside a string or a quoted identifier.
     package static let bare: Unicode.Scalar = "\u{F8F1}"
 
+    /// Whether a statement names the tenant's schema.
     package static func isIn(_ statement: SQLStatement) -> Bool { isIn(statement.text) }
 
+    /// Whether a text names the tenant's schema.
     package static func isIn(_ text: String) -> Bool {
         text.unicodeScalars.contains { $0 == identifier || $0 == bare }
     }

@@ -85,6 +85,7 @@ package struct JobEnvironment: Sendable {
         self.logger = logger
     }
 
+    /// How sessions of a job are set up.
     package func session(for request: JobRequest) -> SessionSettings {
         SessionSettings(
             lockTimeoutMilliseconds: request.lockTimeoutMilliseconds,

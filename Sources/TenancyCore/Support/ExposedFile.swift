@@ -11,6 +11,7 @@ package struct FilePermissions: Sendable, Equatable {
 
 /// A file that only the daemon should be able to change and, if it holds secrets, to read.
 package struct ExposedFile: Sendable, Equatable {
+    /// What a file holds, and so who may read it.
     package enum Content: Sendable {
         case plain, secret
     }

@@ -79,6 +79,7 @@ package final class Metrics: Sendable {
 
     package init() {}
 
+    /// Counts an event under a value of the counter's label.
     package func add(_ counter: Counter, _ value: String = "", by count: Int = 1) {
         if count == 0 { return }
         state.withLock { $0.counts[counter, default: [:]][value, default: 0] += count }
@@ -92,6 +93,7 @@ package final class Metrics: Sendable {
         }
     }
 
+    /// Counts a duration in a histogram.
     package func observe(_ histogram: Histogram, milliseconds: Int64) {
         let seconds = Double(milliseconds) / 1_000
         let bounds = histogram.bounds
@@ -127,6 +129,7 @@ package final class Metrics: Sendable {
 
 /// One metric with its samples, as Prometheus reads them (text format 0.0.4).
 package struct MetricFamily: Sendable {
+    /// What a family is, in Prometheus' words.
     package enum Kind: String, Sendable {
         case counter, gauge, histogram
     }
@@ -163,6 +166,7 @@ package struct MetricFamily: Sendable {
         samples.append(Sample(suffix: "_count", labels: [], value: Double(total)))
     }
 
+    /// Adds a sample.
     package mutating func add(_ value: Double, _ labels: [(name: String, value: String)] = []) {
         samples.append(Sample(suffix: "", labels: labels, value: value))
     }

@@ -56,6 +56,7 @@ package struct Placement: Sendable, Hashable {
 
 /// A tenant that cannot be placed.
 package struct PlacementError: Error, Sendable, Equatable {
+    /// What is wrong with the row.
     package enum Reason: Sendable, Equatable {
         /// A name cannot be derived from the identifier.
         case invalidIdentifier

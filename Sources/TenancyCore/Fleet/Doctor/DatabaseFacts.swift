@@ -16,6 +16,7 @@ package struct DatabaseFacts: Sendable, Equatable {
         package let name: String
     }
 
+    /// An index that a build has left half done.
     package struct InvalidIndex: Sendable, Equatable {
         /// As SQL, like that of its table.
         package let name: String

@@ -23,6 +23,7 @@ package enum DatabaseRules {
     /// Timestamps of results, and of the audit, are the daemon's; this far off they mislead.
     private static let clockTolerance: Int64 = 2_000
 
+    /// One question about a database, answered from what was read of it.
     package typealias Rule = @Sendable (DatabaseFacts, Needs) -> DoctorCheck
 
     /// What is asked of every database.
@@ -151,6 +152,7 @@ package enum DatabaseRules {
 
 /// What facts about the control database mean.
 package enum ControlRules {
+    /// Judges the control database.
     package static func check(_ facts: ControlFacts, of subject: String) -> DoctorCheck {
         func check(_ status: DoctorCheck.Status, _ detail: String, _ remedy: String? = nil)
             -> DoctorCheck

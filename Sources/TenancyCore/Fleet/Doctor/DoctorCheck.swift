@@ -2,6 +2,7 @@ internal import Support
 
 /// One thing that was looked at, how it is, and what to do about it.
 package struct DoctorCheck: Sendable, Equatable {
+    /// How bad a finding is.
     package enum Status: String, Sendable, CaseIterable {
         case ok
         /// Works, and will cost somebody something.

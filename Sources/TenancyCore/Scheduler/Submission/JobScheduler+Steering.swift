@@ -44,14 +44,17 @@ enum SteeringOrder: Sendable, Equatable {
 
 /// Pausing, resuming and cancelling jobs, wherever they are led.
 extension JobScheduler {
+    /// Lets running tenants end and starts no more.
     package func pause(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
         try await steer(id, .pause, caller: caller)
     }
 
+    /// Goes on with a paused job.
     package func resume(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
         try await steer(id, .resume, caller: caller)
     }
 
+    /// Ends a job before its end; at once where `mode` says so.
     package func cancel(
         _ id: JobID, mode: CancelMode, caller: Caller
     ) async throws(SteeringError) -> JobSnapshot {
