@@ -59,6 +59,8 @@ optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 
 test-e2e: $(program) .venv/.installed .build-drivers/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
 	@printf '\n=== End-to-end tests of %s\n' '$(MIGRATIOND)'
+	@# For fleets on servers of two versions.
+	@scripts/install-postgres 18 >/dev/null
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
 
 test-postgres: .venv/.installed ## The same and the Swift tests on another PostgreSQL: VERSION=16, 17 or 18

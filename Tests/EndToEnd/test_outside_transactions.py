@@ -321,3 +321,32 @@ def test_invalid_indexes_in_pg_toast_are_dropped_or_named_and_not_multiplied(
     job = client.run(operation="upgrade")
     assert job["state"] == "succeeded", job["first_errors"]
     assert left() == []
+
+
+@pytest.fixture
+def roles(indexed):
+    """A role that logs in, and one that it takes on and that owns the tenants' schemas."""
+    cluster = indexed.cluster
+    cluster.psql("CREATE ROLE owns_tenants; CREATE ROLE logs_in LOGIN PASSWORD 'in';"
+                 "GRANT owns_tenants TO logs_in")
+    cluster.psql("GRANT ALL ON journal TO owns_tenants", indexed.app)
+    yield "logs_in", "owns_tenants"
+    cluster.psql("DROP OWNED BY owns_tenants, logs_in CASCADE", indexed.app)
+    cluster.psql("DROP ROLE logs_in; DROP ROLE owns_tenants")
+
+
+def test_a_session_that_takes_on_another_role_knows_itself(indexed, roles, start_daemon):
+    """The role may not see the session of whoever logged in, where pg_stat_activity is asked."""
+    login, owner = roles
+    tenants = indexed.add_schema_tenants(3)
+    for tenant in tenants:
+        indexed.cluster.psql(f"ALTER SCHEMA {tenant.schema} OWNER TO {owner}", indexed.app)
+    url = indexed.cluster.url(indexed.app, user=login, password="in")
+    client = start_daemon(indexed.config(
+        tenancy={"database_url": f"{url}?options=-c%20role%3D{owner}"})).client()
+    job = client.run(operation="upgrade")
+    assert job["state"] == "succeeded", job["first_errors"]
+    assert noted(indexed) == expected(indexed)
+    assert sorted(indexes(indexed)) == all_valid(indexed)
+    assert indexed.cluster.psql(
+        "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'items'", indexed.app) == owner

@@ -93,7 +93,8 @@ struct Leftovers {
         }
     }
 
-    /// Waits until the session that ran a unit is gone; what it did stands from then on.
+    /// Waits until the session that ran a unit is gone; what it did stands from then on. A session whose
+    /// start this role may not see could be that one.
     ///
     /// - Returns: false when the deadline passed first.
     private func waitForEnd(of begun: BegunUnit) async throws(PostgresError) -> Bool {
@@ -102,7 +103,8 @@ struct Leftovers {
             let isThere = try await answer(
                 """
                 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1::int
-                    AND pid <> pg_backend_pid() AND backend_start = $2::timestamptz)
+                    AND pid <> pg_backend_pid()
+                    AND coalesce(backend_start = $2::timestamptz, true))
                 """, [String(begun.backend), begun.backendStart])
             if isThere != "t" { return true }
             if deadline.hasPassed { return false }

@@ -81,11 +81,14 @@ extension TargetAttempt {
         _ connection: PostgresConnection, _ builder: StepMessageBuilder
     ) async throws(Stop) -> BegunUnit {
         do throws(PostgresError) {
-            let rows = try await connection.query(
+            // A role that the session has taken on may not look at the session of whoever logged in.
+            let results = try await connection.execute(
                 """
-                SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()
+                BEGIN; SET LOCAL ROLE NONE;
+                SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid();
+                COMMIT
                 """, deadline: .after(.seconds(30)))
-            guard let row = rows.first, let pid = row[0].flatMap({ Int($0) }), let start = row[1]
+            guard let row = results.lazy.compactMap(\.rows.first).first, let pid = row[0].flatMap({ Int($0) }), let start = row[1]
             else { throw .connectionLost(message: "the server does not know its own session") }
             // A pooler gives out session ids of its own, and the session of each message anew.
             guard pid == Int(connection.backendID) else { throw TargetAttempt.poolerInBetween }
