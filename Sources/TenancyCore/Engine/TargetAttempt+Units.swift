@@ -88,7 +88,8 @@ extension TargetAttempt {
                 SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid();
                 COMMIT
                 """, deadline: .after(.seconds(30)))
-            guard let row = results.lazy.compactMap(\.rows.first).first, let pid = row[0].flatMap({ Int($0) }), let start = row[1]
+            guard let row = results.lazy.compactMap(\.rows.first).first,
+                let pid = row[0].flatMap({ Int($0) }), let start = row[1]
             else { throw .connectionLost(message: "the server does not know its own session") }
             // A pooler gives out session ids of its own, and the session of each message anew.
             guard pid == Int(connection.backendID) else { throw TargetAttempt.poolerInBetween }
