@@ -185,8 +185,9 @@ extension StatusStore {
             """, [given.renderedString()])
     }
 
-    /// Takes the place of the one step that builds an index in `database`; that of a job which has
-    /// ended or lost its lease is free.
+    /// Takes the place of the one step that builds an index in `database`. That of a job which has ended or
+    /// lost its lease is free, and so is that of a target which has ended: whoever built may not have been
+    /// able to give it back, while its job lives on.
     package func takeBuildPlace(
         forTarget key: Int64, in database: String
     ) async throws(StatusError) -> Bool {
@@ -194,7 +195,10 @@ extension StatusStore {
             _ = try await run(
                 """
                 UPDATE \(table("step_journal")) AS s SET builds_in = NULL
-                WHERE builds_in = $1 AND target_key <> $2::bigint AND NOT \(isHeld("s"))
+                WHERE builds_in = $1 AND target_key <> $2::bigint AND (NOT \(isHeld("s")) OR EXISTS (
+                    SELECT FROM \(table("job_tenants")) AS t
+                    WHERE t.job_id = s.job_id AND t.tenant_id = s.tenant_ids[1] COLLATE "C"
+                        AND t.state NOT IN ('pending', 'running')))
                 """, [database, String(key)])
             let rows = try await run(
                 """
