@@ -46,15 +46,17 @@ extension DaemonConfig.Server {
             privateKeyFile: values.optionalString("server.tls.private_key_file"),
             clientCAFile: values.optionalString("server.tls.client_ca_file"),
             requireClientCertificate: values.flag("server.tls.require_client_certificate"),
-            clients: (values["server.tls.clients"].arrayValue ?? []).compactMap { TLS.Client($0) })
-        tokens = (values["server.tokens"].arrayValue ?? []).compactMap { Token($0) }
+            clients: (values["server.tls.clients"].arrayValue ?? []).compactMap {
+                CertificateOwner($0)
+            })
+        tokens = (values["server.tokens"].arrayValue ?? []).compactMap { AccessToken($0) }
         allowUnauthenticated = values.flag("server.allow_unauthenticated")
         openMetrics = values.flag("server.open_metrics")
         limits = Limits(values)
     }
 }
 
-extension DaemonConfig.Server.Token {
+extension AccessToken {
     fileprivate init?(_ value: JSONValue) {
         guard let name = value["name"]?.stringValue,
             let role = value["role"]?.stringValue.flatMap(Role.init),
@@ -64,7 +66,7 @@ extension DaemonConfig.Server.Token {
     }
 }
 
-extension DaemonConfig.Server.TLS.Client {
+extension CertificateOwner {
     fileprivate init?(_ value: JSONValue) {
         guard let subject = value["subject"]?.stringValue,
             let name = value["name"]?.stringValue,

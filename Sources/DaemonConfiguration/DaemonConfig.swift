@@ -25,7 +25,7 @@ package struct DaemonConfig: Sendable, Equatable {
         /// Its permissions, `0o660` for example.
         package var unixSocketMode: UInt32
         package var tls: TLS
-        package var tokens: [Token]
+        package var tokens: [AccessToken]
         package var allowUnauthenticated: Bool
         /// Whether `/metrics` needs no token.
         package var openMetrics: Bool
@@ -39,23 +39,7 @@ package struct DaemonConfig: Sendable, Equatable {
             /// Whether a client without a certificate is turned away in the handshake.
             package var requireClientCertificate: Bool
             /// Who the owners of certificates are.
-            package var clients: [Client]
-
-            /// What the owner of a client certificate is known by.
-            package struct Client: Sendable, Equatable {
-                /// The certificate's subject as RFC 2253 writes it: `CN=ci,O=acme`.
-                package var subject: String
-                package var name: String
-                package var role: Role
-            }
-        }
-
-        /// What callers are known by: the token itself is not kept.
-        package struct Token: Sendable, Equatable {
-            package var name: String
-            package var role: Role
-            /// The 32 bytes of the token's SHA-256.
-            package var sha256: [UInt8]
+            package var clients: [CertificateOwner]
         }
 
         /// Bounds of the HTTP server.

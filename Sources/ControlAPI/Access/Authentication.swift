@@ -14,7 +14,7 @@ struct Principal: Sendable, Equatable {
 /// Decides who may call: by bearer token (RFC 6750), by client certificate, or, on a daemon with
 /// neither, by where the request says it was sent to and comes from.
 package struct Authenticator: Sendable {
-    private let tokens: [AccessRules.Token]
+    private let tokens: [AccessToken]
     private let clients: [String: Principal]
     private let hosts: HostPolicy
     private let hasOpenMetrics: Bool

@@ -38,7 +38,7 @@ extension TargetAttempt {
         var step = ExternalStep(
             planned: planned, rows: state.revisions, target: target,
             tenant: tenants.first?.identifier, versionTable: engine.task.versionTable,
-            session: engine.options.session, visit: visit)
+            session: engine.options.session, visit: externalVisit())
         step.isFollowed =
             progress.map { $0.plan.steps.dropFirst($0.position + 1) }?.contains(
                 where: builder.needsPython) ?? false

@@ -14,7 +14,7 @@ struct TargetAttempt {
     let worker: WorkerConnection
     let tenants: [TenantName]
     private let known: VersionState?
-    let visit = ExternalVisit()
+    private var visit: ExternalVisit?
     /// Whether the journal may have an unfinished step of the target: it had when the page was read, or
     /// this attempt has written one.
     var isUnfinished: Bool
@@ -53,8 +53,15 @@ struct TargetAttempt {
 
     mutating func run() async -> TargetOutcome {
         let outcome = await attempt()
-        await engine.external?.end(visit)
+        if let visit { await engine.external?.end(visit) }
         return outcome
+    }
+
+    /// What the attempt's steps that others run have in common; begun with the first of them.
+    mutating func externalVisit() -> ExternalVisit {
+        let visit = visit ?? ExternalVisit()
+        self.visit = visit
+        return visit
     }
 
     private mutating func attempt() async -> TargetOutcome {

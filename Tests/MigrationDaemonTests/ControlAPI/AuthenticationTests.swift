@@ -66,7 +66,7 @@ import Testing
         name: String, subject: String?, token: String?, access: Access, expected: String
     ) throws {
         let clients = [
-            DaemonConfig.Server.TLS.Client(subject: "CN=ci,O=acme", name: "ci", role: .operator)
+            CertificateOwner(subject: "CN=ci,O=acme", name: "ci", role: .operator)
         ]
         let fields: HTTPFields = token.map { ["Authorization": $0] } ?? [:]
         for tokens in [Self.tokens, [:]] where token == nil || !tokens.isEmpty {

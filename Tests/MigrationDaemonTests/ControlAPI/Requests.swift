@@ -28,10 +28,10 @@ func makeRequest(
 /// Server settings that matter for authentication.
 func makeServer(
     host: String = "127.0.0.1", tokens: [String: Role] = [:],
-    clients: [DaemonConfig.Server.TLS.Client] = []
+    clients: [CertificateOwner] = []
 ) -> DaemonConfig.Server {
     let rows = tokens.map { token, role in
-        DaemonConfig.Server.Token(
+        AccessToken(
             name: "the \(role.rawValue)", role: role, sha256: Digest.sha256(Array(token.utf8)))
     }
     return DaemonConfig.Server(
