@@ -151,7 +151,7 @@ extension TargetAttempt {
                 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid AND NOT i.indisvalid
                     JOIN pg_namespace n ON n.oid = c.relnamespace
                     JOIN pg_class t ON t.relkind <> 't' AND i.indrelid IN (t.oid, t.reltoastrelid)
-                WHERE t.relnamespace = coalesce(to_regnamespace(quote_ident($1)), t.relnamespace)
+                WHERE $1 IS NULL OR t.relnamespace = to_regnamespace(quote_ident($1))
                 """, [target.schema?.text], deadline: .after(TargetAttempt.patience))
             return Relations(rows)
         } catch {
