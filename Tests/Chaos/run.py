@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -161,8 +162,7 @@ class FullDisk(Scenario):
     def world(self):
         import harness.cluster as clusters
 
-        self.mount = "/tmp/migrationd-chaos-disk"
-        os.makedirs(self.mount, exist_ok=True)
+        self.mount = tempfile.mkdtemp(prefix="migrationd-chaos-disk-")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=0777", "tmpfs", self.mount],
                        check=True)
         place, clusters._place = clusters._place, lambda: self.mount
@@ -192,6 +192,7 @@ class FullDisk(Scenario):
 
     def close(self):
         subprocess.run(["umount", self.mount], check=False)
+        os.rmdir(self.mount)
 
 
 class AppLoad(Scenario):

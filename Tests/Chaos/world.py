@@ -142,8 +142,25 @@ class World:
 
         self._until(look, within, "the job does not end")
 
+    # What the control database says of a job that has not ended.
+    OPEN = (
+        "SELECT id, state, lease_epoch, lease_until, now()"
+        " FROM migrationd.jobs WHERE finished_at IS NULL",
+        "SELECT tenant_id, state, attempts, worker FROM migrationd.job_tenants"
+        " WHERE state IN ('pending', 'running')",
+        "SELECT * FROM migrationd.step_journal",
+        "SELECT pid, application_name, state, wait_event_type, wait_event, query"
+        " FROM pg_stat_activity WHERE datname IS NOT NULL",
+    )
+
     def tell(self, stream):
-        """What the servers and daemons said last, polling clients left out."""
+        """What the servers and daemons said last, polling clients left out, and what is open."""
+        for query in self.OPEN:
+            try:
+                answer = self.control.psql(query, "control")
+            except RuntimeError as error:
+                answer = str(error)
+            print(f"--- {query}\n{answer}", file=stream)
         for name, cluster in (("tenants", self.tenants), ("control", self.control)):
             ending = cluster._process.poll()
             state = "runs" if ending is None else f"has ended with {ending}"

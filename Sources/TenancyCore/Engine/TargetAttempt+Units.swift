@@ -37,12 +37,28 @@ extension TargetAttempt {
         guard let progress, var step = try await findStep(planned, digests: digests) else { return }
         // What the guards have let pass includes a version table.
         state = .rows(state.revisions)
+        let backend = try await openSession(connection, builder)
         let all = Units(
             planned: planned, place: progress.position, script: script, units: units,
-            digests: digests, builder: builder, connection: connection,
-            backend: try await openSession(connection, builder))
-        while step.unit < units.count {
-            if case .transaction = units[step.unit], step.unit == units.count - 1,
+            digests: digests, builder: builder, connection: connection, backend: backend)
+        do throws(Stop) {
+            try await runUnits(from: &step, all)
+        } catch .postponed(let failure) {
+            // Nothing of the unit was begun, so that the journal names no session.
+            throw .postponed(failure)
+        } catch {
+            // The journal may name this session as the one that runs the statement, and whoever resumes
+            // the step waits for the session's end.
+            await worker.close()
+            throw error
+        }
+    }
+
+    private mutating func runUnits(
+        from step: inout UnfinishedStep, _ all: Units
+    ) async throws(Stop) {
+        while step.unit < all.units.count {
+            if case .transaction = all.units[step.unit], step.unit == all.units.count - 1,
                 step.begun == nil
             {
                 break
@@ -50,7 +66,7 @@ extension TargetAttempt {
             try await run(&step, all)
             step.unit += 1
             step.begun = nil
-            step.doneDigest = digests[step.unit]
+            step.doneDigest = all.digests[step.unit]
         }
         try await finish(step, all)
     }

@@ -89,6 +89,38 @@ import Testing
         #expect(write > 3)
     }
 
+    @Test("the next attempt does not wait for the session of a worker that has other targets by now")
+    func sessionInUse() async throws {
+        var write = 1
+        while true {
+            let isWhole = try await EngineRig.with { rig in
+                _ = try await rig.apply(task(.upgrade, "r1", indexed()))
+                rig.journal.fail(atWrite: write)
+                let worker = WorkerConnection(
+                    slots: rig.slots, connectTimeout: .seconds(10), onNotice: { _ in })
+                let engine = rig.engine(
+                    try task(.upgrade, "head", indexed()), targetLockTimeout: .seconds(5))
+                var work = try rig.work()
+                let first = await engine.migrate(&work, by: worker)
+                rig.journal.fail(atWrite: nil)
+                // What the worker does next keeps whatever session it has.
+                var other = try rig.work()
+                let reading = rig.engine(try task(.check, "head", indexed()))
+                _ = await reading.migrate(&other, by: worker)
+                if first.state != .succeeded {
+                    var again = try rig.work()
+                    let second = await rig.attempt(&again, by: engine)
+                    #expect(second.state == .succeeded, "after write \(write): \(second)")
+                }
+                await worker.close()
+                return first.state == .succeeded
+            }
+            if isWhole { break }
+            write += 1
+        }
+        #expect(write > 3)
+    }
+
     @Test("a session that dies in the middle of a statement leaves nothing that is not found")
     func killed() async throws {
         try await EngineRig.with { rig in
