@@ -89,7 +89,7 @@ import Testing
         #expect(write > 3)
     }
 
-    @Test("the next attempt does not wait for the session of a worker that has other targets by now")
+    @Test("the next attempt waits for no session that its worker has put to another use")
     func sessionInUse() async throws {
         var write = 1
         while true {
