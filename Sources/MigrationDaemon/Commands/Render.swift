@@ -55,7 +55,8 @@ struct Render: AsyncParsableCommand {
             return try set.settled(onMajor: major)
         } catch {
             throw FolderError(problems: [
-                FolderProblem(file: nil, line: nil, code: error.code, message: error.message)
+                FolderProblem(
+                    file: nil, line: nil, code: error.code.rawValue, message: error.message)
             ])
         }
     }

@@ -17,7 +17,8 @@ struct ExportDocument {
         let revisions = (json["revisions"]?.arrayValue ?? []).map { Self.revision($0, hashes) }
         let problems = GraphLinks(revisions).problems.map { problem in
             FolderProblem(
-                file: revisions[problem.revision].file, line: nil, code: problem.error.code,
+                file: revisions[problem.revision].file, line: nil,
+                code: problem.error.code.rawValue,
                 message: problem.error.message)
         }
         guard problems.isEmpty else { throw FolderError(problems: problems) }
@@ -30,7 +31,7 @@ struct ExportDocument {
             return RevisionSet(
                 graph: graph, warnings: graph.warnings + warnings, versionTable: versionTable)
         } catch {
-            throw Self.failure(error.code, error.message)
+            throw Self.failure(error.code.rawValue, error.message)
         }
     }
 

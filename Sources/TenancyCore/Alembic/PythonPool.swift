@@ -154,24 +154,24 @@ package actor PythonPool {
 
 extension TenantFailure {
     fileprivate static let pythonCancelled = TenantFailure(
-        code: "cancelled", message: "the job was cancelled")
+        code: .job(.cancelled), message: "the job was cancelled")
 
     fileprivate init(_ failure: PythonWorker.Failure, python: String) {
         switch failure {
         case .notStarted(let error):
             self.init(
-                code: "python_missing",
+                code: .alembic(.pythonMissing),
                 message: "cannot start Python as '\(python)': \(error.reason)",
                 hint: "set migrations.python to the interpreter that has the project's packages")
         case .died(let errorTail):
             self.init(
-                code: "python_died",
+                code: .alembic(.pythonDied),
                 message: "the Python process ended in the middle of the step"
                     + (errorTail.isEmpty ? "" : "; what it said last: \(errorTail)"),
                 isRetryable: true, hint: "it was killed, or the project ended it by itself")
         case .silent(let errorTail):
             self.init(
-                code: "python_timeout",
+                code: .alembic(.pythonTimeout),
                 message: "the Python process said nothing for too long and was killed"
                     + (errorTail.isEmpty ? "" : "; what it said last: \(errorTail)"),
                 hint: "raise statement_timeout_ms or migrations.read_timeout_ms, or find out what "

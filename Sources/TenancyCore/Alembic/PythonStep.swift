@@ -47,7 +47,7 @@ extension ExternalStep {
             return try (target.direct ?? target.connection).driverURL(for: drivers)
         } catch {
             throw TenantFailure(
-                code: "invalid_database_url", message: "\(error)",
+                code: .placement(.invalidDatabaseURL), message: "\(error)",
                 hint: "leave that out of the URL, or set migrations.driver to a driver that has it")
         }
     }

@@ -67,8 +67,10 @@ struct VerifyingWalk {
         let (again, _) = try await runAlembic(step, rows, targets[1])
         if needsPython(step) { types.formUnion(named) }
         let replay = await replay(task)
-        guard (alembic == nil) == (again == nil) else {
-            throw .step(way: "Alembic, in one of two schemas", alembic ?? again ?? .unknown)
+        switch (alembic, again) {
+        case (let failure?, nil), (nil, let failure?):
+            throw .step(way: "Alembic, in one of two schemas", failure)
+        case (nil, nil), (_?, _?): break
         }
         return try ReplayVerifier.ending(alembic: alembic, replay: replay)
     }
@@ -188,10 +190,6 @@ struct VerifyingWalk {
             _ = try await reader.execute(statement)
         }
     }
-}
-
-extension TenantFailure {
-    fileprivate static let unknown = TenantFailure(code: "internal", message: "it failed")
 }
 
 /// Nothing is gone on with after a crash: the schemas are thrown away.

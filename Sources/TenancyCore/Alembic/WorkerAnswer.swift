@@ -54,20 +54,34 @@ extension TenantFailure {
         }
     }
 
-    private static func code(ofKind kind: String?, _ state: String?) -> String {
+    private static func code(ofKind text: String?, _ state: String?) -> FailureCode {
+        let kind = text.flatMap(WorkerFailureKind.init)
         if let state, state.hasPrefix("08") {
-            return kind == "connect_failed" ? "unreachable" : "connection_lost"
+            return .server(kind == .connectFailed ? .unreachable : .connectionLost)
         }
         if let state { return FailureDescription.code(ofState: state) }
         return switch kind {
-        case "database_unsupported": "database_unsupported"
-        case "irreversible": "irreversible"
-        case "other_rows": "version_rows_changed"
-        case "env_failed", "env_exit", "no_migration_ran": "env_failed"
-        case "revision_failed": "revision_failed"
-        case "connect_failed": "unreachable"
-        case "statement_failed": "statement_failed"
-        default: "python_failed"
+        case .databaseUnsupported: .target(.databaseUnsupported)
+        case .irreversible: .alembic(.irreversible)
+        case .otherRows: .job(.versionRowsChanged)
+        case .envFailed, .envExit, .noMigrationRan: .alembic(.envFailed)
+        case .revisionFailed: .alembic(.revisionFailed)
+        case .connectFailed: .server(.unreachable)
+        case .statementFailed: .statement(.failed)
+        case nil: .alembic(.pythonFailed)
         }
     }
+}
+
+/// What a worker calls its errors; whatever else it says is one kind.
+private enum WorkerFailureKind: String {
+    case databaseUnsupported = "database_unsupported"
+    case irreversible
+    case otherRows = "other_rows"
+    case envFailed = "env_failed"
+    case envExit = "env_exit"
+    case noMigrationRan = "no_migration_ran"
+    case revisionFailed = "revision_failed"
+    case connectFailed = "connect_failed"
+    case statementFailed = "statement_failed"
 }

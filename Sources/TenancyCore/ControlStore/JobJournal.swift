@@ -62,13 +62,13 @@ package struct JobJournal: StepJournal {
             return try await question()
         } catch {
             throw TenantFailure(
-                code: "control_database_unavailable", message: "\(error)", isRetryable: true,
+                code: .job(.controlDatabaseUnavailable), message: "\(error)", isRetryable: true,
                 hint: "check the control database; the step goes on from where it stands")
         }
     }
 
     private static let inOtherHands = TenantFailure(
-        code: "target_locked",
+        code: .job(.targetLocked),
         message: "another job carries out a step of the same target, or has taken this job over",
         isRetryable: true, hint: "wait for it to end, or cancel it")
 }

@@ -176,7 +176,7 @@ extension StatusStore {
             """,
             [
                 job.description, String(lease.epoch), stored.renderedString(),
-                clock.now.description, failure.code,
+                clock.now.description, failure.code.description,
             ])
         return rows.compactMap(TenantResultRow.read)
     }

@@ -5,7 +5,8 @@ extension TenantFailure {
     /// As the status tables keep it, and as the API shows it.
     package var json: JSONValue {
         [
-            "code": .string(code), "sqlstate": JSONValue(sqlState), "revision": JSONValue(revision),
+            "code": .string(code.description), "sqlstate": JSONValue(sqlState),
+            "revision": JSONValue(revision),
             "statement": JSONValue(statement), "file": JSONValue(file), "line": JSONValue(line),
             "retryable": .bool(isRetryable), "hint": JSONValue(hint),
             "blocked_by": .array(blockedBy.map(\.json)), "traceback": JSONValue(traceback),
@@ -14,7 +15,8 @@ extension TenantFailure {
 
     init(message: String, stored: JSONValue) {
         self.init(
-            code: stored["code"]?.stringValue ?? "statement_failed", message: message,
+            code: stored["code"]?.stringValue.map(FailureCode.init) ?? .statement(.failed),
+            message: message,
             sqlState: stored["sqlstate"]?.stringValue, revision: stored["revision"]?.stringValue,
             statement: stored["statement"]?.stringValue, file: stored["file"]?.stringValue,
             line: stored["line"]?.intValue, isRetryable: stored["retryable"]?.boolValue ?? false,

@@ -21,14 +21,14 @@ package enum FailureDescription {
             server(error)
         case .connectionLost(let message):
             TenantFailure(
-                code: "connection_lost", message: "the connection was lost: \(message)",
+                code: .server(.connectionLost), message: "the connection was lost: \(message)",
                 isRetryable: true)
         case .deadlinePassed:
             TenantFailure(
-                code: "timeout", message: "the server did not answer in the time allowed",
+                code: .server(.timeout), message: "the server did not answer in the time allowed",
                 isRetryable: true)
         case .cancelled:
-            TenantFailure(code: "cancelled", message: "the job was cancelled")
+            TenantFailure(code: .job(.cancelled), message: "the job was cancelled")
         }
     }
 
@@ -56,12 +56,12 @@ package enum FailureDescription {
 
     /// No plan leads to the target.
     package static func of(_ error: RevisionError) -> TenantFailure {
-        TenantFailure(code: error.code, message: error.message)
+        TenantFailure(code: .plan(error.code), message: error.message)
     }
 
     /// The tenant's row does not say where it lives.
     package static func of(_ error: PlacementError) -> TenantFailure {
-        TenantFailure(code: error.code, message: "\(error)")
+        TenantFailure(code: .placement(error.code), message: "\(error)")
     }
 
     private static func server(_ error: ServerError) -> TenantFailure {
@@ -72,29 +72,29 @@ package enum FailureDescription {
     }
 
     /// The code of a failure with this SQLSTATE.
-    package static func code(ofState state: String) -> String {
+    package static func code(ofState state: String) -> FailureCode {
         switch state {
-        case SQLState.lockNotAvailable: "lock_timeout"
-        case SQLState.queryCanceled: "statement_timeout"
-        case SQLState.deadlockDetected: "deadlock"
-        case SQLState.serializationFailure: "serialization_failure"
-        case SQLState.insufficientPrivilege: "permission_denied"
+        case SQLState.lockNotAvailable: .statement(.lockTimeout)
+        case SQLState.queryCanceled: .statement(.statementTimeout)
+        case SQLState.deadlockDetected: .statement(.deadlock)
+        case SQLState.serializationFailure: .statement(.serializationFailure)
+        case SQLState.insufficientPrivilege: .statement(.permissionDenied)
         case SQLState.adminShutdown, SQLState.crashShutdown, SQLState.cannotConnectNow:
-            "server_unavailable"
-        case SQLState.tooManyConnections: "too_many_connections"
-        case SQLState.readOnlyTransaction: "server_read_only"
-        default: "statement_failed"
+            .server(.unavailable)
+        case SQLState.tooManyConnections: .server(.tooManyConnections)
+        case SQLState.readOnlyTransaction: .server(.readOnly)
+        default: .statement(.failed)
         }
     }
 
-    private static func connectCode(_ origin: ConnectRefusal.Origin) -> String {
+    private static func connectCode(_ origin: ConnectRefusal.Origin) -> FailureCode {
         switch origin {
-        case .client: "client_refused"
+        case .client: .server(.clientRefused)
         case .server(SQLState.cannotConnectNow), .server(SQLState.adminShutdown),
             .server(SQLState.crashShutdown):
-            "server_unavailable"
-        case .server(SQLState.tooManyConnections): "too_many_connections"
-        case .server, .network: "unreachable"
+            .server(.unavailable)
+        case .server(SQLState.tooManyConnections): .server(.tooManyConnections)
+        case .server, .network: .server(.unreachable)
         }
     }
 

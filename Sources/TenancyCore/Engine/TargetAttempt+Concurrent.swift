@@ -52,7 +52,7 @@ extension TargetAttempt {
         if left.isEmpty { return }
         throw .failed(
             TenantFailure(
-                code: "invalid_indexes", message: TargetAttempt.named(left),
+                code: .step(.invalidIndexes), message: TargetAttempt.named(left),
                 revision: planned.revision, file: engine.task.graph[planned.revision]?.file,
                 hint: TargetAttempt.toastRemedy))
     }

@@ -132,7 +132,8 @@ extension TargetAttempt {
 extension TenantFailure {
     fileprivate static func daemonEnded(_ committed: [String]) -> TenantFailure {
         var failure = TenantFailure(
-            code: "python_died", message: "the daemon that ran it ended before the step did")
+            code: .alembic(.pythonDied), message: "the daemon that ran it ended before the step did"
+        )
         failure.committed = committed
         return failure
     }

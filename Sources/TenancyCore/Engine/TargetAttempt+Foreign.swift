@@ -72,7 +72,7 @@ extension TargetAttempt {
 
 extension TenantFailure {
     package static let notPostgres = TenantFailure(
-        code: "not_postgres",
+        code: .target(.notPostgres),
         message:
             "the tenant's database is not PostgreSQL, and only Alembic projects can migrate it",
         hint: "set migrations.source to \"alembic\", or correct the registry row")

@@ -184,7 +184,7 @@ extension TargetAttempt {
 extension TenantFailure {
     fileprivate static func noPython(revision: String) -> TenantFailure {
         TenantFailure(
-            code: "python_missing",
+            code: .alembic(.pythonMissing),
             message: "revision \(revision) needs Alembic itself, and this source has no Python",
             revision: revision)
     }
@@ -196,7 +196,7 @@ extension TenantFailure {
     ) -> TenantFailure {
         if !committed.isEmpty && !committed.contains(where: { $0.contains(versionTable) }) {
             var failure = TenantFailure(
-                code: "not_migrated",
+                code: .alembic(.notMigrated),
                 message: "the step committed Alembic's transaction by itself, and what came after "
                     + "that was rolled back, the version row too",
                 hint: "use op.get_context().autocommit_block() instead of commit()")
@@ -204,7 +204,7 @@ extension TenantFailure {
             return failure
         }
         return TenantFailure(
-            code: "not_migrated",
+            code: .alembic(.notMigrated),
             message: "Alembic reported success, and the tenant's version rows are still "
                 + "\(rows.sorted()): another database or schema was migrated",
             hint: "env.py must take the URL and the schema that it is given; see docs/alembic.md")
@@ -213,14 +213,14 @@ extension TenantFailure {
     /// A worker has found other version rows than the tenant has.
     fileprivate static func looksElsewhere(_ message: String, _ rows: [String]) -> TenantFailure {
         TenantFailure(
-            code: "not_migrated",
+            code: .alembic(.notMigrated),
             message: "env.py leads to another database or schema: there \(message), and the "
                 + "tenant's are \(rows.sorted())",
             hint: "env.py must take the URL and the schema that it is given; see docs/alembic.md")
     }
 
     fileprivate static let wrongSchema = TenantFailure(
-        code: "wrong_schema",
+        code: .alembic(.wrongSchema),
         message: "the step made tables in the schema public and none in the tenant's own, although "
             + "the tenant's version rows have moved",
         hint: "env.py must set search_path to the schema that it is given; see docs/alembic.md")

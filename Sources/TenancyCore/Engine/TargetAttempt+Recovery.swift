@@ -104,7 +104,7 @@ extension TargetAttempt {
             return failure
         }
         return failure.asFinal(
-            code: "database_read_only",
+            code: .server(.databaseReadOnly),
             hint: "default_transaction_read_only is on for the database or the role, as for "
                 + "maintenance: migrate when it is off again, or set tenancy.override_read_only")
     }
@@ -171,7 +171,7 @@ extension TargetAttempt {
     }
 
     private static let targetLocked = TenantFailure(
-        code: "target_locked",
+        code: .job(.targetLocked),
         message: "another session was migrating the same target all the time allowed",
         isRetryable: true,
         hint: "blocked_by names the session that holds the target's advisory lock; let it end, "
@@ -180,7 +180,7 @@ extension TargetAttempt {
 
 extension TenantFailure {
     /// The same as one that would be the same at the next attempt.
-    fileprivate func asFinal(code: String, hint: String) -> TenantFailure {
+    fileprivate func asFinal(code: FailureCode, hint: String) -> TenantFailure {
         var failure = self
         failure.code = code
         failure.isRetryable = false

@@ -330,7 +330,7 @@ extension TargetAttempt {
 extension TenantFailure {
     static func inDoubt(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
-            code: "in_doubt",
+            code: .step(.inDoubt),
             message:
                 "revision \(step.revision) was interrupted in its middle: \(step.doubt ?? "")",
             revision: step.revision, statement: step.statement,
@@ -341,7 +341,7 @@ extension TenantFailure {
 
     static func inTheWay(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
-            code: "step_unfinished",
+            code: .step(.unfinished),
             message: "revision \(step.revision) was begun and is not finished",
             revision: step.revision, statement: step.statement,
             hint: "go on with it first, or settle it by POST /v1/tenants/{id}/resolve")
@@ -349,7 +349,7 @@ extension TenantFailure {
 
     static func edited(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
-            code: "step_edited",
+            code: .step(.edited),
             message: "statements of revision \(step.revision) that have run already are others now",
             revision: step.revision, statement: step.statement,
             hint: "put them back as they were; only the statement that failed and those after it "
@@ -358,7 +358,7 @@ extension TenantFailure {
 
     fileprivate static func stillRunning(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
-            code: "statement_running",
+            code: .step(.statementRunning),
             message: "the server still runs a statement of revision \(step.revision) whose "
                 + "connection was lost",
             revision: step.revision, statement: step.statement, isRetryable: true,
@@ -367,14 +367,14 @@ extension TenantFailure {
 
     fileprivate static func waitsForBuild(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
-            code: "index_build_waits",
+            code: .step(.indexBuildWaits),
             message: "another index is being built in the tenant's database",
             revision: step.revision, statement: step.statement, isRetryable: true,
             hint: "one is built at a time; the tenant's turn comes by itself")
     }
 
     fileprivate static let rowsMoved = TenantFailure(
-        code: "version_rows_changed",
+        code: .job(.versionRowsChanged),
         message: "somebody else moved the version rows while a step was under way",
         isRetryable: true, hint: "find out who migrates this tenant")
 }

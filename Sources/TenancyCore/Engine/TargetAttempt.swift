@@ -162,7 +162,7 @@ struct TargetAttempt {
         }
         return step.map { step in
             TenantFailure(
-                code: "schema_needed",
+                code: .target(.schemaNeeded),
                 message: "revision \(step.revision) names the tenant's schema, and the tenant has "
                     + "a database of its own",
                 revision: step.revision, file: engine.task.graph[step.revision]?.file,
@@ -310,12 +310,12 @@ struct TargetAttempt {
     private static let waiting = [SQLState.lockNotAvailable, SQLState.queryCanceled]
 
     private static let cancelled = TenantFailure(
-        code: "cancelled",
+        code: .job(.cancelled),
         message: "the job was cancelled; what was not committed by then was rolled back")
 
     private static func diverged(_ rows: [String]) -> TenantFailure {
         TenantFailure(
-            code: "version_rows_changed",
+            code: .job(.versionRowsChanged),
             message: "somebody else moved the version rows to \(rows.sorted()) in the meantime",
             hint: "find out who migrates this tenant, then start the job again")
     }
@@ -341,7 +341,7 @@ struct TargetAttempt {
 
 extension TenantFailure {
     package static let sharedVersionTable = TenantFailure(
-        code: "shared_version_table",
+        code: .target(.sharedVersionTable),
         message: "the migrations keep the version rows of all schemas in one table, which says "
             + "nothing of this tenant",
         hint: "set version_table_schema to the tenant's schema; see docs/alembic.md")

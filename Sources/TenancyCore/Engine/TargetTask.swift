@@ -126,7 +126,8 @@ package final class TargetTask: Sendable {
     }
 
     package static let missingSchema = TenantFailure(
-        code: "schema_missing", message: "the tenant's schema does not exist in its database",
+        code: .target(.schemaMissing),
+        message: "the tenant's schema does not exist in its database",
         sqlState: SQLState.invalidSchemaName,
         hint: "create it, or set tenancy.create_missing_schemas")
 
@@ -147,7 +148,8 @@ package final class TargetTask: Sendable {
     private func noScript(_ revision: Revision, _ direction: Direction) -> TenantFailure {
         let name = direction == .up ? "upgrade" : "downgrade"
         return TenantFailure(
-            code: "no_\(name)", message: "revision \(revision.id) has no \(name) section",
+            code: .plan(direction == .up ? .noUpgrade : .noDowngrade),
+            message: "revision \(revision.id) has no \(name) section",
             revision: revision.id, file: revision.file,
             hint: "write its \(name) section, or choose a target that does not pass it")
     }

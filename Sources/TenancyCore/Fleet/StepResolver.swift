@@ -70,7 +70,7 @@ package struct StepResolver: Sendable {
 
     /// Libpq cannot move the rows of another database.
     private static let stampInstead = TenantFailure(
-        code: "not_postgres", message: "the tenant's database is not PostgreSQL",
+        code: .target(.notPostgres), message: "the tenant's database is not PostgreSQL",
         hint: "resolve with mark_not_applied, then stamp the tenant where it stands")
 
     private func asking<R>(
@@ -109,7 +109,7 @@ package struct StepResolver: Sendable {
     private static func describe(_ error: PostgresError) -> TenantFailure {
         if case .server(let error) = error, error.sqlState == SQLState.divisionByZero {
             return TenantFailure(
-                code: "version_rows_changed",
+                code: .job(.versionRowsChanged),
                 message: "the tenant is being migrated, or its version rows have moved",
                 isRetryable: true)
         }

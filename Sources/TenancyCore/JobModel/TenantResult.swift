@@ -38,8 +38,7 @@ package struct BlockingSession: Sendable, Equatable {
 
 /// Why a tenant failed: what, where, and what to do. Holds no value of a row and no credentials.
 package struct TenantFailure: Error, Sendable, Equatable {
-    /// A stable word for the kind of failure, as docs/errors.md lists them.
-    package var code: String
+    package var code: FailureCode
     /// One sentence for people.
     package var message: String
     package var sqlState: String?
@@ -58,7 +57,7 @@ package struct TenantFailure: Error, Sendable, Equatable {
     package var committed: [String] = []
 
     package init(
-        code: String, message: String, sqlState: String? = nil, revision: String? = nil,
+        code: FailureCode, message: String, sqlState: String? = nil, revision: String? = nil,
         statement: String? = nil, file: String? = nil, line: Int? = nil, isRetryable: Bool = false,
         hint: String? = nil, blockedBy: [BlockingSession] = [], traceback: [String] = []
     ) {

@@ -89,44 +89,82 @@ extension RevisionError {
         }
     }
 
-    /// A stable name for programs.
-    package var code: String {
+    /// The error for programs, one word a case.
+    package enum Code: String, Sendable, CaseIterable {
+        case parentLoop = "parent_loop"
+        case dependencyLoop = "dependency_loop"
+        case cycle
+        case dependencyCycle = "dependency_cycle"
+        case illegalRevisionID = "illegal_revision_id"
+        case duplicateLabel = "duplicate_label"
+        case missingParent = "missing_parent"
+        case missingDependency = "missing_dependency"
+        case emptyTarget = "empty_target"
+        case unknownRevision = "unknown_revision"
+        case ambiguousPrefix = "ambiguous_prefix"
+        case notInBranch = "not_in_branch"
+        case multipleHeads = "multiple_heads"
+        case unknownVersionRow = "unknown_version_row"
+        case ambiguousWalk = "ambiguous_walk"
+        case ambiguousStart = "ambiguous_start"
+        case walkTooShort = "walk_too_short"
+        case wrongWay = "wrong_way"
+        case overlappingRevisions = "overlapping_revisions"
+        case notBelowRows = "not_below_rows"
+        case branchNotBelowRows = "branch_not_below_rows"
+        case notAnAncestor = "not_an_ancestor"
+        case brokenOrder = "broken_order"
+        case versionRowMissing = "version_row_missing"
+        case versionRowAlreadyThere = "version_row_already_there"
+        case versionRowRepeated = "version_row_repeated"
+        case versionRowsUnclear = "version_rows_unclear"
+        case rangeNotAllowed = "range_not_allowed"
+        case rangeNeeded = "range_needed"
+        case rangeUnreadable = "range_unreadable"
+        case purgeOffline = "purge_offline"
+        case severalStarts = "several_starts"
+        case notAtHead = "not_at_head"
+        case noUpgrade = "no_upgrade"
+        case noDowngrade = "no_downgrade"
+    }
+
+    package var code: Code {
         switch self {
-        case .parentLoop: "parent_loop"
-        case .dependencyLoop: "dependency_loop"
-        case .cycle: "cycle"
-        case .dependencyCycle: "dependency_cycle"
-        case .illegalID: "illegal_revision_id"
-        case .duplicateLabel: "duplicate_label"
-        case .missingParent: "missing_parent"
-        case .missingDependency: "missing_dependency"
-        case .emptyTarget: "empty_target"
-        case .unknownRevision: "unknown_revision"
-        case .ambiguousPrefix: "ambiguous_prefix"
-        case .notInBranch: "not_in_branch"
-        case .multipleHeads: "multiple_heads"
-        case .unknownVersionRow: "unknown_version_row"
-        case .ambiguousWalk: "ambiguous_walk"
-        case .ambiguousStart: "ambiguous_start"
-        case .walkTooShort: "walk_too_short"
-        case .wrongWay: "wrong_way"
-        case .overlapping: "overlapping_revisions"
-        case .notBelowRows: "not_below_rows"
-        case .branchNotBelowRows: "branch_not_below_rows"
-        case .notAnAncestor: "not_an_ancestor"
-        case .brokenOrder: "broken_order"
-        case .rowMissing: "version_row_missing"
-        case .rowAlreadyThere: "version_row_already_there"
-        case .rowRepeated: "version_row_repeated"
-        case .rowsUnclear: "version_rows_unclear"
-        case .rangeNotAllowed: "range_not_allowed"
-        case .rangeNeeded: "range_needed"
-        case .rangeUnreadable: "range_unreadable"
-        case .purgeOffline: "purge_offline"
-        case .severalStarts: "several_starts"
-        case .notAtHead: "not_at_head"
-        case .missingScript(_, .up, _): "no_upgrade"
-        case .missingScript(_, .down, _): "no_downgrade"
+        case .parentLoop: .parentLoop
+        case .dependencyLoop: .dependencyLoop
+        case .cycle: .cycle
+        case .dependencyCycle: .dependencyCycle
+        case .illegalID: .illegalRevisionID
+        case .duplicateLabel: .duplicateLabel
+        case .missingParent: .missingParent
+        case .missingDependency: .missingDependency
+        case .emptyTarget: .emptyTarget
+        case .unknownRevision: .unknownRevision
+        case .ambiguousPrefix: .ambiguousPrefix
+        case .notInBranch: .notInBranch
+        case .multipleHeads: .multipleHeads
+        case .unknownVersionRow: .unknownVersionRow
+        case .ambiguousWalk: .ambiguousWalk
+        case .ambiguousStart: .ambiguousStart
+        case .walkTooShort: .walkTooShort
+        case .wrongWay: .wrongWay
+        case .overlapping: .overlappingRevisions
+        case .notBelowRows: .notBelowRows
+        case .branchNotBelowRows: .branchNotBelowRows
+        case .notAnAncestor: .notAnAncestor
+        case .brokenOrder: .brokenOrder
+        case .rowMissing: .versionRowMissing
+        case .rowAlreadyThere: .versionRowAlreadyThere
+        case .rowRepeated: .versionRowRepeated
+        case .rowsUnclear: .versionRowsUnclear
+        case .rangeNotAllowed: .rangeNotAllowed
+        case .rangeNeeded: .rangeNeeded
+        case .rangeUnreadable: .rangeUnreadable
+        case .purgeOffline: .purgeOffline
+        case .severalStarts: .severalStarts
+        case .notAtHead: .notAtHead
+        case .missingScript(_, .up, _): .noUpgrade
+        case .missingScript(_, .down, _): .noDowngrade
         }
     }
 }

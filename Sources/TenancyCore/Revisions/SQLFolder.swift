@@ -69,7 +69,8 @@ package enum SQLFolder {
             if !unread.isEmpty, problem.part.isLinkToOthers { continue }
             problems.append(
                 FolderProblem(
-                    file: file.name, line: file.line(of: problem.part), code: problem.error.code,
+                    file: file.name, line: file.line(of: problem.part),
+                    code: problem.error.code.rawValue,
                     message: problem.error.message))
         }
         guard problems.isEmpty else {
@@ -81,7 +82,7 @@ package enum SQLFolder {
                 graph: graph, warnings: graph.warnings + files.flatMap(\.warnings),
                 versionTable: settings.versionTable)
         } catch {
-            throw FolderError(folder: error.code, error.message)
+            throw FolderError(folder: error.code.rawValue, error.message)
         }
     }
 

@@ -79,17 +79,28 @@ package struct PlacementError: Error, Sendable, Equatable {
     package let identifier: String
     package let reason: Reason
 
-    /// A stable word for programs.
-    package var code: String {
+    /// The reason for programs, one word a case.
+    package enum Code: String, Sendable, CaseIterable {
+        case invalidIdentifier = "invalid_identifier"
+        case invalidSchemaName = "invalid_schema_name"
+        case databaseNameTooLong = "database_name_too_long"
+        case unknownIsolationStrategy = "unknown_isolation_strategy"
+        case unsafeTenantID = "unsafe_tenant_id"
+        case encryptionKeyMissing = "encryption_key_missing"
+        case undecryptableDatabaseURL = "undecryptable_database_url"
+        case invalidDatabaseURL = "invalid_database_url"
+    }
+
+    package var code: Code {
         switch reason {
-        case .invalidIdentifier: "invalid_identifier"
-        case .invalidSchema: "invalid_schema_name"
-        case .databaseNameTooLong: "database_name_too_long"
-        case .unknownIsolation: "unknown_isolation_strategy"
-        case .unsafeID: "unsafe_tenant_id"
-        case .encryptionKeyMissing: "encryption_key_missing"
-        case .undecryptableURL: "undecryptable_database_url"
-        case .badDatabaseURL: "invalid_database_url"
+        case .invalidIdentifier: .invalidIdentifier
+        case .invalidSchema: .invalidSchemaName
+        case .databaseNameTooLong: .databaseNameTooLong
+        case .unknownIsolation: .unknownIsolationStrategy
+        case .unsafeID: .unsafeTenantID
+        case .encryptionKeyMissing: .encryptionKeyMissing
+        case .undecryptableURL: .undecryptableDatabaseURL
+        case .badDatabaseURL: .invalidDatabaseURL
         }
     }
 }

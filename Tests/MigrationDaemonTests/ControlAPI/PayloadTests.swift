@@ -69,7 +69,7 @@ import Testing
         failed.finishedAt = later(3_020)
         failed.durationMilliseconds = 3_020
         failed.failure = TenantFailure(
-            code: "lock_timeout", message: "canceling statement due to lock timeout",
+            code: .statement(.lockTimeout), message: "canceling statement due to lock timeout",
             sqlState: "55P03", revision: "a1c0ffee0004", statement: "ALTER TABLE ...",
             file: "0004_backfill.sql", line: 12, isRetryable: true,
             blockedBy: [

@@ -123,7 +123,10 @@ import Testing
 
     static let directory: [(DirectoryError, String)] = [
         (.registry(.invalid(reason: "no table")), "60"),
-        (.unreachable(TenantFailure(code: "unreachable", message: "No.", hint: "Look.")), "5"),
+        (
+            .unreachable(TenantFailure(code: .server(.unreachable), message: "No.", hint: "Look.")),
+            "5"
+        ),
     ]
 
     @Test("a tenant that cannot be asked is 503 with the reason", arguments: directory)

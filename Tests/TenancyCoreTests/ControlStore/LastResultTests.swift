@@ -34,7 +34,7 @@ import Testing
     @Test("a step in doubt is a failed migration")
     func inDoubt() {
         var doubtful = result(.failed)
-        doubtful.failure = TenantFailure(code: "in_doubt", message: "nobody knows")
+        doubtful.failure = TenantFailure(code: .step(.inDoubt), message: "nobody knows")
         let last = LastResults(doubtful, of: makeRequest(), job: Self.job)
         #expect(last.migration?.state == .failed && last.migration?.error == "nobody knows")
     }

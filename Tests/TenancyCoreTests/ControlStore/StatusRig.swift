@@ -80,7 +80,8 @@ func makeResult(_ id: String, _ state: TenantState = .failed) -> TenantResult {
     result.finishedAt = Timestamp(milliseconds: 1_795_342_530_251)
     result.durationMilliseconds = 251
     result.failure = TenantFailure(
-        code: "lock_timeout", message: "it's \"busy\"\n\\", sqlState: "55P03", revision: "r2",
+        code: .statement(.lockTimeout), message: "it's \"busy\"\n\\", sqlState: "55P03",
+        revision: "r2",
         statement: "ALTER TABLE \"t\"", file: "r2.sql", line: 7, isRetryable: true,
         hint: "wait",
         blockedBy: [
@@ -88,5 +89,7 @@ func makeResult(_ id: String, _ state: TenantState = .failed) -> TenantResult {
                 pid: 4_711, query: "SELECT 1", state: "idle", applicationName: nil,
                 ageMilliseconds: 90_000)
         ])
+    result.lastRetry = TenantFailure(
+        code: .unrecognized("of_a_newer_release"), message: "unheard of")
     return result
 }

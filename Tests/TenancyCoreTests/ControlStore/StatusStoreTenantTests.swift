@@ -93,7 +93,7 @@ import Testing
             _ = try await store.claim(claims, job: job, lease: makeLease(1))
             try await take(job, 2, database)
             _ = try await store.claim([makeClaim("b")], job: job, lease: makeLease(2))
-            let failure = TenantFailure(code: "tenant_gone", message: "gone")
+            let failure = TenantFailure(code: .job(.tenantGone), message: "gone")
             for _ in 0..<2 {
                 let ended = try await store.endUnclaimed(failure, job: job, lease: makeLease(2))
                 #expect(ended.map(\.tenantID).sorted() == ["a", "c"])
@@ -125,7 +125,7 @@ import Testing
             #expect(try await store.events(of: job, after: 0, limit: 2) == Array(events.prefix(2)))
 
             try await take(job, 2, database)
-            let failure = TenantFailure(code: "tenant_gone", message: "gone")
+            let failure = TenantFailure(code: .job(.tenantGone), message: "gone")
             for _ in 0..<2 {
                 _ = try await store.endUnclaimed(failure, job: job, lease: makeLease(2))
             }

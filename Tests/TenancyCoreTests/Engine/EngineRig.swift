@@ -142,7 +142,7 @@ final class MemoryJournal: StepJournal {
         }
         if !isWritten {
             throw TenantFailure(
-                code: "control_database_unavailable", message: "away", isRetryable: true)
+                code: .job(.controlDatabaseUnavailable), message: "away", isRetryable: true)
         }
     }
 

@@ -113,7 +113,7 @@ import Testing
     func missingSchema() async throws {
         try await EngineRig.with(schemas: []) { rig in
             let refused = try await rig.apply(task(.upgrade, "head", threeTables()))
-            #expect(refused.failure?.code == "schema_missing")
+            #expect(refused.failure?.code == .target(.schemaMissing))
             let allowed = try await rig.apply(
                 task(.upgrade, "head", threeTables(), createMissingSchemas: true))
             #expect(allowed.state == .succeeded)
@@ -224,7 +224,7 @@ import Testing
             #expect(first.steps == 1 && first.toRevisions == ["r1"])
             try await rig.database.psql("UPDATE a.alembic_version SET version_num = 'elsewhere'")
             let second = await rig.attempt(&work, by: engine)
-            #expect(second.failure?.code == "version_rows_changed")
+            #expect(second.failure?.code == .job(.versionRowsChanged))
             #expect(try await rig.rows() == ["elsewhere"])
         }
     }
@@ -319,7 +319,7 @@ import Testing
             var work = TargetWork(target: target, tenants: [])
             let outcome = await rig.attempt(
                 &work, by: rig.engine(task(.upgrade, "head", try threeTables())))
-            #expect(outcome.failure?.code == "permission_denied")
+            #expect(outcome.failure?.code == .statement(.permissionDenied))
             try await rig.database.psql("DROP OWNED BY \(role); DROP ROLE \(role)")
         }
     }
@@ -337,7 +337,9 @@ import Testing
             var work = try rig.work()
             let engine = rig.engine(task(.upgrade, "head", graph), lockTimeout: 50)
             let first = await rig.attempt(&work, by: engine)
-            #expect(first.failure?.code == "lock_timeout" && first.failure?.isRetryable == true)
+            #expect(
+                first.failure?.code == .statement(.lockTimeout)
+                    && first.failure?.isRetryable == true)
             #expect(first.steps == 1 && first.toRevisions == ["r2"])
             await holder.close()
             let second = await rig.attempt(&work, by: engine)
@@ -374,11 +376,12 @@ import Testing
             _ = try await rig.apply(task(.upgrade, "head", threeTables()))
             let refusing = rig.engine(task(.downgrade, "-1", try threeTables())) {
                 (_, rows) async throws(TenantFailure) in
-                throw TenantFailure(code: "noted_\(rows)", message: "", isRetryable: true)
+                throw TenantFailure(
+                    code: .unrecognized("noted_\(rows)"), message: "", isRetryable: true)
             }
             var work = try rig.work()
             let outcome = await rig.attempt(&work, by: refusing)
-            #expect(outcome.failure?.code == "noted_[\"r3\"]")
+            #expect(outcome.failure?.code == .unrecognized("noted_[\"r3\"]"))
             #expect(work.plannedFrom == nil)
             #expect(try await rig.rows() == ["r3"])
             // An absolute target has no use for it, nor one that is noted already.

@@ -43,7 +43,7 @@ import Testing
             let engine = rig.engine(
                 task(.upgrade, "head", try threeTables()), targetLockTimeout: .milliseconds(50))
             let outcome = await rig.attempt(&work, by: engine)
-            #expect(outcome.failure?.code == "target_locked")
+            #expect(outcome.failure?.code == .job(.targetLocked))
             #expect(outcome.failure?.isRetryable == true)
             #expect(outcome.steps == 0)
             await other.close()
@@ -120,7 +120,7 @@ import Testing
             #expect(try await rig.database.sleeps())
             try await rig.database.psql(TestDatabase.terminateSleepers)
             var (outcome, work) = try await attempt
-            #expect(outcome.failure?.code == "connection_lost")
+            #expect(outcome.failure?.code == .server(.connectionLost))
             #expect(outcome.failure?.isRetryable == true)
             #expect(outcome.steps == 0 && outcome.toRevisions == ["r1"])
             outcome = await rig.attempt(
@@ -143,7 +143,7 @@ import Testing
             let (outcome, _) = try await attempt.value
             #expect(outcome.state == .cancelled)
             #expect(outcome.steps == 1 && outcome.toRevisions == ["r1"])
-            #expect(outcome.failure?.code == "cancelled")
+            #expect(outcome.failure?.code == .job(.cancelled))
             #expect(try await rig.tables() == ["t1"])
         }
     }
@@ -173,7 +173,7 @@ import Testing
                     target: Target(connection: parameters, schema: nil), tenants: [])
                 let outcome = await rig.attempt(
                     &work, by: rig.engine(task(.upgrade, "head", try threeTables())))
-                #expect(outcome.failure?.code == "unreachable")
+                #expect(outcome.failure?.code == .server(.unreachable))
                 #expect(outcome.failure?.sqlState == state)
                 #expect(outcome.failure?.isRetryable == isRetryable)
                 #expect(outcome.toRevisions == nil)

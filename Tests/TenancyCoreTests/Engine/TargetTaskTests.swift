@@ -25,14 +25,14 @@ import Testing
     @Test(
         "what cannot be done fails before anything is touched",
         arguments: [
-            (.upgrade, "head", .missingSchema, "schema_missing"),
-            (.upgrade, "head", .rows(["zz"]), "unknown_version_row"),
-            (.check, "heads", .rows(["zz"]), "unknown_version_row"),
-            (.upgrade, "r4", .rows(["r3"]), "no_upgrade"),
-            (.downgrade, "-1", .rows(["r4"]), "no_downgrade"),
-        ] as [(JobOperation, String, VersionState, String)])
+            (.upgrade, "head", .missingSchema, .target(.schemaMissing)),
+            (.upgrade, "head", .rows(["zz"]), .plan(.unknownVersionRow)),
+            (.check, "heads", .rows(["zz"]), .plan(.unknownVersionRow)),
+            (.upgrade, "r4", .rows(["r3"]), .plan(.noUpgrade)),
+            (.downgrade, "-1", .rows(["r4"]), .plan(.noDowngrade)),
+        ] as [(JobOperation, String, VersionState, FailureCode)])
     func refused(
-        operation: JobOperation, target: String, state: VersionState, code: String
+        operation: JobOperation, target: String, state: VersionState, code: FailureCode
     ) throws {
         let last = Revision(
             id: "r4", downRevisions: ["r3"], upgrade: nil, downgrade: nil)

@@ -74,7 +74,7 @@ import Testing
                 rig.journal.fail(atWrite: write)
                 let first = try await rig.apply(task(.upgrade, "head", indexed()))
                 if first.state == .succeeded { return true }
-                #expect(first.failure?.code == "control_database_unavailable")
+                #expect(first.failure?.code == .job(.controlDatabaseUnavailable))
                 #expect(first.failure?.isRetryable == true)
                 rig.journal.fail(atWrite: nil)
                 let second = try await rig.apply(task(.upgrade, "head", indexed()))
@@ -208,7 +208,7 @@ import Testing
             #expect(lost.state == .failed && lost.failure?.isRetryable == true)
             for _ in 0..<2 {
                 let outcome = try await rig.apply(task(.upgrade, "head", graph))
-                #expect(outcome.failure?.code == "in_doubt")
+                #expect(outcome.failure?.code == .step(.inDoubt))
                 #expect(outcome.failure?.statement == "CALL p()")
             }
             #expect(try await ids(rig) == "1")
@@ -232,7 +232,7 @@ import Testing
             try await rig.database.psql("CREATE INDEX i ON a.t (x)")
             _ = try await rig.apply(task(.upgrade, "head", indexed()))
             let down = try await rig.apply(task(.downgrade, "base", indexed()))
-            #expect(down.failure?.code == "step_unfinished")
+            #expect(down.failure?.code == .step(.unfinished))
             #expect(try await rig.tables() == ["t"])
             // Setting the rows right is how a person says that all is well.
             let stamp = try await rig.apply(task(.stamp, "r2", indexed()))
@@ -250,7 +250,7 @@ import Testing
             var work = try rig.work()
             let waiting = await rig.attempt(
                 &work, by: rig.engine(task(.upgrade, "head", try indexed())))
-            #expect(waiting.isPostponed && waiting.failure?.code == "index_build_waits")
+            #expect(waiting.isPostponed && waiting.failure?.code == .step(.indexBuildWaits))
             rig.journal.builder = nil
             let outcome = await rig.attempt(
                 &work, by: rig.engine(task(.upgrade, "head", try indexed())))

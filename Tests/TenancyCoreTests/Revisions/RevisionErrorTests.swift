@@ -28,7 +28,7 @@ struct RevisionErrorTests {
 
     @Test("every error has a code of its own and a sentence")
     func isComplete() {
-        #expect(Set(Self.all.map(\.code)).count == Self.all.count)
+        #expect(Self.all.map(\.code) == RevisionError.Code.allCases)
         for error in Self.all {
             #expect(error.message.count > 20, "\(error.code)")
             #expect(error.description == error.message)

@@ -89,7 +89,7 @@ struct RevisionGraphTests {
         let error = RevisionError.missingScript(
             revision: "b1", direction: .down, file: "b.sql")
         #expect(throws: error) { try graph.checkScripts(of: down) }
-        #expect(error.code == "no_downgrade")
+        #expect(error.code == .noDowngrade)
         // A Python step has no statements and needs none; an SQL merge without a section does.
         let merge = try graph.upgrade(to: "d1", from: ["b1"])
         #expect(graph.missingScripts(in: merge).map(\.revision) == ["d1"])

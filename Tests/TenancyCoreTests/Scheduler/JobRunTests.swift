@@ -17,7 +17,7 @@ import Testing
     private let done = TargetOutcome(state: .succeeded, fromRevisions: [], toRevisions: ["r3"])
     private let locked = TargetOutcome(
         state: .failed, fromRevisions: [], toRevisions: ["r1"], steps: 1,
-        failure: TenantFailure(code: "lock_timeout", message: "busy", isRetryable: true))
+        failure: TenantFailure(code: .statement(.lockTimeout), message: "busy", isRetryable: true))
 
     private func take(_ run: JobRun) throws -> TargetWork {
         guard case .work(let work) = run.next(preferring: nil) else {

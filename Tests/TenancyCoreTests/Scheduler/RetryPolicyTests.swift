@@ -7,7 +7,8 @@ import Testing
 @testable import Support
 
 @Suite struct RetryPolicyTests {
-    private let passing = TenantFailure(code: "lock_timeout", message: "", isRetryable: true)
+    private let passing = TenantFailure(
+        code: .statement(.lockTimeout), message: "", isRetryable: true)
 
     @Test(
         "pauses double up to half a minute, half of each by chance",
@@ -33,7 +34,7 @@ import Testing
             .connectFailed(ConnectRefusal(.server(sqlState: "28P01"), "")))
         #expect(password.code == network.code && !isWaiting(password, away))
         let client = FailureDescription.of(.connectFailed(ConnectRefusal(.client, "")))
-        #expect(client.code == "client_refused" && !isWaiting(client, away))
+        #expect(client.code == .server(.clientRefused) && !isWaiting(client, away))
         #expect(!client.isRetryable && client.hint != nil)
     }
 
@@ -42,7 +43,7 @@ import Testing
         let policy = RetryPolicy(maxAttempts: 2)
         #expect(policy.pause(after: 1, failure: passing, jitter: 0) != nil)
         #expect(policy.pause(after: 2, failure: passing, jitter: 0) == nil)
-        let lasting = TenantFailure(code: "statement_failed", message: "")
+        let lasting = TenantFailure(code: .statement(.failed), message: "")
         #expect(policy.pause(after: 1, failure: lasting, jitter: 0) == nil)
         #expect(RetryPolicy(maxAttempts: 1).pause(after: 1, failure: passing, jitter: 0) == nil)
     }

@@ -70,7 +70,7 @@ private func make(
         let resolver = try resolver(
             #"{"database_url_template": "postgresql://h-{tenant_id}/{database_name}"}"#)
         let error = #expect(throws: PlacementError.self) { try resolver.place(tenant) }
-        #expect(error?.code == code)
+        #expect(error?.code.rawValue == code)
         let description = error.map { "\($0)" } ?? ""
         #expect(description.hasPrefix("tenant \(tenant.identifier) (\(tenant.id)): "))
         #expect(!description.contains("sesame"))
@@ -87,7 +87,7 @@ private func make(
         #expect(try resolver.place(tenant).target.label == "h:5432/db_8")
         let cut = make(strategy: "database", url: String(stored.dropLast(4)))
         let error = #expect(throws: PlacementError.self) { try resolver.place(cut) }
-        #expect(error?.code == "undecryptable_database_url")
+        #expect(error?.code == .undecryptableDatabaseURL)
     }
 
     @Test("empty texts in a row are no values, as in fastapi-tenancy")

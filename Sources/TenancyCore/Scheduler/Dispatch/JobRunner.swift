@@ -49,7 +49,7 @@ struct JobRunner: Sendable {
                     of: tenants.map(\.id), from: rows, job: run.id, lease: run.lease)
             } catch {
                 throw TenantFailure(
-                    code: "control_database_unavailable", message: "\(error)", isRetryable: true,
+                    code: .job(.controlDatabaseUnavailable), message: "\(error)", isRetryable: true,
                     hint: "check the control database; nothing was done to the tenant")
             }
         }
@@ -123,12 +123,15 @@ struct JobRunner: Sendable {
     /// tenants.
     private func noteHealth(of server: String, _ failure: TenantFailure?) {
         let health = environment.slots.health
-        switch failure?.code {
-        case "unreachable" where failure?.isRetryable == true:
-            health.refused(server, isAway: false)
-        case "server_unavailable": health.refused(server, isAway: true)
-        case nil: health.reached(server)
-        default: break
+        guard let failure else { return health.reached(server) }
+        switch failure.code {
+        case .server(.unreachable):
+            if failure.isRetryable { health.refused(server, isAway: false) }
+        case .server(.unavailable): health.refused(server, isAway: true)
+        case .server(.tooManyConnections), .server(.readOnly), .server(.databaseReadOnly),
+            .server(.clientRefused), .server(.connectionLost), .server(.timeout), .statement,
+            .target, .job, .step, .alembic, .placement, .plan, .unrecognized:
+            break
         }
     }
 
@@ -136,7 +139,7 @@ struct JobRunner: Sendable {
         _ work: TargetWork, _ outcome: TargetOutcome, _ settlement: JobRun.Settlement
     ) {
         let metrics = environment.metrics
-        let code = outcome.failure?.code ?? ""
+        let code = outcome.failure?.code.description ?? ""
         if settlement == .setAside && outcome.isPostponed {
             return metrics.add(.tenantWaits, code)
         }

@@ -18,9 +18,12 @@ struct RetryPolicy: Sendable {
         // What would be the same with the server back is the tenant's own failure.
         guard failure.isRetryable else { return false }
         return switch failure.code {
-        case "too_many_connections": timeAway.map { $0 < limit } ?? true
-        case "server_unavailable", "unreachable": timeAway.map { $0 < limit } ?? false
-        default: false
+        case .server(.tooManyConnections): timeAway.map { $0 < limit } ?? true
+        case .server(.unavailable), .server(.unreachable): timeAway.map { $0 < limit } ?? false
+        case .server(.readOnly), .server(.databaseReadOnly), .server(.clientRefused),
+            .server(.connectionLost), .server(.timeout), .statement, .target, .job, .step, .alembic,
+            .placement, .plan, .unrecognized:
+            false
         }
     }
 

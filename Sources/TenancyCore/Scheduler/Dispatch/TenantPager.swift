@@ -117,7 +117,7 @@ final class TenantPager {
     private func endLeftovers() async throws(JobFailure) {
         let (id, lease) = (run.id, run.lease)
         let failure = TenantFailure(
-            code: "tenant_gone",
+            code: .job(.tenantGone),
             message: "the tenant left the selection while the job was interrupted",
             hint: "read its revision to see what the job did to it")
         while !run.isDraining {

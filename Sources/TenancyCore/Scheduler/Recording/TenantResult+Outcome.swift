@@ -9,7 +9,8 @@ extension TargetWork {
         let reason = outcome.failure.map { "; the last one failed: \($0.message)" } ?? ""
         outcome.state = .cancelled
         outcome.failure = TenantFailure(
-            code: "cancelled", message: "the job was cancelled before another attempt\(reason)")
+            code: .job(.cancelled), message: "the job was cancelled before another attempt\(reason)"
+        )
         return outcome
     }
 }
@@ -18,7 +19,8 @@ extension TargetOutcome {
     static let cancelledBeforeStart = TargetOutcome(
         state: .cancelled,
         failure: TenantFailure(
-            code: "cancelled", message: "the job was cancelled before this tenant was started"))
+            code: .job(.cancelled), message: "the job was cancelled before this tenant was started")
+    )
 }
 
 extension TenantResult {
