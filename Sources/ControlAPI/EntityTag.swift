@@ -1,5 +1,5 @@
 /// Entity tags (RFC 9110, section 8.8.3). They are weak: a running job's rate and remaining time
-/// are worked out anew for every answer.
+/// are computed for every answer.
 struct EntityTag: Sendable, Equatable {
     /// The opaque part, without quotes.
     let value: String

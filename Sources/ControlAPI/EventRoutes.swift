@@ -7,7 +7,7 @@ internal import Support
 enum EventRoutes {
     static let endpoints = [follow]
 
-    /// A client that has taken this long over one event is told and sent away; it returns with the
+    /// A client that has taken this long over one event is disconnected with an error; it returns with the
     /// id of the last event that it got.
     private static let slowest = Duration.seconds(10)
     /// How soon clients shall return after their stream was ended early.
@@ -17,7 +17,7 @@ enum EventRoutes {
         method: .get, path: "/v1/jobs/{id}/events", access: .atLeast(.viewer), name: "followJob",
         summary:
             "The job as server-sent events: `job` whenever it has changed, at most four times a "
-            + "second, `tenant` for each result, `end` at last. `Last-Event-ID` goes on after that "
+            + "second, `tenant` for each result, `end` at last. `Last-Event-ID` resumes after that "
             + "event without a gap.",
         fields: [.lastEventID],
         answers: [
@@ -57,7 +57,7 @@ enum EventRoutes {
         var number: Int64
         var version: Int?
 
-        /// - Returns: false when the client is too slow to go on with.
+        /// - Returns: false when the client is too slow to keep.
         mutating func send(_ batch: JobEvents.Batch, now: Timestamp) async throws -> Bool {
             for item in batch.results {
                 number = item.number
@@ -104,7 +104,7 @@ struct EventPosition: Equatable {
         self.isEnd = isEnd
     }
 
-    /// The place that a request asks to go on from; the beginning without the field.
+    /// The event that a request asks to resume after; the beginning without the field.
     init(_ fields: HTTPFields) throws(Problem) {
         let name = RequestField.lastEventID.rawValue
         let values = fields.values(of: name)

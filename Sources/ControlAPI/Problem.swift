@@ -1,7 +1,7 @@
 internal import HTTPLite
 internal import Support
 
-/// What a caller is told when a request cannot be met: a problem document (RFC 9457).
+/// The answer to a request that cannot be met: a problem document (RFC 9457).
 package struct Problem: Error, Sendable, Equatable {
     /// One thing that is wrong with one part of the request.
     struct Item: Sendable, Equatable, CustomStringConvertible {

@@ -4,7 +4,7 @@ internal import PostgresClient
 /// The table of all calls: the router and the API's description are made from it.
 package enum Routes {
     static let groups: [(name: String, endpoints: [Endpoint])] = [
-        ("Jobs", JobRoutes.endpoints + EventRoutes.endpoints + SteeringRoutes.endpoints),
+        ("Jobs", JobRoutes.endpoints + EventRoutes.endpoints + JobControlRoutes.endpoints),
         ("Tenants", TenantRoutes.endpoints),
         ("Revisions", RevisionRoutes.endpoints),
         ("Daemon", DaemonRoutes.endpoints),

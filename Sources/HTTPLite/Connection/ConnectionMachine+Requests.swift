@@ -1,5 +1,5 @@
 extension ConnectionMachine {
-    /// Takes bytes from the client; `next` tells what they mean.
+    /// Takes bytes from the client; `next` says what they mean.
     mutating func receive(_ bytes: UnsafeBufferPointer<UInt8>) -> Action? {
         switch phase {
         case .lingering:
@@ -79,9 +79,9 @@ extension ConnectionMachine {
         enter(.routing)
     }
 
-    /// Lets the routed request go on within its route's bounds.
+    /// Lets the routed request continue within its route's bounds.
     mutating func admit(_ bounds: RouteBounds, now: Moment) -> Action? {
-        precondition(phase == .routing, "bounds are told once a request")
+        precondition(phase == .routing, "bounds are set once a request")
         switch bounds.timeout {
         case .standard: exchange.timeout = limits.handler
         case .after(let duration): exchange.timeout = Interval(duration)

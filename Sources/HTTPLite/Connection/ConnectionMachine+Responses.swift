@@ -32,7 +32,7 @@ extension ConnectionMachine {
     private var mustClose: Bool {
         if isDraining || requestCount >= limits.sizes.requestsPerConnection { return true }
         if inputEnded, parser.bufferedCount == 0 { return true }
-        // Without its 100 the client may send the body or not: nobody can tell what comes next.
+        // Without its 100 the client may send the body or not: what comes next is ambiguous.
         if exchange.awaitsContinue { return true }
         return exchange.hasUnreadBody
             && exchange.announcedLength ?? 0 > limits.sizes.unreadBodyBytes

@@ -19,7 +19,7 @@ enum ContentCoding {
         return gzip > 0 && gzip >= (weights["identity"] ?? 0)
     }
 
-    /// A weight in thousandths (RFC 9110, section 12.4.2); one that cannot be read is nought.
+    /// A weight in thousandths (RFC 9110, section 12.4.2); one that cannot be read is zero.
     private static func weight(_ parameters: ArraySlice<String>) -> Int {
         guard let parameter = parameters.first(where: { $0.hasPrefix("q=") }) else { return 1_000 }
         let digits = Array(parameter.utf8.dropFirst(2))

@@ -43,7 +43,7 @@ public struct GzipMiddleware: HTTPMiddleware {
         return name == "application/json" || name.hasSuffix("+json") || name.hasPrefix("text/")
     }
 
-    /// Off the loop's thread, which serves everybody.
+    /// Off the loop's thread, which serves all connections.
     private static func compressed(_ bytes: [UInt8]) async -> [UInt8]? {
         await withTaskExecutorPreference(globalConcurrentExecutor) {
             await deflated(bytes)

@@ -1,4 +1,4 @@
-/// Something that stands around a handler: authentication, a rate limit, compression.
+/// Wraps a handler: authentication, a rate limit, compression.
 public protocol HTTPMiddleware: Sendable {
     /// Answers a request itself or passes it to `next`, and may change the response.
     func handle(_ request: HTTPRequest, next: any HTTPHandler) async throws -> HTTPResponse

@@ -6,9 +6,9 @@ public final class RateLimitMiddleware: HTTPMiddleware {
     /// Makes a limit.
     ///
     /// - Parameters:
-    ///   - requestsPerSecond: what a caller may do on and on, more than nought.
-    ///   - burst: how many requests may come at once after a rest.
-    ///   - key: who asks, for example the token's name or the address; nil is let pass.
+    ///   - requestsPerSecond: the sustained rate of a caller, above zero.
+    ///   - burst: how many requests may come at once after an idle period.
+    ///   - key: who asks, for example the token's name or the address; nil is not limited.
     public init(
         requestsPerSecond: Double, burst: Int, key: @escaping @Sendable (HTTPRequest) -> String?
     ) {

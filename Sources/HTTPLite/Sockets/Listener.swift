@@ -86,7 +86,7 @@ struct Listener: Sendable {
     ) throws(SocketError) -> Listener {
         let socket = try makeSocket(candidate.family, address)
         // So that a restart need not wait for old connections; SO_REUSEPORT would let a second
-        // daemon share the port in silence.
+        // daemon share the port unnoticed.
         socket.set(SOL_SOCKET, SO_REUSEADDR, Int32(1))
         if candidate.family == AF_INET6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(0)) }
         guard socket.call(bind, candidate) == 0 else {

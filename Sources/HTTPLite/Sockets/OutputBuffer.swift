@@ -7,7 +7,7 @@ struct OutputBuffer: Sendable {
 
     /// Appends with `body`, which must only append.
     mutating func append(_ body: (inout [UInt8]) -> Void) {
-        // A client that never quite catches up must not make the buffer grow for ever.
+        // A client that never quite catches up must not make the buffer grow without bound.
         if start > 65_536, start > count {
             bytes.removeSubrange(0..<start)
             start = 0

@@ -11,7 +11,7 @@ struct Readiness: OptionSet, Sendable {
     static let hangup = Readiness(rawValue: 4)
 }
 
-/// Waits for descriptors; level-triggered, so that whoever reads only a part is told again.
+/// Waits for descriptors; level-triggered, so that a partial read is reported again.
 protocol Poller: ~Copyable {
     func add(
         _ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness
@@ -19,7 +19,7 @@ protocol Poller: ~Copyable {
     func modify(_ descriptor: borrowing OwnedDescriptor, token: UInt64, interest: Readiness)
     /// To be called before the descriptor is closed: its number may be another's afterwards.
     func remove(_ descriptor: borrowing OwnedDescriptor)
-    /// Waits for at most the timeout, nil for ever; returns how many descriptors are ready.
+    /// Waits for at most the timeout, without one if nil; returns how many descriptors are ready.
     mutating func wait(timeout: Interval?) -> Int
     /// One of the descriptors that the last wait found ready.
     func event(_ index: Int) -> (token: UInt64, readiness: Readiness)

@@ -49,7 +49,7 @@ final class Transport {
         if tls == nil { wire.append(body) } else { plain.append(body) }
     }
 
-    /// Reads once and tells what came.
+    /// Reads once and reports what came.
     func receive(_ scratch: Scratch, _ deliver: (Input) -> Void) {
         switch socket.read(into: scratch.wire) {
         case .bytes(let count):

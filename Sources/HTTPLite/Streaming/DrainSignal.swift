@@ -8,7 +8,7 @@ final class DrainSignal: Sendable {
 
     private let state = Locked(State())
 
-    /// Lets everybody go on who waits, and whoever comes later.
+    /// Releases all waiters, and those that come later.
     func set() {
         let waiters = state.withLock { state in
             state.isSet = true

@@ -40,7 +40,7 @@ public final class TLSContext: Sendable {
         current = Locked(try ContextHandle(configuration))
     }
 
-    /// Reads the files again; new connections use them, those that are open go on with the old.
+    /// Reads the files again; new connections use them, open ones keep the old.
     ///
     /// - Throws: `TLSError`, with the old files still in force.
     public func reload() throws(TLSError) {
@@ -119,7 +119,7 @@ private final class ContextHandle: @unchecked Sendable {
         SSL_CTX_set_client_CA_list(raw, names)
         SSL_CTX_set_verify(raw, mode, nil)
         // A resumed session brings its client's certificate along as it was once verified: one that
-        // has expired since would go on as a caller.
+        // has expired since would still be let in.
         guard copenssl_forbid_resumption(raw) == 1 else {
             throw TLSError(.createContext, file: "")
         }

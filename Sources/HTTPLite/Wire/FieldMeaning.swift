@@ -1,4 +1,4 @@
-/// What the fields that steer the connection say, gathered while the header section is read.
+/// What the fields that control the connection say, gathered while the header section is read.
 struct FieldMeaning {
     private(set) var saysClose = false
     private(set) var saysKeepAlive = false

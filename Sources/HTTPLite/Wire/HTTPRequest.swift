@@ -2,8 +2,6 @@
 public struct HTTPRequest: Sendable {
     /// The method.
     public var method: HTTPMethod { head.method }
-    /// The target as it stood in the request line.
-    public var rawTarget: String { head.target.raw }
     /// The path as it was sent, percent-encoded; `*` for `OPTIONS *`.
     ///
     /// Its syntax is proven: whole escapes, UTF-8, no NUL, no dot segments. The router splits it

@@ -28,8 +28,6 @@ public struct HTTPStatus: Sendable, Hashable, CustomStringConvertible {
     public static let uriTooLong = HTTPStatus(414)
     public static let unsupportedMediaType = HTTPStatus(415)
     public static let expectationFailed = HTTPStatus(417)
-    public static let misdirectedRequest = HTTPStatus(421)
-    public static let unprocessableContent = HTTPStatus(422)
     public static let tooManyRequests = HTTPStatus(429)
     public static let fieldsTooLarge = HTTPStatus(431)
     public static let internalServerError = HTTPStatus(500)

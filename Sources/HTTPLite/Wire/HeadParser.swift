@@ -43,14 +43,14 @@ private struct Cursor {
         }
         index += 1
         let method = method(from: start)
-        // What follows a CONNECT is not HTTP, so the connection cannot go on.
+        // What follows a CONNECT is not HTTP, so the connection cannot continue.
         guard method != .connect else {
             throw HTTPFailure(.unknownMethod, "CONNECT is not served", rfc: "RFC 9110, 9.3.6")
         }
         return method
     }
 
-    /// `request-target SP` (RFC 9112, 3.2); the forms are told apart later.
+    /// `request-target SP` (RFC 9112, 3.2); the forms are distinguished later.
     mutating func target() throws(HTTPFailure) -> Range<Int> {
         let start = index
         while ASCII.isTarget(bytes[index]) { index += 1 }

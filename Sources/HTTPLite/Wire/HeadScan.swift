@@ -7,7 +7,7 @@ struct HeadScan: Sendable {
     private(set) var lineCount = 0
     /// Where the request line begins: 2 after an empty line, which old clients send after a body.
     private(set) var headOffset = 0
-    /// Where the line being looked for begins, and where its search goes on.
+    /// Where the line being looked for begins, and where its search continues.
     private var lineStart = 0
     private var searched = 0
 

@@ -1,6 +1,6 @@
 /// Reads the one response of a connection, in pieces of any size (RFC 9112, 4 and 6).
 ///
-/// Interim responses are skipped. A body's end is told by `Content-Length`, by its chunks, or by the
+/// Interim responses are skipped. A body's end is given by `Content-Length`, by its chunks, or by the
 /// end of the connection, in which case `end` completes the response.
 struct ResponseParser: Sendable {
     private enum State {

@@ -57,9 +57,9 @@ struct ClientOptions: ParsableArguments {
     }
 }
 
-/// How long a command that follows a job goes on without a daemon.
+/// How long a command that follows a job keeps trying without a daemon.
 struct ReconnectOptions: ParsableArguments {
-    @Option(help: "Seconds to go on trying while no daemon can be reached; 0 gives up at once.")
+    @Option(help: "Seconds to keep trying while no daemon can be reached; 0 gives up at once.")
     var reconnectFor = 300
 
     func validate() throws {

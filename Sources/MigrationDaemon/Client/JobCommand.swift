@@ -3,7 +3,7 @@ internal import ArgumentParser
 /// Jobs over the API.
 struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "job", abstract: "Starts, watches and steers jobs over the API.",
+        commandName: "job", abstract: "Starts, watches and controls jobs over the API.",
         subcommands: [
             JobStart.self, JobWatch.self, JobShow.self, JobList.self, JobResults.self,
             JobCancel.self, JobPause.self, JobResume.self, JobRetry.self,

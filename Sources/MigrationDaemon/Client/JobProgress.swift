@@ -39,7 +39,7 @@ struct JobProgress: Sendable, Equatable {
     /// Whether its results hold steps that nobody has run.
     var reportsPlans: Bool { isDryRun || operation == "check" }
 
-    /// What the shell is told of a job that has ended.
+    /// The exit status for a job that has ended.
     var commandStatus: CommandStatus {
         switch state {
         case "succeeded": .success
@@ -72,7 +72,7 @@ struct JobProgress: Sendable, Equatable {
         let total = count("total")
         let failed = count("failed") > 0 ? " \(count("failed")) failed" : ""
         let numbers =
-            " \(ended)/\(total)\(failed)\(waiting == nil ? pace : "") \(state)"
+            " \(ended)/\(total)\(failed)\(waiting == nil ? rateSuffix : "") \(state)"
             + (waiting.map { " - \($0)" } ?? "")
         let width = max(10, min(40, columns - numbers.count - 3))
         let filled = total == 0 ? 0 : width * ended / total
@@ -82,7 +82,7 @@ struct JobProgress: Sendable, Equatable {
         return String(TerminalText.line("[\(cells)]\(numbers)").prefix(columns - 1))
     }
 
-    private var pace: String {
+    private var rateSuffix: String {
         guard let rate else { return "" }
         let left = etaMilliseconds.map { " \(($0 + 999) / 1_000) s left" } ?? ""
         return " \(rate)/s\(left)"

@@ -2,7 +2,7 @@ internal import Support
 
 /// What there is to say of a job's failed tenants once it has ended. Pure.
 enum JobSummary {
-    /// Failures that are told in full; the rest is a number.
+    /// Failures that are printed in full; the rest is a count.
     static let shown = 10
 
     /// Each of the failed tenants with its cause and where to look, and how many more there are.

@@ -1,6 +1,6 @@
 internal import Support
 
-/// A client that goes on over restarts and failovers of the daemon, and says so.
+/// A client that survives restarts and failovers of the daemon, and reports them.
 struct PersistentClient: Sendable {
     let client: APIClient
     let reconnection: Reconnection

@@ -1,4 +1,4 @@
-/// How long a command goes on while no daemon can be reached, and how often it tries. Pure.
+/// How long and how often a command retries while no daemon can be reached. Pure.
 struct Reconnection: Sendable, Equatable {
     /// From the first failure on; zero gives up at once.
     let limit: Duration

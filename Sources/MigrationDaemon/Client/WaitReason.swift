@@ -6,7 +6,7 @@ enum WaitReason {
     static func text(_ job: JobProgress, _ tenants: [JSONValue]) -> String {
         switch job.state {
         case "queued": "waits for a place among the jobs that run (scheduler.max_running_jobs)"
-        case "paused": "paused; migrationd job resume \(job.id) lets it go on"
+        case "paused": "paused; migrationd job resume \(job.id) continues it"
         default:
             held(tenants) ?? building(tenants) ?? running(tenants)
                 ?? "no tenant has ended for a while"

@@ -1,7 +1,7 @@
 internal import HTTPLite
 
 extension ListenerAddress {
-    /// What a client is told to call.
+    /// The URL that clients are given.
     func url(usesTLS: Bool) -> String {
         switch self {
         case .tcp: (usesTLS ? "https" : "http") + "://\(self)"

@@ -44,7 +44,7 @@ extension DaemonConfig.Log.Format {
         TerminalText.json(JSONValue.string(text).renderedString())
     }
 
-    /// A message without what would break its line or steer a terminal.
+    /// A message without what would break its line or control a terminal.
     private static func unbroken(_ text: String) -> String {
         TerminalText.isPlain(text) ? text : quoted(text)
     }

@@ -1,7 +1,7 @@
 internal import Dispatch
 internal import Glibc
 
-/// The signals that steer the program: SIGTERM and SIGINT end it, SIGHUP makes it read its files
+/// The signals that control the program: SIGTERM and SIGINT end it, SIGHUP makes it read its files
 /// again.
 struct Signals: Sendable {
     private let received: AsyncStream<Int32>

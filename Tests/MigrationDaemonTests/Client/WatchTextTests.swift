@@ -62,7 +62,7 @@ import Testing
                 "queued", [],
                 "waits for a place among the jobs that run (scheduler.max_running_jobs)"
             ),
-            ("paused", [running], "paused; migrationd job resume j lets it go on"),
+            ("paused", [running], "paused; migrationd job resume j continues it"),
         ] as [(String, [JSONValue], String)])
     func reason(state: String, tenants: [JSONValue], expected: String) throws {
         #expect(WaitReason.text(try job(state), tenants) == expected)

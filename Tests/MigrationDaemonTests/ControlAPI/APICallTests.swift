@@ -43,10 +43,10 @@ import Testing
     @Test("where every member has a default the body may be left out, and its media type with it")
     func optionalBody() throws {
         let path = "/v1/jobs/x/cancel"
-        let call = try admit(try makeRequest(.post, path), SteeringRoutes.cancel).get()
+        let call = try admit(try makeRequest(.post, path), JobControlRoutes.cancel).get()
         #expect(call.body == [:])
-        #expect(try code(SteeringRoutes.cancel, path, body: "{}") == .unsupportedMediaType)
-        #expect(try code(SteeringRoutes.cancel, path, Self.json, body: "[") == .invalidJSON)
+        #expect(try code(JobControlRoutes.cancel, path, body: "{}") == .unsupportedMediaType)
+        #expect(try code(JobControlRoutes.cancel, path, Self.json, body: "[") == .invalidJSON)
     }
 
     @Test("the byte where JSON ends is told")

@@ -4,7 +4,7 @@ internal import Scheduler
 internal import Support
 
 /// Pausing, resuming, cancelling and retrying a job.
-enum SteeringRoutes {
+enum JobControlRoutes {
     static let endpoints = [pause, resume, cancel, retry]
 
     private static let answers = [
@@ -16,17 +16,17 @@ enum SteeringRoutes {
         summary: "No further tenant starts; those running finish.",
         body: .optional(schema: "Empty"), answers: answers, refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
-        try await steer(call, services) { id throws(SteeringError) in
+        try await control(call, services) { id throws(SteeringError) in
             try await services.scheduler.pause(id, caller: call.caller)
         }
     }
 
     static let resume = Endpoint(
         method: .post, path: "/v1/jobs/{id}/resume", access: .atLeast(.operator),
-        name: "resumeJob", summary: "A paused job goes on.",
+        name: "resumeJob", summary: "Resumes a paused job.",
         body: .optional(schema: "Empty"), answers: answers, refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
-        try await steer(call, services) { id throws(SteeringError) in
+        try await control(call, services) { id throws(SteeringError) in
             try await services.scheduler.resume(id, caller: call.caller)
         }
     }
@@ -71,7 +71,7 @@ enum SteeringRoutes {
         return await JobAnswer.answer(submission, call, services)
     }
 
-    private static func steer(
+    private static func control(
         _ call: APICall, _ services: Services,
         _ action: (JobID) async throws(SteeringError) -> JobSnapshot
     ) async throws(Problem) -> HTTPResponse {
