@@ -77,7 +77,9 @@ let package = Package(
             uses: ["Engine", "JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
         room(
             "Scheduler",
-            folders: ["Dispatch", "Events", "Recording", "Replicas", "Submission"],
+            folders: [
+                "ActiveJob", "Dispatch", "Events", "Recording", "Replicas", "Submission",
+            ],
             uses: [
                 "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Support",
                 "Tenants",

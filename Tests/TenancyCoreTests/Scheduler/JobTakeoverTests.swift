@@ -14,14 +14,14 @@ import Testing
         let job = makeJob(makeRequest(), state: .running)
         var dead = job
         dead.counts.add(200, to: .pending)
-        let run = JobRun(dead, lease: JobLease(replica: "b", epoch: 2), clock: .system)
+        let run = ActiveJob(dead, lease: JobLease(replica: "b", epoch: 2), clock: .system)
         var ended = JobCounts()
         ended.add(116, to: .succeeded)
         run.resume(ended: [Int64](), counts: ended)
         #expect(run.snapshot.counts.total == 200 && run.snapshot.counts.pending == 84)
         run.expect(total: 190)
         #expect(run.snapshot.counts.total == 200)
-        run.pagingIsDone()
+        run.finishPaging()
         #expect(run.snapshot.counts.total == 116)
     }
 
@@ -38,7 +38,7 @@ import Testing
         /// Results that are in the tables.
         var ended: [Int: TenantState] = [:]
         while ended.count < all {
-            let run = JobRun(
+            let run = ActiveJob(
                 recorded, lease: JobLease(replica: "r", epoch: epoch), clock: .system)
             if epoch > 1 {
                 var counts = JobCounts()
@@ -55,9 +55,9 @@ import Testing
                 case 0:
                     let page = (cursor..<min(all, cursor + 7)).filter { ended[$0] == nil }
                     cursor = min(all, cursor + 7)
-                    _ = run.add(try page.map { try makeWork($0) })
+                    _ = run.admit(try page.map { try makeWork($0) })
                 case 1:
-                    guard run.wantsWorker() || run.inUse < 3,
+                    guard run.addWorker() || run.inFlight < 3,
                         case .work(let work) = run.next(preferring: nil)
                     else { continue }
                     let name = work.tenants.first?.id.dropFirst() ?? ""
@@ -65,7 +65,7 @@ import Testing
                 default:
                     guard let (tenant, work) = held.popLast() else { continue }
                     let state: TenantState = Bool.random(using: &random) ? .succeeded : .failed
-                    _ = run.settle(work, TargetOutcome(state: state), retryAfter: nil)
+                    _ = run.finishAttempt(on: work, TargetOutcome(state: state), retryAfter: nil)
                     ended[tenant] = state
                 }
                 #expect(run.snapshot.counts.total == all, "\(random)")

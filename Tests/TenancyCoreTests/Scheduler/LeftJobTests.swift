@@ -14,23 +14,24 @@ import Testing
         job.counts.add(3, to: .pending)
         job.counts.add(2, to: .running)
         job.counts.add(5, to: .succeeded)
-        let run = JobRun(job, lease: JobLease(replica: "r", epoch: 1), clock: .system)
+        let run = ActiveJob(job, lease: JobLease(replica: "r", epoch: 1), clock: .system)
         let end = try #require(LeftJob(run)).end(at: now)
         #expect(end.state == .failed && end.stateReason == "control_database_recreated")
         #expect(end.finishedAt == now && end.counts.total == 10)
         #expect(end.counts.cancelled == 5 && end.counts.pending + end.counts.running == 0)
         job.state = .cancelling
-        let cancelling = JobRun(job, lease: JobLease(replica: "r", epoch: 1), clock: .system)
+        let cancelling = ActiveJob(job, lease: JobLease(replica: "r", epoch: 1), clock: .system)
         #expect(try #require(LeftJob(cancelling)).end(at: now).state == .cancelled)
     }
 
     @Test("one that has not begun stays in the queue, and one that has ended is not left")
     func others() throws {
         let queued = makeJob(makeRequest())
-        let run = JobRun(queued, lease: JobLease(replica: "r", epoch: 1), clock: .system)
+        let run = ActiveJob(queued, lease: JobLease(replica: "r", epoch: 1), clock: .system)
         #expect(try #require(LeftJob(run)).end(at: now) == queued)
         let over = makeJob(makeRequest(), state: .succeeded)
         #expect(
-            LeftJob(JobRun(over, lease: JobLease(replica: "r", epoch: 1), clock: .system)) == nil)
+            LeftJob(ActiveJob(over, lease: JobLease(replica: "r", epoch: 1), clock: .system)) == nil
+        )
     }
 }

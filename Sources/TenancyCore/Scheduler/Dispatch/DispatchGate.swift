@@ -56,13 +56,3 @@ struct DispatchGate: Equatable {
         return holds
     }
 }
-
-extension JobRun.State {
-    var gate: DispatchGate {
-        let isOver = isPagingDone && queue.isEmpty && offered.isEmpty
-        return DispatchGate(
-            isEnding: isDraining || isCancelling || isOver, isPaused: machine.state == .paused,
-            isLeaseInDoubt: isHeld, unrecorded: unrecorded.count, workers: workers, limit: limit,
-            busyWorkers: busyWorkers, quota: ceiling)
-    }
-}

@@ -12,41 +12,41 @@ struct JobRunner: Sendable {
     /// A worker without work keeps its connection this long.
     private static let connectionPatience = Duration.seconds(2)
 
-    let run: JobRun
+    let job: ActiveJob
     let environment: JobEnvironment
 
     /// Works until every tenant that `feed` brings has ended, or none may be started any more.
     func callAsFunction(feed: (TargetTask) async -> Void) async {
-        let task = environment.task(for: run.request)
-        let watch = LockWatch(lockTimeout: run.request.lockTimeoutMilliseconds) { [run] in
-            run.note($1, of: $0)
+        let task = environment.task(for: job.request)
+        let watch = LockWatch(lockTimeout: job.request.lockTimeoutMilliseconds) { [job] in
+            job.updateProgress($1, of: $0)
         }
         let engine = SQLEngine(
             task: task,
             options: SQLEngine.Options(
-                session: environment.session(for: run.request), scope: environment.settings.scope,
+                session: environment.session(for: job.request), scope: environment.settings.scope,
                 targetLockTimeout: environment.settings.targetLockTimeout),
-            journal: JobJournal(store: environment.store, job: run.id, lease: run.lease),
+            journal: JobJournal(store: environment.store, job: job.id, lease: job.lease),
             watch: watch, external: environment.external, noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
         let workers = Task { await employ(engine) }
         let watching = Task { await watch.watch { environment.makeConnection() } }
-        run.onInterrupt { workers.cancel() }
+        job.onInterrupt { workers.cancel() }
         await feed(task)
-        run.pagingIsDone()
+        job.finishPaging()
         await workers.value
-        await run.waitUntilUnshared()
+        await job.waitUntilUnshared()
         watching.cancel()
         await watching.value
     }
 
     /// A tenant whose start cannot be noted is tried again later, like one that cannot be reached.
     private var noteStart: SQLEngine.StartNote {
-        { [run, store = environment.store] (tenants, rows) async throws(TenantFailure) in
+        { [job, store = environment.store] (tenants, rows) async throws(TenantFailure) in
             do throws(StatusError) {
                 try await store.noteStart(
-                    of: tenants.map(\.id), from: rows, job: run.id, lease: run.lease)
+                    of: tenants.map(\.id), from: rows, job: job.id, lease: job.lease)
             } catch {
                 throw TenantFailure(
                     code: .job(.controlDatabaseUnavailable), message: "\(error)", isRetryable: true,
@@ -59,13 +59,13 @@ struct JobRunner: Sendable {
     private func employ(_ engine: SQLEngine) async {
         await withDiscardingTaskGroup { group in
             while true {
-                let generation = run.work.generation
-                while run.wantsWorker() {
+                let generation = job.work.generation
+                while job.addWorker() {
                     let thread = ConnectionThread()
                     group.addTask(executorPreference: thread) { await work(engine, on: thread) }
                 }
-                if run.isWorkDone || Task.isCancelled { return }
-                await run.work.wait(after: generation)
+                if job.isWorkDone || Task.isCancelled { return }
+                await job.work.wait(after: generation)
             }
         }
     }
@@ -73,26 +73,26 @@ struct JobRunner: Sendable {
     /// One worker: takes targets until there are none left.
     private func work(_ engine: SQLEngine, on thread: ConnectionThread) async {
         let connection = environment.makeConnection(on: thread)
-        let retries = RetryPolicy(maxAttempts: run.request.maxAttempts)
+        let retries = RetryPolicy(maxAttempts: job.request.maxAttempts)
         loop: while true {
-            switch run.next(preferring: connection.databaseKey) {
+            switch job.next(preferring: connection.databaseKey) {
             case .end: break loop
             case .wait(let generation, let until):
                 await wait(after: generation, until: until, holding: connection)
             case .work(var work):
                 let outcome = await engine.migrate(&work, by: connection)
-                settle(work, outcome, retries)
+                complete(work, outcome, retries)
                 await connection.yieldIfContended()
             }
         }
         await connection.close()
     }
 
-    private func settle(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
+    private func complete(_ work: TargetWork, _ outcome: TargetOutcome, _ retries: RetryPolicy) {
         let failure = outcome.state == .failed ? outcome.failure : nil
         var outcome = outcome
         if !work.target.connection.isPostgres {
-            noteHealth(of: work.target.connection.serverKey, failure)
+            updateHealth(of: work.target.connection.serverKey, failure)
         }
         if let failure, !outcome.isPostponed {
             outcome.isPostponed = RetryPolicy.isWaiting(
@@ -106,14 +106,14 @@ struct JobRunner: Sendable {
                 ? RetryPolicy.turn * (0.5 + jitter)
                 : retries.pause(after: work.attempts, failure: $0, jitter: jitter)
         }
-        let settlement = run.settle(work, outcome, retryAfter: pause)
-        count(work, outcome, settlement)
-        if settlement == .ended, let failure { log(failure, of: work) }
+        let disposition = job.finishAttempt(on: work, outcome, retryAfter: pause)
+        count(work, outcome, disposition)
+        if disposition == .ended, let failure { log(failure, of: work) }
         for warning in outcome.warnings {
             environment.logger.warning(
                 "A tenant needs attention",
                 metadata: [
-                    "job": "\(run.id)", "tenant": "\(work.tenants.first?.id ?? "")",
+                    "job": "\(job.id)", "tenant": "\(work.tenants.first?.id ?? "")",
                     "reason": "\(warning)",
                 ])
         }
@@ -121,7 +121,7 @@ struct JobRunner: Sendable {
 
     /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their
     /// tenants.
-    private func noteHealth(of server: String, _ failure: TenantFailure?) {
+    private func updateHealth(of server: String, _ failure: TenantFailure?) {
         let health = environment.slots.health
         guard let failure else { return health.reached(server) }
         switch failure.code {
@@ -136,20 +136,20 @@ struct JobRunner: Sendable {
     }
 
     private func count(
-        _ work: TargetWork, _ outcome: TargetOutcome, _ settlement: JobRun.Settlement
+        _ work: TargetWork, _ outcome: TargetOutcome, _ disposition: ActiveJob.Disposition
     ) {
         let metrics = environment.metrics
         let code = outcome.failure?.code.description ?? ""
-        if settlement == .setAside && outcome.isPostponed {
+        if disposition == .deferred && outcome.isPostponed {
             return metrics.add(.tenantWaits, code)
         }
         metrics.add(.tenantAttempts)
-        switch settlement {
+        switch disposition {
         case .left: break
-        case .setAside: metrics.add(.tenantRetries, code)
+        case .deferred: metrics.add(.tenantRetries, code)
         case .ended:
             metrics.add(
-                .ended(run.request), outcome.state.rawValue, by: work.tenants.count)
+                .ended(job.request), outcome.state.rawValue, by: work.tenants.count)
             metrics.add(.stepsApplied, by: outcome.steps)
             if let start = work.startedAt {
                 metrics.observe(
@@ -160,9 +160,9 @@ struct JobRunner: Sendable {
 
     private func log(_ failure: TenantFailure, of work: TargetWork) {
         environment.logger.warning(
-            run.request.changesTenants ? "Tenant migration failed" : "Tenant reading failed",
+            job.request.changesTenants ? "Tenant migration failed" : "Tenant reading failed",
             metadata: [
-                "job": "\(run.id)", "tenant": "\(work.tenants.first?.id ?? "")",
+                "job": "\(job.id)", "tenant": "\(work.tenants.first?.id ?? "")",
                 "code": "\(failure.code)", "sqlstate": "\(failure.sqlState ?? "")",
                 "revision": "\(failure.revision ?? "")", "attempts": "\(work.attempts)",
             ])
@@ -172,10 +172,10 @@ struct JobRunner: Sendable {
         after generation: Int, until deadline: Deadline, holding connection: WorkerConnection
     ) async {
         if connection.databaseKey == nil {
-            return await run.waitForWork(after: generation, until: deadline)
+            return await job.waitForWork(after: generation, until: deadline)
         }
         let patience = Deadline.after(JobRunner.connectionPatience)
-        await run.waitForWork(after: generation, until: patience.earlier(of: deadline))
-        if run.work.generation == generation && !deadline.hasPassed { await connection.close() }
+        await job.waitForWork(after: generation, until: patience.earlier(of: deadline))
+        if job.work.generation == generation && !deadline.hasPassed { await connection.close() }
     }
 }

@@ -8,7 +8,7 @@ internal import Tenants
 struct PagingPatience: Sendable {
     private static let longestPause = Duration.seconds(10)
 
-    let run: JobRun
+    let job: ActiveJob
     let logger: Logger
 
     func callAsFunction<R: Sendable>(
@@ -22,7 +22,7 @@ struct PagingPatience: Sendable {
             } catch {
                 attempts += 1
                 // A cancelled task would not wait but turn in circles.
-                let isOver = run.isDraining || Task.isCancelled
+                let isOver = job.isDraining || Task.isCancelled
                 if isOver || !error.isWorthRetrying(attempts: attempts) { throw error }
                 logger.warning("A page of tenants must wait", metadata: ["reason": "\(error)"])
                 await rest(pause)
@@ -35,10 +35,10 @@ struct PagingPatience: Sendable {
     private func rest(_ pause: Duration) async {
         let end = Deadline.after(pause)
         while !end.hasPassed && !Task.isCancelled {
-            let generation = run.room.generation
-            if run.isDraining { return }
+            let generation = job.room.generation
+            if job.isDraining { return }
             // Workers announce room all the time, so one wake-up is not the end.
-            await run.room.wait(after: generation, until: end)
+            await job.room.wait(after: generation, until: end)
         }
     }
 }

@@ -11,7 +11,7 @@ final class TenantPager {
     /// Pages of the closing pass hold ids only to compare, so they are as large as pages get.
     private static let closingPage = 1_000
 
-    private let run: JobRun
+    private let job: ActiveJob
     private let environment: JobEnvironment
     private let pages: PatientPages
     private let recorder: PageRecorder
@@ -21,20 +21,20 @@ final class TenantPager {
     /// Whether any page of the registry has brought a tenant.
     private var hasSeenTenants = false
 
-    init(run: JobRun, environment: JobEnvironment, task: TargetTask, retryOf: JobID?) {
-        self.run = run
+    init(job: ActiveJob, environment: JobEnvironment, task: TargetTask, retryOf: JobID?) {
+        self.job = job
         self.environment = environment
         self.task = task
-        let patience = PagingPatience(run: run, logger: environment.logger)
-        recorder = PageRecorder(run: run, environment: environment, patience: patience)
+        let patience = PagingPatience(job: job, logger: environment.logger)
+        recorder = PageRecorder(job: job, environment: environment, patience: patience)
         pages = PatientPages(
             source: TenantSource(
                 registry: environment.registry, store: environment.store,
-                selection: run.request.tenants, retryOf: retryOf),
+                selection: job.request.tenants, retryOf: retryOf),
             patience: patience)
         reader = SetReader(
-            environment, session: environment.session(for: run.request), table: task.versionTable)
-        left = run.request.tenants.limit ?? .max
+            environment, session: environment.session(for: job.request), table: task.versionTable)
+        left = job.request.tenants.limit ?? .max
     }
 
     /// Pages through all tenants, from the first to the last.
@@ -50,14 +50,14 @@ final class TenantPager {
 
     private func passes() async throws(JobFailure) {
         let total = try await pages.count()
-        run.expect(total: total)
-        try await pass(limit: run.request.pageSize, isClosing: false)
-        if pages.source.retryOf == nil && left > 0 && !run.isDraining {
+        job.expect(total: total)
+        try await pass(limit: job.request.pageSize, isClosing: false)
+        if pages.source.retryOf == nil && left > 0 && !job.isDraining {
             // Tenants that became eligible behind the cursor meanwhile.
             try await pass(limit: TenantPager.closingPage, isClosing: true)
         }
-        if run.isResumed && !run.isDraining { try await endLeftovers() }
-        if !hasSeenTenants && !run.request.allowEmpty { run.failIfEmpty() }
+        if job.isResumed && !job.isDraining { try await endLeftovers() }
+        if !hasSeenTenants && !job.request.allowEmpty { job.failIfEmpty() }
     }
 
     /// One pass over the registry. Three pages are on their way at a time: while one is recorded, the
@@ -66,7 +66,7 @@ final class TenantPager {
         let (pages, recorder) = (self.pages, self.recorder)
         var page = try await pages.first(limit: limit)
         var decided = Admission()
-        while let current = page, !run.isDraining {
+        while let current = page, !job.isDraining {
             async let following = pages.page(after: current.next, limit: limit)
             async let recorded = recorder.record(decided)
             let admission = await admission(of: current, isClosing: isClosing)
@@ -107,7 +107,7 @@ final class TenantPager {
     }
 
     private func unseen(_ ids: [String]) async throws(JobFailure) -> Set<String> {
-        let id = run.id
+        let id = job.id
         return try await recorder.asking { store throws(StatusError) in
             try await store.unseen(ids, job: id)
         }
@@ -115,25 +115,25 @@ final class TenantPager {
 
     /// Tenants that an earlier lease recorded and that no page has brought again.
     private func endLeftovers() async throws(JobFailure) {
-        let (id, lease) = (run.id, run.lease)
+        let (id, lease) = (job.id, job.lease)
         let failure = TenantFailure(
             code: .job(.tenantGone),
             message: "the tenant left the selection while the job was interrupted",
             hint: "read its revision to see what the job did to it")
-        while !run.isDraining {
+        while !job.isDraining {
             let ended = try await recorder.asking { store throws(StatusError) in
                 try await store.endUnclaimed(failure, job: id, lease: lease)
             }
-            run.add(ended: ended, targets: [])
+            job.admit(ended: ended, targets: [])
             // Those that another daemon has in hand end with what it does.
-            let known = run.offeredTenants
+            let known = job.publishedTenants
             let elsewhere = try await recorder.asking { store throws(StatusError) in
                 try await store.countElsewhere(of: id, lease: lease, besides: known)
             }
             if elsewhere == 0 { return }
-            let generation = run.room.generation
-            run.sharing.notify()
-            await run.room.wait(after: generation, until: .after(.milliseconds(250)))
+            let generation = job.room.generation
+            job.coordination.notify()
+            await job.room.wait(after: generation, until: .after(.milliseconds(250)))
         }
     }
 
@@ -142,7 +142,7 @@ final class TenantPager {
     private func admit(_ tenants: [Tenant]) async throws(JobFailure) -> Admission {
         await waitForRoom()
         var admission = Admission()
-        if tenants.isEmpty || run.isDraining { return admission }
+        if tenants.isEmpty || job.isDraining { return admission }
         var targets: [Target: [TenantName]] = [:]
         var order: [Target] = []
         for tenant in tenants {
@@ -155,11 +155,11 @@ final class TenantPager {
                 targets[placement.target, default: []].append(name)
             }
         }
-        let fresh = order.filter { run.standing(ofTarget: $0.key) == .new }
-        let behindOnly = run.request.tenants.behindOnly
+        let fresh = order.filter { job.standing(ofTarget: $0.key) == .new }
+        let behindOnly = job.request.tenants.behindOnly
         let states =
-            run.isCancelling ? [:] : await reader.read(fresh, includingSingle: behindOnly)
-        for target in order where !run.isDraining {
+            job.isCancelling ? [:] : await reader.read(fresh, includingSingle: behindOnly)
+        for target in order where !job.isDraining {
             try await sort(target, targets[target] ?? [], states[target], into: &admission)
         }
         return admission
@@ -170,16 +170,17 @@ final class TenantPager {
         _ target: Target, _ names: [TenantName], _ state: VersionState?,
         into admission: inout Admission
     ) async throws(JobFailure) {
-        if run.standing(ofTarget: target.key) == .ended {
+        if job.standing(ofTarget: target.key) == .ended {
             guard let outcome = try await recorder.earlierOutcome(of: target) else { return }
             admission.ended += names.map { claim($0, outcome, target) }
-        } else if run.isCancelling {
+        } else if job.isCancelling {
             admission.ended += names.map { claim($0, .cancelledBeforeStart, target) }
-        } else if let state, let outcome = settled(state) {
+        } else if let state, let outcome = outcomeWithoutWork(state) {
             let names = try await selected(names, outcome)
             admission.ended += names.map { claim($0, outcome, target) }
-            if run.isResumed {
-                admission.settled.append(TargetWork(target: target, tenants: names, state: state))
+            if job.isResumed {
+                admission.unconfirmed.append(
+                    TargetWork(target: target, tenants: names, state: state))
             }
         } else {
             admission.works.append(TargetWork(target: target, tenants: names, state: state))
@@ -188,16 +189,16 @@ final class TenantPager {
 
     /// How a target ends that needs no work. A relative target that an earlier lease may have begun
     /// on counts from where it was then, which only its worker can tell.
-    private func settled(_ state: VersionState) -> TargetOutcome? {
-        run.isResumed && task.isRelative ? nil : task.settle(state)
+    private func outcomeWithoutWork(_ state: VersionState) -> TargetOutcome? {
+        job.isResumed && task.isRelative ? nil : task.settle(state)
     }
 
     /// `behind_only` leaves out who needs nothing, unless an earlier lease brought it there.
     private func selected(
         _ names: [TenantName], _ outcome: TargetOutcome
     ) async throws(JobFailure) -> [TenantName] {
-        guard run.request.tenants.behindOnly, outcome.state == .skipped else { return names }
-        if !run.isResumed { return [] }
+        guard job.request.tenants.behindOnly, outcome.state == .skipped else { return names }
+        if !job.isResumed { return [] }
         let unseen = try await unseen(names.map(\.id))
         return names.filter { !unseen.contains($0.id) }
     }
@@ -215,10 +216,10 @@ final class TenantPager {
     /// Waits until the queue is short, and meanwhile holds no connection that a worker needs.
     private func waitForRoom() async {
         while !Task.isCancelled {
-            let generation = run.room.generation
-            if run.hasRoom(for: run.request.pageSize) { return }
+            let generation = job.room.generation
+            if job.hasRoom(for: job.request.pageSize) { return }
             await reader.yieldContended()
-            await run.room.wait(after: generation, until: .after(.seconds(1)))
+            await job.room.wait(after: generation, until: .after(.seconds(1)))
         }
     }
 }

@@ -3,27 +3,27 @@ internal import JobModel
 
 /// The results of a job that runs: the table's rows, with the tenants being worked on from memory.
 struct LiveResults {
-    let run: JobRun
+    let job: ActiveJob
     let store: StatusStore
 
     func page(
         states: [TenantState], limit: Int, after tenantID: String?
     ) async throws(StatusError) -> [TenantResult] {
         if states == [.running] {
-            let running = run.runningTenants
+            let running = job.runningTenants
             let ids = running.keys.filter { id in
                 tenantID.map { LiveResults.precedes($0, id) } ?? true
             }
             return ids.sorted(by: LiveResults.precedes).prefix(limit).compactMap { running[$0] }
         }
         // In the table a tenant that was started is still pending.
-        let started = run.startedTenants
+        let started = job.startedTenants
         let recorded = states.isEmpty || !states.contains(.running) ? states : states + [.pending]
         var results: [TenantResult] = []
         var cursor = tenantID
         while results.count < limit {
             let rows = try await store.results(
-                of: run.id, states: recorded, limit: limit, after: cursor)
+                of: job.id, states: recorded, limit: limit, after: cursor)
             results += rows.map { $0.state == .pending ? started[$0.tenantID] ?? $0 : $0 }.filter {
                 states.isEmpty || states.contains($0.state)
             }

@@ -13,13 +13,13 @@ struct Admission: Sendable {
     var ended: [TenantClaim] = []
     /// Their targets, in a job that another daemon began: one that stands at its end may do so because
     /// somebody who has it in hand has not said so yet.
-    var settled: [TargetWork] = []
+    var unconfirmed: [TargetWork] = []
 }
 
 /// Records a page, so that no tenant is worked on that the tables do not know of, and then counts
 /// and queues what it holds.
 struct PageRecorder: Sendable {
-    let run: JobRun
+    let job: ActiveJob
     let environment: JobEnvironment
     let patience: PagingPatience
 
@@ -36,39 +36,39 @@ struct PageRecorder: Sendable {
 
     private func claim(_ admission: Admission) async throws(JobFailure) {
         if admission.works.isEmpty && admission.ended.isEmpty { return }
-        let isOffering = try await mayOffer(admission.works)
+        let isPublishing = try await mayPublish(admission.works)
         var claims = admission.ended
         for work in admission.works {
-            let isNew = isOffering && run.standing(ofTarget: work.target.key) == .new
+            let isNew = isPublishing && job.standing(ofTarget: work.target.key) == .new
             claims += PageRecorder.claims(of: work, isOffered: isNew)
         }
-        let (id, request, lease) = (run.id, run.request, run.lease)
+        let (id, request, lease) = (job.id, job.request, job.lease)
         let ours = try await asking { [claims] store throws(StatusError) in
             try await store.claim(claims, of: request, job: id, lease: lease)
         }
         count(admission.ended, ours)
-        if run.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
+        if job.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
         let offered = Set(claims.filter(\.isOffered).map(\.result.tenantID))
         let elsewhere = try await elsewhere(claims.map(\.result.tenantID), ours)
         var works = admission.works
-        for var work in admission.settled {
+        for var work in admission.unconfirmed {
             work.tenants.removeAll { !elsewhere.contains($0.id) }
             if !work.tenants.isEmpty { works.append(work) }
         }
         try await queue(works, ours, shared: offered.union(elsewhere))
-        if isOffering { await environment.store.wakeOthers(.offer) }
+        if isPublishing { await environment.store.wakeOthers(.offer) }
     }
 
     /// Whether other daemons are to take targets of the page over. The share that this daemon has is
     /// in the tables before anybody else can ask for one.
-    private func mayOffer(_ works: [TargetWork]) async throws(JobFailure) -> Bool {
-        guard works.count > 1, run.request.concurrency > 1, !run.isCancelling,
+    private func mayPublish(_ works: [TargetWork]) async throws(JobFailure) -> Bool {
+        guard works.count > 1, job.request.concurrency > 1, !job.isCancelling,
             environment.peers.canHelp(with: environment.migrations.loaded.digest)
         else { return false }
-        let share = try await asking { [run] store throws(StatusError) in
-            try await run.agreeOnShare(in: store)
+        let quota = try await asking { [job] store throws(StatusError) in
+            try await QuotaRequest(job: job, store: store)()
         }
-        return share != nil
+        return quota != nil
     }
 
     /// Tenants of the page that are not this lease's to claim, since other daemons have them in hand.
@@ -77,7 +77,7 @@ struct PageRecorder: Sendable {
     ) async throws(JobFailure) -> Set<String> {
         let others = ids.filter { ours[$0] == nil }
         if others.isEmpty { return [] }
-        let (id, lease) = (run.id, run.lease)
+        let (id, lease) = (job.id, job.lease)
         return try await asking { store throws(StatusError) in
             try await store.adoptElsewhere(others, job: id, lease: lease)
         }
@@ -112,9 +112,9 @@ struct PageRecorder: Sendable {
             claim.result.state = state
             return claim
         }
-        let counter = Metrics.Counter.ended(run.request)
+        let counter = Metrics.Counter.ended(job.request)
         for claim in ended { environment.metrics.add(counter, claim.result.state.rawValue) }
-        run.add(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
+        job.admit(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
     }
 
     private func queue(
@@ -139,9 +139,9 @@ struct PageRecorder: Sendable {
                 own.append(work)
             }
         }
-        for work in run.add(own) + run.addOffered(offered) {
+        for work in job.admit(own) + job.publish(offered) {
             guard let outcome = try await earlierOutcome(of: work.target) else { continue }
-            run.end(work, outcome)
+            job.end(work, outcome)
         }
     }
 
@@ -149,8 +149,8 @@ struct PageRecorder: Sendable {
     ///
     /// - Returns: `nil` when it cannot be known any more, since the job is being left.
     func earlierOutcome(of target: Target) async throws(JobFailure) -> TargetOutcome? {
-        await run.waitUntilRecorded()
-        let id = run.id
+        await job.waitUntilRecorded()
+        let id = job.id
         let result = try await asking { store throws(StatusError) in
             try await store.ended(onTarget: target.key, job: id)
         }

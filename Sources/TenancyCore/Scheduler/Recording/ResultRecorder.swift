@@ -13,35 +13,35 @@ struct ResultRecorder: Sendable {
     private static let batch = 1_000
     private static let longestPause = Duration.seconds(5)
 
-    let run: JobRun
+    let job: ActiveJob
     let environment: JobEnvironment
 
     /// Records until the task is cancelled, which is done once everything is recorded.
     func callAsFunction() async {
         var pause = ResultRecorder.interval
         while !Task.isCancelled {
-            let generation = run.results.generation
-            let results = run.unrecorded(limit: ResultRecorder.batch)
+            let generation = job.results.generation
+            let results = job.unrecorded(limit: ResultRecorder.batch)
             if results.isEmpty {
-                await run.results.wait(after: generation)
+                await job.results.wait(after: generation)
                 continue
             }
             do throws(StatusError) {
                 try await environment.store.record(
-                    results, of: run.request, job: run.id, lease: run.lease)
-                if !run.lease.isAssistant {
-                    try await environment.store.update(run.snapshot, lease: run.lease)
+                    results, of: job.request, job: job.id, lease: job.lease)
+                if !job.lease.isAssistant {
+                    try await environment.store.update(job.snapshot, lease: job.lease)
                 }
-                run.didRecord(results.count)
+                job.didRecord(results.count)
                 if environment.peers.areThere {
-                    await environment.store.wakeOthers(.job(run.id))
+                    await environment.store.wakeOthers(.job(job.id))
                 }
                 pause = ResultRecorder.interval
             } catch {
                 pause = min(pause * 2, ResultRecorder.longestPause)
                 environment.logger.warning(
                     "Results wait for the control database",
-                    metadata: ["job": "\(run.id)", "reason": "\(error)"])
+                    metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }
             await rest(pause)
         }
@@ -49,8 +49,8 @@ struct ResultRecorder: Sendable {
 
     /// Pauses, but not while somebody waits for what is not recorded yet.
     private func rest(_ pause: Duration) async {
-        let generation = run.flushes.generation
-        if run.takeFlushWish() && pause == ResultRecorder.interval { return }
-        await run.flushes.wait(after: generation, until: .after(pause))
+        let generation = job.flushes.generation
+        if job.consumeFlushRequest() && pause == ResultRecorder.interval { return }
+        await job.flushes.wait(after: generation, until: .after(pause))
     }
 }

@@ -12,17 +12,17 @@ struct JobAssistant: Sendable {
     /// How long to stay when there is nothing on offer: the leading daemon may be reading a page.
     private static let patience = Duration.seconds(3)
 
-    let run: JobRun
+    let job: ActiveJob
     let environment: JobEnvironment
 
     func callAsFunction() async {
-        _ = run.handle(.started)
+        _ = job.handle(.started)
         let recorder = Task { [environment] in
-            await ResultRecorder(run: run, environment: environment)()
+            await ResultRecorder(job: job, environment: environment)()
         }
-        await JobRunner(run: run, environment: environment)(feed: feed)
-        await run.waitUntilRecorded(
-            until: run.isDraining ? .after(.seconds(5)) : .never, endsWithDrain: !run.isDraining)
+        await JobRunner(job: job, environment: environment)(feed: feed)
+        await job.waitUntilRecorded(
+            until: job.isDraining ? .after(.seconds(5)) : .never, endsWithDrain: !job.isDraining)
         recorder.cancel()
         await giveBack()
     }
@@ -34,16 +34,16 @@ struct JobAssistant: Sendable {
         var pause = JobAssistant.pace
         while !Task.isCancelled {
             do throws(StatusError) {
-                let rest = try await store.takenTenants(of: run.id, replica: run.lease.replica)
+                let rest = try await store.takenTenants(of: job.id, replica: job.lease.replica)
                 if !rest.isEmpty {
                     try await store.returnOffers(
-                        rest.map(\.name.id), of: run.id, replica: run.lease.replica)
-                    await store.wakeOthers(.job(run.id))
+                        rest.map(\.name.id), of: job.id, replica: job.lease.replica)
+                    await store.wakeOthers(.job(job.id))
                 }
-                return try await store.leaveShare(of: run.id, replica: run.lease.replica)
+                return try await store.leaveShare(of: job.id, replica: job.lease.replica)
             } catch {
                 // A daemon that ends gives everything back with its last word.
-                if !error.isTemporary || run.isLeaving { return }
+                if !error.isTemporary || job.isLeaving { return }
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(5))
             }
@@ -52,75 +52,75 @@ struct JobAssistant: Sendable {
 
     private func feed(_ task: TargetTask) async {
         let reader = SetReader(
-            environment, session: environment.session(for: run.request), table: task.versionTable)
+            environment, session: environment.session(for: job.request), table: task.versionTable)
         var boredFrom = Deadline.after(JobAssistant.patience)
         // Whether tenants may be ours in the tables that we were never told of.
         var isUnsure = false
-        while !run.isDraining && !Task.isCancelled {
-            let generation = run.sharing.generation
+        while !job.isDraining && !Task.isCancelled {
+            let generation = job.coordination.generation
             do throws(StatusError) {
-                guard let share = try await share() else {
+                guard let quota = try await quota() else {
                     // Its tables may be lost: what runs ends, and nothing more begins.
-                    _ = run.handle(.cancelAsked)
+                    _ = job.handle(.cancelAsked)
                     break
                 }
-                follow(share)
-                let brought = try await take(task, reader, isUnsure: isUnsure)
+                follow(quota)
+                let hasClaimed = try await claim(task, reader, isUnsure: isUnsure)
                 isUnsure = false
-                if brought || run.inUse > 0 || !run.isWorkless {
+                if hasClaimed || job.inFlight > 0 || !job.isIdle {
                     boredFrom = .after(JobAssistant.patience)
                 }
             } catch {
                 isUnsure = true
                 environment.logger.warning(
                     "Tenants of another daemon's job cannot be taken over",
-                    metadata: ["job": "\(run.id)", "reason": "\(error)"])
+                    metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }
-            if boredFrom.hasPassed || run.isCancelling && run.inUse == 0 { break }
+            if boredFrom.hasPassed || job.isCancelling && job.inFlight == 0 { break }
             try? await Task.sleep(for: JobAssistant.shortestPause)
-            await run.sharing.wait(after: generation, until: .after(JobAssistant.pace))
+            await job.coordination.wait(after: generation, until: .after(JobAssistant.pace))
         }
         await reader.close()
     }
 
-    private func share() async throws(StatusError) -> JobShare? {
-        let share = try await run.agreeOnShare(in: environment.store)
-        guard let share, !share.state.isFinal else { return nil }
-        return share
+    private func quota() async throws(StatusError) -> JobShare? {
+        let quota = try await QuotaRequest(job: job, store: environment.store)()
+        guard let quota, !quota.state.isFinal else { return nil }
+        return quota
     }
 
     /// Does as the leading daemon was told.
-    private func follow(_ share: JobShare) {
-        switch share.state {
-        case .paused: _ = run.handle(.pauseAsked)
-        case .running: _ = run.handle(.resumeAsked)
+    private func follow(_ quota: JobShare) {
+        switch quota.state {
+        case .paused: _ = job.handle(.pauseAsked)
+        case .running: _ = job.handle(.resumeAsked)
         case .cancelling:
-            if !run.isCancelling { _ = run.handle(.cancelAsked) }
-            if share.isInterrupted { run.interrupt() }
+            if !job.isCancelling { _ = job.handle(.cancelAsked) }
+            if quota.isInterrupted { job.interrupt() }
         case .queued, .succeeded, .failed, .cancelled: break
         }
     }
 
     /// Takes tenants over and queues them; false when there were none.
-    private func take(
+    private func claim(
         _ task: TargetTask, _ reader: SetReader, isUnsure: Bool
     ) async throws(StatusError) -> Bool {
         let store = environment.store
-        var taken: [StatusStore.TakenTenant] = []
-        if run.shortage > 0 {
-            taken = try await store.takeOffers(
-                of: run.id, replica: run.lease.replica, limit: run.shortage)
+        var claimed: [StatusStore.TakenTenant] = []
+        if job.demand > 0 {
+            claimed = try await store.takeOffers(
+                of: job.id, replica: job.lease.replica, limit: job.demand)
         }
         if isUnsure {
-            let all = try await store.takenTenants(of: run.id, replica: run.lease.replica)
-            let known = Set(taken.map(\.name.id))
-            taken += all.filter {
-                !known.contains($0.name.id) && run.standing(ofTarget: $0.targetKey) == .new
+            let all = try await store.takenTenants(of: job.id, replica: job.lease.replica)
+            let known = Set(claimed.map(\.name.id))
+            claimed += all.filter {
+                !known.contains($0.name.id) && job.standing(ofTarget: $0.targetKey) == .new
             }
         }
-        if taken.isEmpty { return false }
+        if claimed.isEmpty { return false }
         do throws(StatusError) {
-            try await admit(taken, task, reader)
+            try await admit(claimed, task, reader)
         } catch {
             // They are ours in the tables; the next round finds them there.
             throw error
@@ -129,22 +129,22 @@ struct JobAssistant: Sendable {
     }
 
     private func admit(
-        _ taken: [StatusStore.TakenTenant], _ task: TargetTask, _ reader: SetReader
+        _ claimed: [StatusStore.TakenTenant], _ task: TargetTask, _ reader: SetReader
     ) async throws(StatusError) {
         let store = environment.store
         let tenants: [Tenant]
         do throws(RegistryError) {
-            tenants = try await environment.registry.find(taken.map(\.name.id))
+            tenants = try await environment.registry.find(claimed.map(\.name.id))
         } catch {
             // Whoever leads the job pages the registry and knows what to do about it.
             return try await store.returnOffers(
-                taken.map(\.name.id), of: run.id, replica: run.lease.replica)
+                claimed.map(\.name.id), of: job.id, replica: job.lease.replica)
         }
         let byID = Dictionary(tenants.map { ($0.id, $0) }) { first, _ in first }
         var works: [TargetWork] = []
         var strange: [String] = []
         var resumed: Set<Int64> = []
-        for item in taken {
+        for item in claimed {
             guard let tenant = byID[item.name.id],
                 case .success(let placement) = environment.resolver.placing(tenant),
                 placement.target.key == item.targetKey
@@ -158,7 +158,7 @@ struct JobAssistant: Sendable {
             works.append(work)
         }
         if !strange.isEmpty {
-            try await store.returnOffers(strange, of: run.id, replica: run.lease.replica)
+            try await store.returnOffers(strange, of: job.id, replica: job.lease.replica)
         }
         let unfinished = try await store.unfinishedTargets(among: works.map(\.target.key))
         let states = await reader.read(works.map(\.target))
@@ -169,9 +169,9 @@ struct JobAssistant: Sendable {
             // began, which its worker looks at.
             let isPlain = !task.isRelative && !resumed.contains(work.target.key)
             if isPlain, let state = work.state, let outcome = task.settle(state) {
-                run.addEnded(work, outcome)
+                job.admit(work, endedAs: outcome)
             } else {
-                _ = run.add([work])
+                _ = job.admit([work])
             }
         }
     }

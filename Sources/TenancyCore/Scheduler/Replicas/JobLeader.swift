@@ -15,32 +15,32 @@ struct JobLeader: Sendable {
     /// Results of others that are read at once.
     private static let page = 500
 
-    let run: JobRun
+    let job: ActiveJob
     let environment: JobEnvironment
     let retryOf: JobID?
 
     /// Works until every tenant has ended, or none may be started any more.
     func callAsFunction() async {
         // A daemon that goes on with a job has no more than its share from the first moment.
-        if run.isResumed { await untilDone(share) }
+        if job.isResumed { await untilDone(requestQuota) }
         let sharing = Task { await keepTogether() }
-        await JobRunner(run: run, environment: environment)(feed: page)
+        await JobRunner(job: job, environment: environment)(feed: page)
         sharing.cancel()
         await sharing.value
         // What others ended before its page was read is in the tables only.
-        if run.isResumed && !run.isDraining { await untilDone(gather) }
+        if job.isResumed && !job.isDraining { await untilDone(gather) }
     }
 
     private func page(_ task: TargetTask) async {
-        let pager = TenantPager(run: run, environment: environment, task: task, retryOf: retryOf)
+        let pager = TenantPager(job: job, environment: environment, task: task, retryOf: retryOf)
         do throws(JobFailure) {
             try await pager.page()
         } catch {
-            if run.isDraining { return }
+            if job.isDraining { return }
             environment.logger.error(
                 "A job cannot read its tenants to the end",
-                metadata: ["job": "\(run.id)", "reason": "\(error)"])
-            run.fail(reason: error.reason)
+                metadata: ["job": "\(job.id)", "reason": "\(error)"])
+            job.fail(reason: error.reason)
         }
     }
 
@@ -49,25 +49,25 @@ struct JobLeader: Sendable {
     private func keepTogether() async {
         var shown = 0
         while !Task.isCancelled {
-            let generation = run.sharing.generation
-            if run.isShared || run.isResumed || run.hasPartOnly || environment.peers.areThere {
+            let generation = job.coordination.generation
+            if job.isShared || job.isResumed || job.hasPartialQuota || environment.peers.areThere {
                 do throws(StatusError) {
-                    try await share()
+                    try await requestQuota()
                     shown = try await show(after: shown)
-                    if run.isShared || run.isResumed { try await gather() }
+                    if job.isShared || job.isResumed { try await gather() }
                 } catch {
-                    if !Task.isCancelled && !run.isDraining { warn(error) }
+                    if !Task.isCancelled && !job.isDraining { warn(error) }
                 }
                 try? await Task.sleep(for: JobLeader.shortestPause)
             }
-            let pace = run.isShared ? JobLeader.sharedPace : JobLeader.pace
-            await run.sharing.wait(after: generation, until: .after(pace))
+            let pace = job.isShared ? JobLeader.sharedPace : JobLeader.pace
+            await job.coordination.wait(after: generation, until: .after(pace))
         }
     }
 
     private func untilDone(_ body: () async throws(StatusError) -> Void) async {
         var pause = Duration.milliseconds(200)
-        while !run.isDraining && !Task.isCancelled {
+        while !job.isDraining && !Task.isCancelled {
             do throws(StatusError) {
                 return try await body()
             } catch {
@@ -81,39 +81,39 @@ struct JobLeader: Sendable {
     private func warn(_ error: StatusError) {
         environment.logger.warning(
             "What other daemons do of a job cannot be read",
-            metadata: ["job": "\(run.id)", "reason": "\(error)"])
+            metadata: ["job": "\(job.id)", "reason": "\(error)"])
     }
 
-    private func share() async throws(StatusError) {
-        _ = try await run.agreeOnShare(in: environment.store)
+    private func requestQuota() async throws(StatusError) {
+        _ = try await QuotaRequest(job: job, store: environment.store)()
     }
 
     /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,
     /// but there may be none for long.
     private func show(after version: Int) async throws(StatusError) -> Int {
-        let job = run.snapshot
-        if job.version == version || job.state.isFinal { return version }
-        try await environment.store.update(job, lease: run.lease)
-        await environment.store.wakeOthers(.job(run.id))
-        return job.version
+        let snapshot = job.snapshot
+        if snapshot.version == version || snapshot.state.isFinal { return version }
+        try await environment.store.update(snapshot, lease: job.lease)
+        await environment.store.wakeOthers(.job(job.id))
+        return snapshot.version
     }
 
     /// Takes back what is this daemon's to do, and takes in what others have done.
     private func gather() async throws(StatusError) {
         let store = environment.store
         let digest = environment.migrations.loaded.digest
-        if run.isCancelling || !environment.peers.canHelp(with: digest) {
-            try await store.withdrawOffers(of: run.id, lease: run.lease)
-        } else if run.shortage > 0 {
-            try await store.withdrawOffers(of: run.id, lease: run.lease, limit: run.shortage)
+        if job.isCancelling || !environment.peers.canHelp(with: digest) {
+            try await store.withdrawOffers(of: job.id, lease: job.lease)
+        } else if job.demand > 0 {
+            try await store.withdrawOffers(of: job.id, lease: job.lease, limit: job.demand)
         }
-        let own = try await store.ownAgain(run.offeredTenants, job: run.id, lease: run.lease)
-        if !own.isEmpty { run.takeBack(own) }
+        let own = try await store.ownAgain(job.publishedTenants, job: job.id, lease: job.lease)
+        if !own.isEmpty { job.reclaim(own) }
         var isMore = true
         while isMore {
             let events = try await store.eventsElsewhere(
-                of: run.id, after: run.lastEvent, limit: JobLeader.page)
-            run.note(events.results, upTo: events.last)
+                of: job.id, after: job.lastEvent, limit: JobLeader.page)
+            job.merge(events.results, upTo: events.last)
             isMore = events.results.count == JobLeader.page
         }
     }

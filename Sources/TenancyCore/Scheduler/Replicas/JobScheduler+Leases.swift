@@ -33,7 +33,7 @@ extension JobScheduler {
     private func keepLeases() async {
         do throws(StatusError) {
             // Jobs that arrive while the database answers are not lost for not being in the answer.
-            let asked = live.mapValues(\.run).filter { isDraining || !$0.value.isDraining }
+            let asked = live.mapValues(\.job).filter { isDraining || !$0.value.isDraining }
             try await beat(asked)
             if isDraining { return }
             for (job, lease) in try await environment.store.leaseAbandonedJobs(
@@ -49,7 +49,7 @@ extension JobScheduler {
         }
     }
 
-    private func beat(_ asked: [JobID: JobRun]) async throws(StatusError) {
+    private func beat(_ asked: [JobID: ActiveJob]) async throws(StatusError) {
         let sentAt = ContinuousClock.now
         let beat = try await environment.store.beat(
             me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
@@ -58,10 +58,10 @@ extension JobScheduler {
         words.renewals.notify()
         let arrived = Set(beat.others.map(\.id)).subtracting(environment.peers.others.map(\.id))
         environment.peers.update(beat.others)
-        for (id, run) in asked where !beat.kept.contains(id) { abandon(run) }
+        for (id, active) in asked where !beat.kept.contains(id) { abandon(active) }
         if beat.hasCommands { await carryOutCommands() }
         // Whoever comes or goes changes what is shared.
-        if !arrived.isEmpty { for entry in live.values { entry.run.sharing.notify() } }
+        if !arrived.isEmpty { for entry in live.values { entry.job.coordination.notify() } }
     }
 
     /// Writes down how jobs ended whose rows went with the control database.
@@ -82,16 +82,16 @@ extension JobScheduler {
     }
 
     /// Another daemon has the job now, or may have it: nothing more of it is started here.
-    private func abandon(_ run: JobRun) {
-        if run.snapshot.state.isFinal { return }
+    private func abandon(_ active: ActiveJob) {
+        if active.snapshot.state.isFinal { return }
         environment.metrics.add(.leasesLost)
-        environment.logger.warning("A job's lease was lost", metadata: ["job": "\(run.id)"])
-        run.drain()
-        run.interrupt()
+        environment.logger.warning("A job's lease was lost", metadata: ["job": "\(active.id)"])
+        active.drain()
+        active.interrupt()
         // One that waits for a place has nothing to wind down.
-        if let index = waiting.firstIndex(of: run.id) {
+        if let index = waiting.firstIndex(of: active.id) {
             waiting.remove(at: index)
-            forget(run)
+            forget(active)
         }
     }
 
@@ -102,8 +102,8 @@ extension JobScheduler {
             let now = ContinuousClock.now
             let standing = leases.standing(at: now)
             for entry in Array(live.values) + assisting.values {
-                entry.run.hold(standing != .safe)
-                if standing == .lost && !entry.run.isDraining { abandon(entry.run) }
+                entry.job.hold(standing != .safe)
+                if standing == .lost && !entry.job.isDraining { abandon(entry.job) }
             }
             let next = leases.nextChange(after: now)
             await words.renewals.wait(
@@ -117,13 +117,13 @@ extension JobScheduler {
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
-        assisting[job.id]?.run.drain()
+        assisting[job.id]?.job.drain()
         environment.metrics.add(.jobsTakenOver)
         environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
-        let run = JobRun(job, lease: lease, clock: environment.clock, limit: 0)
-        run.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
-        enqueue(run, retryOf: job.retryOf)
+        let active = ActiveJob(job, lease: lease, clock: environment.clock, limit: 0)
+        active.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
+        enqueue(active, retryOf: job.retryOf)
     }
 
     // MARK: - Draining
@@ -133,7 +133,7 @@ extension JobScheduler {
     package func drain(timeout: Duration) async {
         isDraining = true
         let entries = Array(live.values) + assisting.values
-        for entry in entries { entry.run.drain(isLeaving: true) }
+        for entry in entries { entry.job.drain(isLeaving: true) }
         // The others need not wait for the next renewal to know.
         words.leases.notify()
         words.jobs.notify()
@@ -144,7 +144,7 @@ extension JobScheduler {
             }
             group.addTask {
                 try? await Task.sleep(for: timeout)
-                if !Task.isCancelled { for entry in entries { entry.run.interrupt() } }
+                if !Task.isCancelled { for entry in entries { entry.job.interrupt() } }
             }
             await group.next()
             // Either all have ended, or they were just told to.
@@ -154,14 +154,14 @@ extension JobScheduler {
         // Not before: nobody else may take a job whose tenants are still being rolled back.
         for task in housekeeping { task.cancel() }
         for task in housekeeping { await task.value }
-        await leave(Set(entries.map(\.run.id)).union(live.keys))
+        await leave(Set(entries.map(\.job.id)).union(live.keys))
         // Jobs that never found a place; the others are forgotten by now.
-        for entry in live.values { forget(entry.run) }
+        for entry in live.values { forget(entry.job) }
     }
 
     /// Rolls back what still runs while draining.
     package func interrupt() {
-        for entry in Array(live.values) + assisting.values { entry.run.interrupt() }
+        for entry in Array(live.values) + assisting.values { entry.job.interrupt() }
     }
 
     private func leave(_ jobs: Set<JobID>) async {

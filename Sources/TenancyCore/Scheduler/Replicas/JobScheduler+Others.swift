@@ -22,8 +22,8 @@ extension JobScheduler {
     private func hear(_ word: WakeWord) async {
         switch word {
         case .job(let id):
-            live[id]?.run.sharing.notify()
-            assisting[id]?.run.sharing.notify()
+            live[id]?.job.coordination.notify()
+            assisting[id]?.job.coordination.notify()
             words.jobs.notify()
         case .offer: words.offers.notify()
         case .jobs: words.leases.notify()
@@ -58,12 +58,12 @@ extension JobScheduler {
             let lease = JobLease(replica: replica, epoch: 0, isAssistant: true)
             var fresh = job
             fresh.state = .queued
-            let run = JobRun(fresh, lease: lease, clock: environment.clock, limit: 0)
+            let active = ActiveJob(fresh, lease: lease, clock: environment.clock, limit: 0)
             environment.logger.info("Assisting with a job", metadata: ["job": "\(job.id)"])
             assisting[job.id] = Live(
-                run: run, retryOf: nil,
+                job: active, retryOf: nil,
                 execution: Task { [environment] in
-                    await JobAssistant(run: run, environment: environment)()
+                    await JobAssistant(job: active, environment: environment)()
                     self.endAssistance(job.id)
                 })
         }
@@ -130,11 +130,11 @@ extension JobScheduler {
         do throws(StatusError) {
             let store = environment.store
             for command in try await store.openCommands(for: Array(live.keys)) {
-                guard let run = live[command.job]?.run, !run.isDraining else { continue }
+                guard let active = live[command.job]?.job, !active.isDraining else { continue }
                 var refusedIn: JobState?
                 if let order = SteeringOrder(text: command.action) {
                     do throws(SteeringError) {
-                        try await apply(order, to: run)
+                        try await apply(order, to: active)
                     } catch {
                         guard case .conflict(_, let state) = error else { continue }
                         refusedIn = state

@@ -11,11 +11,11 @@ struct LeftJob: Sendable {
     let lease: JobLease
 
     /// `nil` for a job that has ended.
-    init?(_ run: JobRun) {
-        job = run.snapshot
+    init?(_ active: ActiveJob) {
+        job = active.snapshot
         if job.state.isFinal { return nil }
-        unrecorded = run.unrecorded(limit: .max)
-        lease = run.lease
+        unrecorded = active.unrecorded(limit: .max)
+        lease = active.lease
     }
 
     /// How the job goes into a control database that has lost it.

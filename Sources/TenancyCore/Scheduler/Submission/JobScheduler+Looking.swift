@@ -6,7 +6,7 @@ internal import Support
 extension JobScheduler {
     /// A job as it stands now; `nil` when there is none of that id.
     package func snapshot(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
-        if let run = live[id]?.run { return run.snapshot }
+        if let active = live[id]?.job { return active.snapshot }
         return try await recorded(id)
     }
 
@@ -24,12 +24,12 @@ extension JobScheduler {
         _ id: JobID, version: Int?, timeout: Duration
     ) async throws(StatusError) -> JobSnapshot? {
         let deadline = Deadline.after(timeout)
-        while let run = live[id]?.run {
-            let generation = run.changes.generation
-            let job = run.snapshot
+        while let active = live[id]?.job {
+            let generation = active.changes.generation
+            let job = active.snapshot
             let isOver = version.map { job.version != $0 } ?? false
             if isOver || job.state.isFinal || deadline.hasPassed || Task.isCancelled { return job }
-            await run.changes.wait(after: generation, until: deadline)
+            await active.changes.wait(after: generation, until: deadline)
         }
         // Led by another daemon: looked at when somebody says that it has changed, and by itself.
         while true {
@@ -54,7 +54,7 @@ extension JobScheduler {
         while jobs.count < limit {
             let page = try await environment.store.jobs(recorded, limit: limit, before: cursor)
             for job in page {
-                let current = live[job.id]?.run.snapshot ?? job
+                let current = live[job.id]?.job.snapshot ?? job
                 if filter.states.isEmpty || filter.states.contains(current.state) {
                     jobs.append(current)
                 }
@@ -69,12 +69,12 @@ extension JobScheduler {
     package func results(
         _ id: JobID, states: [TenantState], limit: Int, after tenantID: String? = nil
     ) async throws(StatusError) -> [TenantResult] {
-        guard let run = live[id]?.run else {
+        guard let active = live[id]?.job else {
             return try await environment.store.results(
                 of: id, states: states, limit: limit, after: tenantID)
         }
-        await run.waitUntilRecorded(until: .after(.seconds(2)))
-        return try await LiveResults(run: run, store: environment.store).page(
+        await active.waitUntilRecorded(until: .after(.seconds(2)))
+        return try await LiveResults(job: active, store: environment.store).page(
             states: states, limit: limit, after: tenantID)
     }
 }

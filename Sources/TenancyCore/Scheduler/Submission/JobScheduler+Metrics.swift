@@ -9,11 +9,11 @@ extension JobScheduler {
     package func metrics() async -> [MetricFamily] {
         var jobs = MetricFamily("migrationd_jobs", .gauge, "Jobs led by this daemon, by state.")
         var counts: [JobState: Int] = [:]
-        for entry in live.values { counts[entry.run.snapshot.state, default: 0] += 1 }
+        for entry in live.values { counts[entry.job.snapshot.state, default: 0] += 1 }
         for state in JobState.allCases where !state.isFinal {
             jobs.add(Double(counts[state] ?? 0), [("state", state.rawValue)])
         }
-        let runs = live.values.map(\.run) + assisting.values.map(\.run)
+        let runs = live.values.map(\.job) + assisting.values.map(\.job)
         return [
             jobs,
             gauge(
@@ -21,7 +21,7 @@ extension JobScheduler {
                 assisting.count),
             gauge(
                 "migrationd_tenants_running", "Targets being migrated by this daemon.",
-                runs.reduce(0) { $0 + $1.inUse }),
+                runs.reduce(0) { $0 + $1.inFlight }),
             gauge(
                 "migrationd_results_unrecorded", "Results that wait for the control database.",
                 runs.reduce(0) { $0 + $1.unrecorded(limit: .max).count }),

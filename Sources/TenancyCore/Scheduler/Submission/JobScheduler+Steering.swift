@@ -64,7 +64,7 @@ extension JobScheduler {
     private func steer(
         _ id: JobID, _ order: SteeringOrder, caller: Caller
     ) async throws(SteeringError) -> JobSnapshot {
-        guard let run = live[id]?.run, !run.isDraining else {
+        guard let active = live[id]?.job, !active.isDraining else {
             return try await steerElsewhere(id, order, caller: caller)
         }
         do throws(StatusError) {
@@ -73,33 +73,33 @@ extension JobScheduler {
         } catch {
             throw .store(error)
         }
-        try await apply(order, to: run)
-        return run.snapshot
+        try await apply(order, to: active)
+        return active.snapshot
     }
 
     /// Steers a job that lives here.
-    func apply(_ order: SteeringOrder, to run: JobRun) async throws(SteeringError) {
-        if run.handle(order.event) == .refuse {
-            throw .conflict(action: order.name, state: run.snapshot.state)
+    func apply(_ order: SteeringOrder, to active: ActiveJob) async throws(SteeringError) {
+        if active.handle(order.event) == .refuse {
+            throw .conflict(action: order.name, state: active.snapshot.state)
         }
         do throws(StatusError) {
             if order == .cancel(.immediate) {
-                run.interrupt()
-                try await environment.store.noteInterruption(of: run.id, lease: run.lease)
+                active.interrupt()
+                try await environment.store.noteInterruption(of: active.id, lease: active.lease)
             }
-            try await environment.store.update(run.snapshot, lease: run.lease)
+            try await environment.store.update(active.snapshot, lease: active.lease)
         } catch {
             throw .store(error)
         }
-        await wakeOthers(.job(run.id))
+        await wakeOthers(.job(active.id))
         // A job that was never started has no tenant to wait for.
-        if run.isCancelling, run.snapshot.startedAt == nil,
-            let index = waiting.firstIndex(of: run.id)
+        if active.isCancelling, active.snapshot.startedAt == nil,
+            let index = waiting.firstIndex(of: active.id)
         {
             waiting.remove(at: index)
             // Not the caller's task: it would be gone with the caller, and the job has to end.
-            await Task { await self.conclude(run) }.value
-            live[run.id] = nil
+            await Task { await self.conclude(active) }.value
+            live[active.id] = nil
         }
     }
 }

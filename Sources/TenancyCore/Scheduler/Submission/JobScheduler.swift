@@ -9,7 +9,7 @@ internal import Tenants
 /// daemon left behind.
 package actor JobScheduler {
     struct Live {
-        let run: JobRun
+        let job: ActiveJob
         let retryOf: JobID?
         var execution: Task<Void, Never>?
     }
@@ -68,7 +68,7 @@ package actor JobScheduler {
         let resolved = try resolve(request)
         try await requireKnown(request.tenants.ids)
         if !request.allowEmpty { try await requireSomebody(request.tenants) }
-        return try await take(
+        return try await accept(
             request, resolved: resolved, retryOf: nil, caller: caller, key: key)
     }
 
@@ -86,7 +86,7 @@ package actor JobScheduler {
         guard job.state.isFinal else { throw .conflict(state: job.state) }
         guard job.counts.failed + job.counts.cancelled > 0 else { throw .noTenantsToRetry(id) }
         let resolved = try resolve(job.request)
-        return try await take(
+        return try await accept(
             job.request, resolved: resolved, retryOf: id, caller: caller, key: key)
     }
 
@@ -146,7 +146,7 @@ package actor JobScheduler {
         throw .emptySelection(registryIsEmpty: anybody.isEmpty)
     }
 
-    private func take(
+    private func accept(
         _ request: JobRequest, resolved: [String]?, retryOf: JobID?, caller: Caller,
         key: IdempotencyKey?
     ) async throws(SubmissionError) -> Submission {
@@ -178,16 +178,16 @@ package actor JobScheduler {
         case .mismatch: throw .idempotencyMismatch
         case .replay(let id): throw .jobNotFound(id)
         case .inserted:
-            enqueue(JobRun(job, lease: lease, clock: environment.clock), retryOf: retryOf)
-            return Submission(job: live[job.id]?.run.snapshot ?? job, isReplay: false)
+            enqueue(ActiveJob(job, lease: lease, clock: environment.clock), retryOf: retryOf)
+            return Submission(job: live[job.id]?.job.snapshot ?? job, isReplay: false)
         }
     }
 
     // MARK: - Running jobs
 
-    func enqueue(_ run: JobRun, retryOf: JobID?) {
-        live[run.id] = Live(run: run, retryOf: retryOf, execution: nil)
-        waiting.append(run.id)
+    func enqueue(_ active: ActiveJob, retryOf: JobID?) {
+        live[active.id] = Live(job: active, retryOf: retryOf, execution: nil)
+        waiting.append(active.id)
         startWaiting()
     }
 
@@ -202,50 +202,50 @@ package actor JobScheduler {
     }
 
     private func execute(_ entry: Live) async {
-        let run = entry.run
-        _ = run.handle(.started)
+        let active = entry.job
+        _ = active.handle(.started)
         environment.logger.info(
             "Job started",
             metadata: [
-                "job": "\(run.id)", "operation": "\(run.request.operation)",
-                "target": "\(run.request.target)",
+                "job": "\(active.id)", "operation": "\(active.request.operation)",
+                "target": "\(active.request.target)",
             ])
         let recorder = Task { [environment] in
-            await ResultRecorder(run: run, environment: environment)()
+            await ResultRecorder(job: active, environment: environment)()
         }
-        _ = await persist(run.snapshot, run)
-        await JobLeader(run: run, environment: environment, retryOf: entry.retryOf)()
-        await run.waitUntilRecorded()
-        if run.isDraining {
-            await run.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)
+        _ = await persist(active.snapshot, active)
+        await JobLeader(job: active, environment: environment, retryOf: entry.retryOf)()
+        await active.waitUntilRecorded()
+        if active.isDraining {
+            await active.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)
         } else {
-            await conclude(run)
+            await conclude(active)
         }
         recorder.cancel()
-        forget(run)
+        forget(active)
         startWaiting()
     }
 
     /// From here on the job is what the tables say, also to those who wait for a change of it.
-    func forget(_ run: JobRun) {
-        live[run.id] = nil
-        if !isDraining, let rest = LeftJob(run) {
-            left[run.id] = rest
+    func forget(_ active: ActiveJob) {
+        live[active.id] = nil
+        if !isDraining, let rest = LeftJob(active) {
+            left[active.id] = rest
             words.leases.notify()
         }
-        run.changes.notify()
+        active.changes.notify()
     }
 
     /// Ends a job none of whose tenants is left: first in the table, then for those who look. One that
     /// the table has lost does not end here: it is left, and then restored.
-    func conclude(_ run: JobRun) async {
+    func conclude(_ active: ActiveJob) async {
         while true {
-            let end = run.previewOfEnd()
-            guard await persist(end, run) else { return }
-            if run.finish(as: end) { break }
+            let end = active.previewOfEnd()
+            guard await persist(end, active) else { return }
+            if active.finish(as: end) { break }
         }
-        await wakeOthers(.job(run.id))
-        let job = run.snapshot
+        await wakeOthers(.job(active.id))
+        let job = active.snapshot
         endings.notify()
         environment.metrics.add(.jobsEnded, job.state.rawValue)
         environment.logger.info(
@@ -260,13 +260,13 @@ package actor JobScheduler {
     /// Writes a job's state down, for as long as it takes while the daemon lives.
     ///
     /// - Returns: false when the job is being left instead, or the table has lost it.
-    private func persist(_ job: JobSnapshot, _ run: JobRun) async -> Bool {
+    private func persist(_ job: JobSnapshot, _ active: ActiveJob) async -> Bool {
         var pause = Duration.milliseconds(200)
         while true {
             do throws(StatusError) {
-                return try await environment.store.update(job, lease: run.lease)
+                return try await environment.store.update(job, lease: active.lease)
             } catch {
-                if run.isDraining { return false }
+                if active.isDraining { return false }
                 environment.logger.warning(
                     "A job's state waits for the control database",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])

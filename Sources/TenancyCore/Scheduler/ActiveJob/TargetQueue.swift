@@ -3,9 +3,13 @@ internal import PostgresClient
 internal import Support
 internal import Tenants
 
-/// The targets of a job that wait for a worker: those that are ready, by database, and those set
-/// aside until a later moment. Pure: the time is passed in.
-struct WorkQueue: Sendable {
+/// The targets of a job that wait for a worker: those that are ready, by database, and those deferred
+/// until a later moment.
+struct TargetQueue: Sendable {
+    /// Targets deferred at once; beyond it no further page is brought, so that a fleet whose server is
+    /// unavailable does not end up in memory as a whole.
+    static let deferredLimit = 5_000
+
     private struct Ready {
         var works: [(order: Int, work: TargetWork)] = []
         var head = 0
@@ -27,32 +31,32 @@ struct WorkQueue: Sendable {
 
     private var ready: [String: Ready] = [:]
     /// In the order in which they are due.
-    private var aside: [(due: Timestamp, work: TargetWork)] = []
+    private var deferred: [(due: Timestamp, work: TargetWork)] = []
     private var order = 0
     private(set) var readyCount = 0
 
-    var asideCount: Int { aside.count }
-    var isEmpty: Bool { readyCount == 0 && aside.isEmpty }
+    var deferredCount: Int { deferred.count }
+    var isEmpty: Bool { readyCount == 0 && deferred.isEmpty }
 
-    /// When the first of the targets set aside is due.
-    var nextDue: Timestamp? { aside.first?.due }
+    /// When the first of the deferred targets is due.
+    var nextDue: Timestamp? { deferred.first?.due }
 
-    mutating func add(_ work: TargetWork) {
+    mutating func enqueue(_ work: TargetWork) {
         ready[work.target.connection.databaseKey, default: Ready()].works.append((order, work))
         order += 1
         readyCount += 1
     }
 
-    mutating func setAside(_ work: TargetWork, until due: Timestamp) {
+    mutating func enqueue(_ work: TargetWork, notBefore due: Timestamp) {
         // Pauses are alike, so the place is near the end.
-        let place = aside.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
-        aside.insert((due, work), at: place)
+        let place = deferred.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
+        deferred.insert((due, work), at: place)
     }
 
-    /// The next target: one set aside that is due, else one in the database `preferred`, whose
+    /// The next target: a deferred one that is due, else one in the database `preferred`, whose
     /// connection the worker holds, else the one that has waited longest.
-    mutating func take(preferring preferred: String?, now: Timestamp) -> TargetWork? {
-        if let first = aside.first, first.due <= now { return aside.removeFirst().work }
+    mutating func dequeue(preferring preferred: String?, now: Timestamp) -> TargetWork? {
+        if let first = deferred.first, first.due <= now { return deferred.removeFirst().work }
         let key = preferred.flatMap { ready[$0]?.next == nil ? nil : $0 } ?? longestWaiting
         guard let key, var bucket = ready[key] else { return nil }
         let work = bucket.removeFirst()
@@ -63,8 +67,9 @@ struct WorkQueue: Sendable {
 
     /// Empties the queue.
     mutating func removeAll() -> [TargetWork] {
-        let works = ready.values.flatMap { $0.works[$0.head...].map(\.work) } + aside.map(\.work)
-        self = WorkQueue()
+        let works =
+            ready.values.flatMap { $0.works[$0.head...].map(\.work) } + deferred.map(\.work)
+        self = TargetQueue()
         return works
     }
 

@@ -7,22 +7,22 @@ import Testing
 @testable import Support
 @testable import Tenants
 
-@Suite struct WorkQueueTests {
+@Suite struct TargetQueueTests {
     private func moment(_ milliseconds: Int64) -> Timestamp {
         Timestamp(milliseconds: milliseconds)
     }
 
     private func take(
-        _ queue: inout WorkQueue, preferring database: Int? = nil, now: Int64 = 0
+        _ queue: inout TargetQueue, preferring database: Int? = nil, now: Int64 = 0
     ) throws -> String? {
         let key = try database.map { try makeTarget(0, in: $0).connection.databaseKey }
-        return queue.take(preferring: key, now: moment(now))?.tenants.first?.id
+        return queue.dequeue(preferring: key, now: moment(now))?.tenants.first?.id
     }
 
     @Test("targets leave in the order in which they came")
     func order() throws {
-        var queue = WorkQueue()
-        for work in 0..<200 { queue.add(try makeWork(work, in: work % 3)) }
+        var queue = TargetQueue()
+        for work in 0..<200 { queue.enqueue(try makeWork(work, in: work % 3)) }
         #expect(queue.readyCount == 200)
         for work in 0..<200 { #expect(try take(&queue) == "t\(work)") }
         #expect(queue.isEmpty)
@@ -31,25 +31,25 @@ import Testing
 
     @Test("a worker's own database goes first, while it has targets")
     func preferred() throws {
-        var queue = WorkQueue()
-        for work in 0..<4 { queue.add(try makeWork(work, in: work % 2)) }
+        var queue = TargetQueue()
+        for work in 0..<4 { queue.enqueue(try makeWork(work, in: work % 2)) }
         #expect(try take(&queue, preferring: 1) == "t1")
         #expect(try take(&queue, preferring: 1) == "t3")
         #expect(try take(&queue, preferring: 1) == "t0")
         #expect(try take(&queue, preferring: 9) == "t2")
     }
 
-    @Test("a target set aside comes back when it is due, before the others")
-    func aside() throws {
-        var queue = WorkQueue()
-        queue.setAside(try makeWork(1), until: moment(30))
-        queue.setAside(try makeWork(2), until: moment(10))
-        queue.setAside(try makeWork(3), until: moment(10))
-        queue.add(try makeWork(4))
+    @Test("a target deferred comes back when it is due, before the others")
+    func deferred() throws {
+        var queue = TargetQueue()
+        queue.enqueue(try makeWork(1), notBefore: moment(30))
+        queue.enqueue(try makeWork(2), notBefore: moment(10))
+        queue.enqueue(try makeWork(3), notBefore: moment(10))
+        queue.enqueue(try makeWork(4))
         #expect(queue.nextDue == moment(10))
         #expect(try take(&queue, now: 9) == "t4")
         #expect(try take(&queue, now: 9) == nil)
-        #expect(!queue.isEmpty && queue.asideCount == 3)
+        #expect(!queue.isEmpty && queue.deferredCount == 3)
         #expect(try take(&queue, now: 10) == "t2")
         #expect(try take(&queue, now: 10) == "t3")
         #expect(try take(&queue, now: 29) == nil)
@@ -59,10 +59,10 @@ import Testing
 
     @Test("emptying gives back what is there, each once")
     func removeAll() throws {
-        var queue = WorkQueue()
-        for work in 0..<5 { queue.add(try makeWork(work, in: work % 2)) }
+        var queue = TargetQueue()
+        for work in 0..<5 { queue.enqueue(try makeWork(work, in: work % 2)) }
         _ = try take(&queue)
-        queue.setAside(try makeWork(9), until: moment(5))
+        queue.enqueue(try makeWork(9), notBefore: moment(5))
         let ids = queue.removeAll().compactMap(\.tenants.first?.id)
         #expect(ids.sorted() == ["t1", "t2", "t3", "t4", "t9"])
         #expect(queue.isEmpty && queue.readyCount == 0)
@@ -71,12 +71,12 @@ import Testing
     /// The same rules, written down in the plainest way.
     private struct Model {
         var ready: [(id: String, database: Int)] = []
-        var aside: [(due: Int64, id: String)] = []
+        var deferred: [(due: Int64, id: String)] = []
 
         mutating func take(preferring database: Int?, now: Int64) -> String? {
-            let due = aside.indices.filter { aside[$0].due <= now }
-            if let first = due.min(by: { aside[$0].due < aside[$1].due }) {
-                return aside.remove(at: first).id
+            let due = deferred.indices.filter { deferred[$0].due <= now }
+            if let first = due.min(by: { deferred[$0].due < deferred[$1].due }) {
+                return deferred.remove(at: first).id
             }
             let own = ready.firstIndex { $0.database == database }
             return ready.isEmpty ? nil : ready.remove(at: own ?? 0).id
@@ -87,19 +87,19 @@ import Testing
     func model() throws {
         var random = SeededRandom()
         for _ in 0..<20 {
-            var queue = WorkQueue()
+            var queue = TargetQueue()
             var model = Model()
             var now: Int64 = 0
             for work in 0..<400 {
                 let database = Int.random(in: 0..<4, using: &random)
                 switch Int.random(in: 0..<8, using: &random) {
                 case 0..<3:
-                    queue.add(try makeWork(work, in: database))
+                    queue.enqueue(try makeWork(work, in: database))
                     model.ready.append(("t\(work)", database))
                 case 3:
                     let due = now + Int64.random(in: 0..<20, using: &random)
-                    queue.setAside(try makeWork(work, in: database), until: moment(due))
-                    model.aside.append((due, "t\(work)"))
+                    queue.enqueue(try makeWork(work, in: database), notBefore: moment(due))
+                    model.deferred.append((due, "t\(work)"))
                 default:
                     now += Int64.random(in: 0..<3, using: &random)
                     let preferred = Bool.random(using: &random) ? database : nil
@@ -107,8 +107,8 @@ import Testing
                     #expect(taken == model.take(preferring: preferred, now: now), "\(random)")
                 }
                 #expect(queue.readyCount == model.ready.count, "\(random)")
-                #expect(queue.asideCount == model.aside.count, "\(random)")
-                #expect(queue.nextDue?.milliseconds == model.aside.map(\.due).min(), "\(random)")
+                #expect(queue.deferredCount == model.deferred.count, "\(random)")
+                #expect(queue.nextDue?.milliseconds == model.deferred.map(\.due).min(), "\(random)")
             }
         }
     }

@@ -2,18 +2,17 @@ internal import JobModel
 internal import Support
 internal import Synchronization
 
-/// What the recorder does to a live job, and those who wait for it.
-extension JobRun {
+/// What the recorder does to a job, and those who wait for it.
+extension ActiveJob {
     /// The oldest results that are not recorded yet; they stay until `didRecord`.
     func unrecorded(limit: Int) -> [TenantResult] {
-        state.withLock { Array($0.unrecorded.prefix(limit)) }
+        state.withLock { $0.results.prefix(limit) }
     }
 
     func didRecord(_ count: Int) {
         let wasFull = state.withLock { state in
-            let wasFull = state.unrecorded.count > DispatchGate.unrecordedLimit
-            state.unrecorded.removeFirst(count)
-            state.recorded += count
+            let wasFull = state.results.count > DispatchGate.unrecordedLimit
+            state.results.removeFirst(count)
             return wasFull
         }
         results.notify()
@@ -23,13 +22,13 @@ extension JobRun {
     /// Waits until every result that is known now has been recorded, the deadline passes, or, where
     /// `endsWithDrain` is set, the job is being drained.
     func waitUntilRecorded(until deadline: Deadline = .never, endsWithDrain: Bool = true) async {
-        let wanted = state.withLock { $0.recorded + $0.unrecorded.count }
+        let end = state.withLock { $0.results.end }
         while !deadline.hasPassed && !Task.isCancelled {
             let generation = results.generation
             let isOver = state.withLock { state in
-                let isDone = state.recorded >= wanted
-                if !isDone { state.isFlushWanted = true }
-                return isDone || endsWithDrain && state.isDraining
+                if state.results.hasRecorded(upTo: end) { return true }
+                state.results.requestFlush()
+                return endsWithDrain && state.isDraining
             }
             if isOver { return }
             flushes.notify()
@@ -37,11 +36,8 @@ extension JobRun {
         }
     }
 
-    /// Whether somebody waits for results to be recorded; asking takes the wish back.
-    func takeFlushWish() -> Bool {
-        state.withLock { state in
-            defer { state.isFlushWanted = false }
-            return state.isFlushWanted
-        }
+    /// Whether somebody waits for results to be recorded; asking withdraws the request.
+    func consumeFlushRequest() -> Bool {
+        state.withLock { $0.results.consumeFlushRequest() }
     }
 }

@@ -1,0 +1,40 @@
+internal import ControlStore
+internal import JobModel
+internal import Support
+
+/// Asks how many tenants of a job may be migrated at once here, and sets that.
+struct QuotaRequest: Sendable {
+    let job: ActiveJob
+    let store: StatusStore
+
+    /// Others may be given what this replica does not use at the moment of the question, so until the
+    /// answer is there it begins no more than it had; after an error, until there is another answer.
+    ///
+    /// - Returns: `nil` when the job has ended, or the task was cancelled.
+    func callAsFunction() async throws(StatusError) -> JobShare? {
+        do throws(CancellationError) {
+            try await job.quotaRequests.acquire()
+        } catch {
+            return nil
+        }
+        let result: Result<JobShare?, StatusError>
+        do throws(StatusError) {
+            result = .success(try await ask())
+        } catch {
+            result = .failure(error)
+        }
+        await job.quotaRequests.release()
+        return try result.get()
+    }
+
+    private func ask() async throws(StatusError) -> JobShare? {
+        let inFlight = job.freezeInFlight()
+        let quota = try await store.share(
+            job.id, replica: job.lease.replica, running: inFlight.tenants, inUse: inFlight.count)
+        if let quota {
+            let elsewhere = job.lease.isAssistant ? 0 : quota.runningElsewhere
+            job.grant(quota.limit, runningElsewhere: elsewhere)
+        }
+        return quota
+    }
+}
