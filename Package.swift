@@ -89,8 +89,8 @@ let package = Package(
             "Fleet",
             folders: ["Doctor"],
             uses: [
-                "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Scheduler",
-                "Support", "Tenants",
+                "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Support",
+                "Tenants",
             ],
             packages: [logging]),
         .target(

@@ -35,14 +35,14 @@ struct Daemon: Sendable {
     ) async throws(CommandFailure) {
         self.config = config
         self.logger = logger
-        let environment = try await Daemon.environment(config, logger: logger)
-        migrations = environment.migrations
+        let core = try await DaemonCore(config, logger: logger)
+        migrations = core.migrations
         let replica = UUIDText.random()
-        scheduler = JobScheduler(environment, replica: replica)
-        let directory = TenantDirectory(environment)
+        scheduler = core.makeScheduler(config, replica: replica)
+        let directory = core.makeDirectory()
         let failedTenants = FailedTenants(directory: directory, jobEndings: scheduler.endings)
         self.failedTenants = failedTenants
-        preparation = ControlPreparation(store: environment.store, logger: logger) {
+        preparation = ControlPreparation(store: core.store, logger: logger) {
             [scheduler] in
             await scheduler.start()
             failedTenants.start()
@@ -50,22 +50,24 @@ struct Daemon: Sendable {
         let authenticator = Authenticator(AccessRules(config.server))
         let services = Services(
             scheduler: scheduler,
-            events: JobEvents(scheduler: scheduler, store: environment.store),
+            events: JobEvents(scheduler: scheduler, store: core.store),
             eventStreams: EventStreams(limit: config.server.limits.eventStreams),
             directory: directory, failedTenants: failedTenants,
-            resolver: StepResolver(environment),
-            library: environment.migrations,
-            readiness: Readiness(preparation: preparation, environment: environment),
+            resolver: core.makeStepResolver(config),
+            library: core.migrations,
+            readiness: Readiness(
+                preparation: preparation, store: core.store, registry: core.registry,
+                library: core.migrations),
             identity: DaemonIdentity(
-                replicaID: replica, startedAt: environment.clock.now,
+                replicaID: replica, startedAt: core.clock.now,
                 otherReplicas: { [scheduler] in await scheduler.otherReplicas }),
-            jobDefaults: JobDefaults(config.scheduler), clock: environment.clock,
+            jobDefaults: JobDefaults(config.scheduler), clock: core.clock,
             description: APIDescription(requiresToken: authenticator.requiresToken))
         tls = try Daemon.tls(config.server.tls)
         var configuration = Daemon.serverConfiguration(config.server, logger: logger)
         configuration.listeners = try ServerListeners.choose(config.server, inherited: inherited)
         configuration.tls = tls
-        let metrics = environment.metrics
+        let metrics = core.metrics
         metrics.begin(.httpResponses, ["2xx", "3xx", "4xx", "5xx", "none"])
         configuration.onAccess = { entry in
             AccessLog.write(entry, to: logger)
@@ -139,35 +141,6 @@ struct Daemon: Sendable {
         impatience.cancel()
         await server.shutdown(deadline: Daemon.httpDrain)
         logger.notice("Stopped")
-    }
-
-    private static func environment(
-        _ config: DaemonConfig, logger: Logger
-    ) async throws(CommandFailure) -> JobEnvironment {
-        let control = try parameters(config.control.databaseURL, "control.database_url")
-        let connectTimeout = config.scheduler.connectTimeout
-        let metrics = Metrics()
-        let pool = ConnectionPool(
-            control, limit: controlConnections, connectTimeout: connectTimeout)
-        let source = try await MigrationSource(config)
-        return JobEnvironment(
-            registry: try registry(config), resolver: try resolver(config.tenancy),
-            store: StatusStore(pool: pool, schema: config.control.schema, metrics: metrics),
-            slots: ServerSlots(limit: config.scheduler.perServerConnections),
-            migrations: source.library, external: source.python,
-            settings: JobEnvironment.Settings(
-                maxRunningJobs: config.scheduler.maxRunningJobs,
-                scope: config.scheduler.transactionPer,
-                targetLockTimeout: config.scheduler.targetLockTimeout,
-                connectTimeout: connectTimeout, leaseTerm: config.scheduler.leaseTerm,
-                serverRecoveryTimeout: config.scheduler.serverRecoveryTimeout,
-                createMissingSchemas: config.tenancy.createMissingSchemas,
-                extraSearchPath: config.tenancy.extraSearchPath,
-                overridesReadOnly: config.tenancy.overridesReadOnly,
-                concurrentLockTimeout: config.scheduler.concurrentLockTimeout),
-            channel: ControlChannel(control, connectTimeout: connectTimeout, logger: logger),
-            metrics: metrics,
-            logger: logger)
     }
 
     static func registry(

@@ -1,12 +1,13 @@
 internal import ControlStore
 internal import Revisions
-internal import Scheduler
 internal import Tenants
 
 /// Whether jobs could run now: the control database, the registry, the migrations.
 struct Readiness: ReadinessProbe {
     let preparation: ControlPreparation
-    let environment: JobEnvironment
+    let store: StatusStore
+    let registry: any TenantRegistry
+    let library: MigrationLibrary
 
     func checks() async -> [ReadinessCheck] {
         [await control(), await registry(), migrations()]
@@ -17,7 +18,7 @@ struct Readiness: ReadinessProbe {
             return ReadinessCheck(name: "control_database", isReady: false, detail: obstacle)
         }
         do throws(StatusError) {
-            try await environment.store.ping()
+            try await store.ping()
             return ReadinessCheck(name: "control_database", isReady: true)
         } catch {
             return ReadinessCheck(
@@ -27,7 +28,7 @@ struct Readiness: ReadinessProbe {
 
     private func registry() async -> ReadinessCheck {
         do throws(RegistryError) {
-            _ = try await environment.registry.page(
+            _ = try await registry.page(
                 after: nil, limit: 1, filter: RegistryFilter())
             return ReadinessCheck(name: "registry", isReady: true)
         } catch {
@@ -37,7 +38,7 @@ struct Readiness: ReadinessProbe {
 
     /// A daemon without migrations does not start, so they are always there; their number says which.
     private func migrations() -> ReadinessCheck {
-        let loaded = environment.migrations.loaded
+        let loaded = library.loaded
         return ReadinessCheck(
             name: "migrations", isReady: true,
             detail: "\(loaded.set.graph.revisions.count) revisions")

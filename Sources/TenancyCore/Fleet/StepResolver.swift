@@ -2,8 +2,7 @@ package import ControlStore
 internal import Engine
 package import JobModel
 internal import PostgresClient
-internal import Revisions
-package import Scheduler
+package import Revisions
 internal import Support
 package import Tenants
 
@@ -31,10 +30,20 @@ package enum ResolutionError: Error, Sendable {
 
 /// Settles unfinished steps on behalf of a person.
 package struct StepResolver: Sendable {
-    private let environment: JobEnvironment
+    private let store: StatusStore
+    private let migrations: MigrationLibrary
+    private let connections: TenantConnections
+    private let overridesReadOnly: Bool
 
-    package init(_ environment: JobEnvironment) {
-        self.environment = environment
+    /// Writes where `default_transaction_read_only` is on, if `overridesReadOnly` says so.
+    package init(
+        store: StatusStore, migrations: MigrationLibrary, connections: TenantConnections,
+        overridesReadOnly: Bool
+    ) {
+        self.store = store
+        self.migrations = migrations
+        self.connections = connections
+        self.overridesReadOnly = overridesReadOnly
     }
 
     /// Settles the step of a tenant's target, which other tenants may share.
@@ -47,7 +56,6 @@ package struct StepResolver: Sendable {
         } catch {
             throw .placement(error)
         }
-        let store = environment.store
         let found = try await asking { () throws(StatusError) in
             try await store.openStep(ofTarget: target.key)
         }
@@ -89,10 +97,10 @@ package struct StepResolver: Sendable {
         guard target.connection.isPostgres else { throw .tenant(StepResolver.stampInstead) }
         let settings = SessionSettings(
             lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000,
-            overridesReadOnly: environment.settings.overridesReadOnly)
-        let set = environment.migrations.loaded.set
+            overridesReadOnly: overridesReadOnly)
+        let set = migrations.loaded.set
         do throws(PostgresError) {
-            try await environment.withConnection(to: target) {
+            try await connections.withConnection(to: target) {
                 connection throws(PostgresError) in
                 let builder = StepMessageBuilder(
                     graph: set.graph, target: target, settings: settings, scope: .step,

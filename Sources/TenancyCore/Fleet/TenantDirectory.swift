@@ -1,10 +1,9 @@
 package import ControlStore
 package import Engine
 package import JobModel
-internal import Logging
+package import Logging
 internal import PostgresClient
-internal import Revisions
-package import Scheduler
+package import Revisions
 package import Support
 package import Tenants
 
@@ -94,10 +93,29 @@ package struct TenantDirectory: Sendable {
     private static let session = SessionSettings(
         lockTimeoutMilliseconds: 3_000, statementTimeoutMilliseconds: 10_000)
 
-    private let environment: JobEnvironment
+    private let registry: any TenantRegistry
+    private let resolver: PlacementResolver
+    private let store: StatusStore
+    private let migrations: MigrationLibrary
+    private let connections: TenantConnections
+    private let external: (any ExternalStepRunner)?
+    private let clock: WallClock
+    private let logger: Logger
 
-    package init(_ environment: JobEnvironment) {
-        self.environment = environment
+    /// Tenants whose database is not PostgreSQL are read by `external`.
+    package init(
+        registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
+        migrations: MigrationLibrary, connections: TenantConnections,
+        external: (any ExternalStepRunner)? = nil, clock: WallClock = .system, logger: Logger
+    ) {
+        self.registry = registry
+        self.resolver = resolver
+        self.store = store
+        self.migrations = migrations
+        self.connections = connections
+        self.external = external
+        self.clock = clock
+        self.logger = logger
     }
 
     /// Tenants in the registry's order, after the id `tenantID` where it is given.
@@ -106,7 +124,7 @@ package struct TenantDirectory: Sendable {
     ) async throws(DirectoryError) -> [TenantEntry] {
         var entries: [TenantEntry] = []
         var cursor = tenantID
-        let graph = environment.migrations.loaded.set.graph
+        let graph = migrations.loaded.set.graph
         // Few of a page may fit what the registry cannot tell.
         let isFiltered = query.revision != nil || query.behind != nil
         let size = isFiltered ? TenantDirectory.page : limit
@@ -128,13 +146,13 @@ package struct TenantDirectory: Sendable {
     /// The tenant with this id or identifier, and where it lies: the registry alone is asked.
     package func locate(_ idOrIdentifier: String) async throws(DirectoryError) -> PlacedTenant? {
         guard let tenant = try await findTenant(idOrIdentifier) else { return nil }
-        return PlacedTenant(tenant: tenant, placement: environment.resolver.placing(tenant))
+        return PlacedTenant(tenant: tenant, placement: resolver.placing(tenant))
     }
 
     private func findTenant(_ idOrIdentifier: String) async throws(DirectoryError) -> Tenant? {
         let found: [Tenant]
         do throws(RegistryError) {
-            found = try await environment.registry.find([idOrIdentifier])
+            found = try await registry.find([idOrIdentifier])
         } catch {
             throw .registry(error)
         }
@@ -152,17 +170,17 @@ package struct TenantDirectory: Sendable {
             throw .placement(error)
         }
         let rows = try await readRows(of: placement.target)
-        let graph = environment.migrations.loaded.set.graph
-        let now = environment.clock.now
+        let graph = migrations.loaded.set.graph
+        let now = clock.now
         let name = TenantName(id: located.tenant.id, identifier: located.tenant.identifier)
         var unfinished: UnfinishedStep?
         do throws(StatusError) {
-            unfinished = try await environment.store.unfinishedStep(
+            unfinished = try await store.unfinishedStep(
                 ofTarget: placement.target.key)
-            try await environment.store.recordReading(of: name, revisions: rows, at: now)
+            try await store.recordReading(of: name, revisions: rows, at: now)
         } catch {
             // The answer is the tenant's own; the control database does not change it.
-            environment.logger.warning(
+            logger.warning(
                 "A reading could not be recorded", metadata: ["reason": "\(error)"])
         }
         do throws(RevisionError) {
@@ -177,11 +195,11 @@ package struct TenantDirectory: Sendable {
 
     private func readRows(of target: Target) async throws(DirectoryError) -> [String] {
         guard target.connection.isPostgres else { return try await readForeignRows(of: target) }
-        let table = environment.migrations.loaded.set.versionTable
+        let table = migrations.loaded.set.versionTable
         guard table.tells(of: target.schema) else { throw .unreachable(.sharedVersionTable) }
         let state: VersionState
         do throws(PostgresError) {
-            state = try await environment.withConnection(to: target) {
+            state = try await connections.withConnection(to: target) {
                 connection throws(PostgresError) in
                 try await VersionReader(settings: TenantDirectory.session, table: table)
                     .read([target.schema], on: connection)[0]
@@ -195,11 +213,11 @@ package struct TenantDirectory: Sendable {
 
     private func readForeignRows(of target: Target) async throws(DirectoryError) -> [String] {
         do throws(TenantFailure) {
-            guard let runner = environment.external else { throw .notPostgres }
+            guard let runner = external else { throw .notPostgres }
             return try await runner.readRows(
                 ExternalStep(
                     planned: nil, rows: [], target: target, tenant: nil,
-                    versionTable: environment.migrations.loaded.set.versionTable,
+                    versionTable: migrations.loaded.set.versionTable,
                     session: TenantDirectory.session))
         } catch {
             throw .unreachable(error)
@@ -210,13 +228,13 @@ package struct TenantDirectory: Sendable {
     package func history(
         of tenantID: String, limit: Int, before job: JobID? = nil
     ) async throws(StatusError) -> [HistoryEntry] {
-        try await environment.store.history(of: tenantID, limit: limit, before: job)
+        try await store.history(of: tenantID, limit: limit, before: job)
     }
 
     /// Counts the whole registry, page by page.
     package func fleet() async throws(DirectoryError) -> FleetSummary {
-        let graph = environment.migrations.loaded.set.graph
-        var summary = FleetSummary(asOf: environment.clock.now, heads: graph.heads)
+        let graph = migrations.loaded.set.graph
+        var summary = FleetSummary(asOf: clock.now, heads: graph.heads)
         var behind: [[String]: Bool] = [:]
         var cursor: String?
         while true {
@@ -248,7 +266,7 @@ package struct TenantDirectory: Sendable {
         while true {
             let ids: [String]
             do throws(StatusError) {
-                ids = try await environment.store.suspectedFailures(
+                ids = try await store.suspectedFailures(
                     limit: TenantDirectory.page, after: cursor)
             } catch {
                 throw .status(error)
@@ -262,7 +280,7 @@ package struct TenantDirectory: Sendable {
     private func failed(among ids: [String]) async throws(DirectoryError) -> Int {
         let found: [Tenant]
         do throws(RegistryError) {
-            found = try await environment.registry.find(ids)
+            found = try await registry.find(ids)
         } catch {
             throw .registry(error)
         }
@@ -279,7 +297,7 @@ package struct TenantDirectory: Sendable {
     ) async throws(DirectoryError) -> [TenantEntry] {
         let tenants: [Tenant]
         do throws(RegistryError) {
-            tenants = try await environment.registry.page(
+            tenants = try await registry.page(
                 after: cursor, limit: limit, filter: filter)
         } catch {
             throw .registry(error)
@@ -290,13 +308,13 @@ package struct TenantDirectory: Sendable {
     private func entries(_ tenants: [Tenant]) async throws(DirectoryError) -> [TenantEntry] {
         let statuses: [String: TenantStatusRecord]
         do throws(StatusError) {
-            statuses = try await environment.store.statuses(tenants.map(\.id))
+            statuses = try await store.statuses(tenants.map(\.id))
         } catch {
             throw .status(error)
         }
         return tenants.map { tenant in
             TenantEntry(
-                tenant: tenant, placement: environment.resolver.placing(tenant),
+                tenant: tenant, placement: resolver.placing(tenant),
                 status: statuses[tenant.id])
         }
     }

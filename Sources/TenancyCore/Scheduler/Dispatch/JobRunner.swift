@@ -13,27 +13,33 @@ struct JobRunner: Sendable {
     private static let connectionPatience = Duration.seconds(2)
 
     let job: ActiveJob
-    let environment: JobEnvironment
+    let task: TargetTask
+    let options: SQLEngine.Options
+    /// How long a server that starts or recovers is waited for.
+    let serverRecoveryTimeout: Duration
+    let store: StatusStore
+    let external: (any ExternalStepRunner)?
+    let connections: WorkerConnections
+    let metrics: Metrics
+    let clock: WallClock
+    let logger: Logger
 
     /// Works until every tenant that `feed` brings has ended, or none may be started any more.
-    func callAsFunction(feed: (TargetTask) async -> Void) async {
-        let task = environment.task(for: job.request)
+    func callAsFunction(feed: () async -> Void) async {
         let watch = LockWatch(lockTimeout: job.request.lockTimeoutMilliseconds) { [job] in
             job.updateProgress($1, of: $0)
         }
         let engine = SQLEngine(
             task: task,
-            options: SQLEngine.Options(
-                session: environment.session(for: job.request), scope: environment.settings.scope,
-                targetLockTimeout: environment.settings.targetLockTimeout),
-            journal: JobJournal(store: environment.store, job: job.id, lease: job.lease),
-            watch: watch, external: environment.external, noteStart: noteStart)
+            options: options,
+            journal: JobJournal(store: store, job: job.id, lease: job.lease),
+            watch: watch, external: external, noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
         let workers = Task { await employ(engine) }
-        let watching = Task { await watch.watch { environment.makeConnection() } }
+        let watching = Task { await watch.watch { connections.make() } }
         job.onInterrupt { workers.cancel() }
-        await feed(task)
+        await feed()
         job.finishPaging()
         await workers.value
         await job.waitUntilUnshared()
@@ -43,7 +49,7 @@ struct JobRunner: Sendable {
 
     /// A tenant whose start cannot be noted is tried again later, like one that cannot be reached.
     private var noteStart: SQLEngine.StartNote {
-        { [job, store = environment.store] (tenants, rows) async throws(TenantFailure) in
+        { [job, store] (tenants, rows) async throws(TenantFailure) in
             do throws(StatusError) {
                 try await store.noteStart(
                     of: tenants.map(\.id), from: rows, job: job.id, lease: job.lease)
@@ -72,7 +78,7 @@ struct JobRunner: Sendable {
 
     /// One worker: takes targets until there are none left.
     private func work(_ engine: SQLEngine, on thread: ConnectionThread) async {
-        let connection = environment.makeConnection(on: thread)
+        let connection = connections.make(on: thread)
         let retries = RetryPolicy(maxAttempts: job.request.maxAttempts)
         loop: while true {
             switch job.next(preferring: connection.databaseKey) {
@@ -97,8 +103,8 @@ struct JobRunner: Sendable {
         if let failure, !outcome.isPostponed {
             outcome.isPostponed = RetryPolicy.isWaiting(
                 failure,
-                timeAway: environment.slots.health.timeAway(work.target.connection.serverKey),
-                limit: environment.settings.serverRecoveryTimeout)
+                timeAway: connections.slots.health.timeAway(work.target.connection.serverKey),
+                limit: serverRecoveryTimeout)
         }
         let jitter = Double.random(in: 0...1)
         let pause = failure.flatMap {
@@ -110,7 +116,7 @@ struct JobRunner: Sendable {
         count(work, outcome, disposition)
         if disposition == .ended, let failure { log(failure, of: work) }
         for warning in outcome.warnings {
-            environment.logger.warning(
+            logger.warning(
                 "A tenant needs attention",
                 metadata: [
                     "job": "\(job.id)", "tenant": "\(work.tenants.first?.id ?? "")",
@@ -122,7 +128,7 @@ struct JobRunner: Sendable {
     /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their
     /// tenants.
     private func updateHealth(of server: String, _ failure: TenantFailure?) {
-        let health = environment.slots.health
+        let health = connections.slots.health
         guard let failure else { return health.reached(server) }
         switch failure.code {
         case .server(.unreachable):
@@ -138,7 +144,6 @@ struct JobRunner: Sendable {
     private func count(
         _ work: TargetWork, _ outcome: TargetOutcome, _ disposition: ActiveJob.Disposition
     ) {
-        let metrics = environment.metrics
         let code = outcome.failure?.code.description ?? ""
         if disposition == .deferred && outcome.isPostponed {
             return metrics.add(.tenantWaits, code)
@@ -153,13 +158,13 @@ struct JobRunner: Sendable {
             metrics.add(.stepsApplied, by: outcome.steps)
             if let start = work.startedAt {
                 metrics.observe(
-                    .tenantDuration, milliseconds: environment.clock.now.milliseconds(since: start))
+                    .tenantDuration, milliseconds: clock.now.milliseconds(since: start))
             }
         }
     }
 
     private func log(_ failure: TenantFailure, of work: TargetWork) {
-        environment.logger.warning(
+        logger.warning(
             job.request.changesTenants ? "Tenant migration failed" : "Tenant reading failed",
             metadata: [
                 "job": "\(job.id)", "tenant": "\(work.tenants.first?.id ?? "")",

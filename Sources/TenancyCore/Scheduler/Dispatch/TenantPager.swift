@@ -5,35 +5,34 @@ internal import Logging
 internal import Support
 internal import Tenants
 
-/// Brings a job its tenants: reads pages, places tenants, reads their revisions set-wise, records
+/// Brings a job its tenants: reads pages, places tenants, reads their revisions in batches, records
 /// them, settles those that need no work, and queues the rest.
 final class TenantPager {
     /// Pages of the closing pass hold ids only to compare, so they are as large as pages get.
     private static let closingPage = 1_000
 
     private let job: ActiveJob
-    private let environment: JobEnvironment
+    private let task: TargetTask
     private let pages: PatientPages
     private let recorder: PageRecorder
-    private let task: TargetTask
-    private let reader: SetReader
+    private let reader: BatchReader
+    private let resolver: PlacementResolver
+    private let clock: WallClock
     private var left: Int
     /// Whether any page of the registry has brought a tenant.
     private var hasSeenTenants = false
 
-    init(job: ActiveJob, environment: JobEnvironment, task: TargetTask, retryOf: JobID?) {
+    init(
+        job: ActiveJob, task: TargetTask, pages: PatientPages, recorder: PageRecorder,
+        reader: BatchReader, resolver: PlacementResolver, clock: WallClock
+    ) {
         self.job = job
-        self.environment = environment
         self.task = task
-        let patience = PagingPatience(job: job, logger: environment.logger)
-        recorder = PageRecorder(job: job, environment: environment, patience: patience)
-        pages = PatientPages(
-            source: TenantSource(
-                registry: environment.registry, store: environment.store,
-                selection: job.request.tenants, retryOf: retryOf),
-            patience: patience)
-        reader = SetReader(
-            environment, session: environment.session(for: job.request), table: task.versionTable)
+        self.pages = pages
+        self.recorder = recorder
+        self.reader = reader
+        self.resolver = resolver
+        self.clock = clock
         left = job.request.tenants.limit ?? .max
     }
 
@@ -147,7 +146,7 @@ final class TenantPager {
         var order: [Target] = []
         for tenant in tenants {
             let name = TenantName(id: tenant.id, identifier: tenant.identifier)
-            switch environment.resolver.placing(tenant) {
+            switch resolver.placing(tenant) {
             case .failure(let error):
                 admission.ended.append(claim(name, .failed(FailureDescription.of(error)), nil))
             case .success(let placement):
@@ -207,7 +206,7 @@ final class TenantPager {
         _ name: TenantName, _ outcome: TargetOutcome, _ target: Target?
     ) -> TenantClaim {
         TenantClaim(
-            result: TenantResult(name, nil, outcome, finishedAt: environment.clock.now),
+            result: TenantResult(name, nil, outcome, finishedAt: clock.now),
             targetKey: target?.key)
     }
 

@@ -20,10 +20,11 @@ struct Admission: Sendable {
 /// and queues what it holds.
 struct PageRecorder: Sendable {
     let job: ActiveJob
-    let environment: JobEnvironment
+    let store: StatusStore
+    let replicas: Replicas
+    let migrations: MigrationLibrary
+    let metrics: Metrics
     let patience: PagingPatience
-
-    private var store: StatusStore { environment.store }
 
     /// A value, because `async let` forgets the type of what is thrown.
     func record(_ admission: Admission) async -> Result<Void, JobFailure> {
@@ -56,14 +57,14 @@ struct PageRecorder: Sendable {
             if !work.tenants.isEmpty { works.append(work) }
         }
         try await queue(works, ours, shared: offered.union(elsewhere))
-        if isPublishing { await environment.store.wakeOthers(.offer) }
+        if isPublishing { await store.wakeOthers(.offer) }
     }
 
     /// Whether other daemons are to take targets of the page over. The share that this daemon has is
     /// in the tables before anybody else can ask for one.
     private func mayPublish(_ works: [TargetWork]) async throws(JobFailure) -> Bool {
         guard works.count > 1, job.request.concurrency > 1, !job.isCancelling,
-            environment.peers.canHelp(with: environment.migrations.loaded.digest)
+            replicas.canAssist(with: migrations.loaded.digest)
         else { return false }
         let quota = try await asking { [job] store throws(StatusError) in
             try await QuotaRequest(job: job, store: store)()
@@ -113,7 +114,7 @@ struct PageRecorder: Sendable {
             return claim
         }
         let counter = Metrics.Counter.ended(job.request)
-        for claim in ended { environment.metrics.add(counter, claim.result.state.rawValue) }
+        for claim in ended { metrics.add(counter, claim.result.state.rawValue) }
         job.admit(ended: ended.map(\.result), targets: ended.compactMap(\.targetKey))
     }
 

@@ -14,7 +14,9 @@ struct ResultRecorder: Sendable {
     private static let longestPause = Duration.seconds(5)
 
     let job: ActiveJob
-    let environment: JobEnvironment
+    let store: StatusStore
+    let replicas: Replicas
+    let logger: Logger
 
     /// Records until the task is cancelled, which is done once everything is recorded.
     func callAsFunction() async {
@@ -27,19 +29,19 @@ struct ResultRecorder: Sendable {
                 continue
             }
             do throws(StatusError) {
-                try await environment.store.record(
+                try await store.record(
                     results, of: job.request, job: job.id, lease: job.lease)
                 if !job.lease.isAssistant {
-                    try await environment.store.update(job.snapshot, lease: job.lease)
+                    try await store.update(job.snapshot, lease: job.lease)
                 }
                 job.didRecord(results.count)
-                if environment.peers.areThere {
-                    await environment.store.wakeOthers(.job(job.id))
+                if replicas.hasPeers {
+                    await store.wakeOthers(.job(job.id))
                 }
                 pause = ResultRecorder.interval
             } catch {
                 pause = min(pause * 2, ResultRecorder.longestPause)
-                environment.logger.warning(
+                logger.warning(
                     "Results wait for the control database",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }

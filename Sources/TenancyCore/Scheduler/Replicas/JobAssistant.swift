@@ -13,24 +13,28 @@ struct JobAssistant: Sendable {
     private static let patience = Duration.seconds(3)
 
     let job: ActiveJob
-    let environment: JobEnvironment
+    let task: TargetTask
+    let runner: JobRunner
+    let recorder: ResultRecorder
+    let makeReader: @Sendable () -> BatchReader
+    let registry: any TenantRegistry
+    let resolver: PlacementResolver
+    let store: StatusStore
+    let logger: Logger
 
     func callAsFunction() async {
         _ = job.handle(.started)
-        let recorder = Task { [environment] in
-            await ResultRecorder(job: job, environment: environment)()
-        }
-        await JobRunner(job: job, environment: environment)(feed: feed)
+        let recording = Task { [recorder] in await recorder() }
+        await runner(feed: feed)
         await job.waitUntilRecorded(
             until: job.isDraining ? .after(.seconds(5)) : .never, endsWithDrain: !job.isDraining)
-        recorder.cancel()
+        recording.cancel()
         await giveBack()
     }
 
     /// Gives back what was taken and not begun, for as long as it takes: nobody else takes it from a
     /// daemon that lives.
     private func giveBack() async {
-        let store = environment.store
         var pause = JobAssistant.pace
         while !Task.isCancelled {
             do throws(StatusError) {
@@ -50,9 +54,8 @@ struct JobAssistant: Sendable {
         }
     }
 
-    private func feed(_ task: TargetTask) async {
-        let reader = SetReader(
-            environment, session: environment.session(for: job.request), table: task.versionTable)
+    private func feed() async {
+        let reader = makeReader()
         var boredFrom = Deadline.after(JobAssistant.patience)
         // Whether tenants may be ours in the tables that we were never told of.
         var isUnsure = false
@@ -65,14 +68,14 @@ struct JobAssistant: Sendable {
                     break
                 }
                 follow(quota)
-                let hasClaimed = try await claim(task, reader, isUnsure: isUnsure)
+                let hasClaimed = try await claim(reader, isUnsure: isUnsure)
                 isUnsure = false
                 if hasClaimed || job.inFlight > 0 || !job.isIdle {
                     boredFrom = .after(JobAssistant.patience)
                 }
             } catch {
                 isUnsure = true
-                environment.logger.warning(
+                logger.warning(
                     "Tenants of another daemon's job cannot be taken over",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }
@@ -84,7 +87,7 @@ struct JobAssistant: Sendable {
     }
 
     private func quota() async throws(StatusError) -> JobShare? {
-        let quota = try await QuotaRequest(job: job, store: environment.store)()
+        let quota = try await QuotaRequest(job: job, store: store)()
         guard let quota, !quota.state.isFinal else { return nil }
         return quota
     }
@@ -103,9 +106,8 @@ struct JobAssistant: Sendable {
 
     /// Takes tenants over and queues them; false when there were none.
     private func claim(
-        _ task: TargetTask, _ reader: SetReader, isUnsure: Bool
+        _ reader: BatchReader, isUnsure: Bool
     ) async throws(StatusError) -> Bool {
-        let store = environment.store
         var claimed: [StatusStore.TakenTenant] = []
         if job.demand > 0 {
             claimed = try await store.takeOffers(
@@ -120,7 +122,7 @@ struct JobAssistant: Sendable {
         }
         if claimed.isEmpty { return false }
         do throws(StatusError) {
-            try await admit(claimed, task, reader)
+            try await admit(claimed, reader)
         } catch {
             // They are ours in the tables; the next round finds them there.
             throw error
@@ -129,12 +131,11 @@ struct JobAssistant: Sendable {
     }
 
     private func admit(
-        _ claimed: [StatusStore.TakenTenant], _ task: TargetTask, _ reader: SetReader
+        _ claimed: [StatusStore.TakenTenant], _ reader: BatchReader
     ) async throws(StatusError) {
-        let store = environment.store
         let tenants: [Tenant]
         do throws(RegistryError) {
-            tenants = try await environment.registry.find(claimed.map(\.name.id))
+            tenants = try await registry.find(claimed.map(\.name.id))
         } catch {
             // Whoever leads the job pages the registry and knows what to do about it.
             return try await store.returnOffers(
@@ -146,7 +147,7 @@ struct JobAssistant: Sendable {
         var resumed: Set<Int64> = []
         for item in claimed {
             guard let tenant = byID[item.name.id],
-                case .success(let placement) = environment.resolver.placing(tenant),
+                case .success(let placement) = resolver.placing(tenant),
                 placement.target.key == item.targetKey
             else {
                 strange.append(item.name.id)

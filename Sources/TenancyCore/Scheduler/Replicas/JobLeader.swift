@@ -16,28 +16,31 @@ struct JobLeader: Sendable {
     private static let page = 500
 
     let job: ActiveJob
-    let environment: JobEnvironment
-    let retryOf: JobID?
+    let runner: JobRunner
+    let makePager: @Sendable () -> TenantPager
+    let store: StatusStore
+    let replicas: Replicas
+    let migrations: MigrationLibrary
+    let logger: Logger
 
     /// Works until every tenant has ended, or none may be started any more.
     func callAsFunction() async {
         // A daemon that goes on with a job has no more than its share from the first moment.
         if job.isResumed { await untilDone(requestQuota) }
         let sharing = Task { await keepTogether() }
-        await JobRunner(job: job, environment: environment)(feed: page)
+        await runner(feed: page)
         sharing.cancel()
         await sharing.value
         // What others ended before its page was read is in the tables only.
         if job.isResumed && !job.isDraining { await untilDone(gather) }
     }
 
-    private func page(_ task: TargetTask) async {
-        let pager = TenantPager(job: job, environment: environment, task: task, retryOf: retryOf)
+    private func page() async {
         do throws(JobFailure) {
-            try await pager.page()
+            try await makePager().page()
         } catch {
             if job.isDraining { return }
-            environment.logger.error(
+            logger.error(
                 "A job cannot read its tenants to the end",
                 metadata: ["job": "\(job.id)", "reason": "\(error)"])
             job.fail(reason: error.reason)
@@ -50,7 +53,7 @@ struct JobLeader: Sendable {
         var shown = 0
         while !Task.isCancelled {
             let generation = job.coordination.generation
-            if job.isShared || job.isResumed || job.hasPartialQuota || environment.peers.areThere {
+            if job.isShared || job.isResumed || job.hasPartialQuota || replicas.hasPeers {
                 do throws(StatusError) {
                     try await requestQuota()
                     shown = try await show(after: shown)
@@ -79,13 +82,13 @@ struct JobLeader: Sendable {
     }
 
     private func warn(_ error: StatusError) {
-        environment.logger.warning(
+        logger.warning(
             "What other daemons do of a job cannot be read",
             metadata: ["job": "\(job.id)", "reason": "\(error)"])
     }
 
     private func requestQuota() async throws(StatusError) {
-        _ = try await QuotaRequest(job: job, store: environment.store)()
+        _ = try await QuotaRequest(job: job, store: store)()
     }
 
     /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,
@@ -93,16 +96,15 @@ struct JobLeader: Sendable {
     private func show(after version: Int) async throws(StatusError) -> Int {
         let snapshot = job.snapshot
         if snapshot.version == version || snapshot.state.isFinal { return version }
-        try await environment.store.update(snapshot, lease: job.lease)
-        await environment.store.wakeOthers(.job(job.id))
+        try await store.update(snapshot, lease: job.lease)
+        await store.wakeOthers(.job(job.id))
         return snapshot.version
     }
 
     /// Takes back what is this daemon's to do, and takes in what others have done.
     private func gather() async throws(StatusError) {
-        let store = environment.store
-        let digest = environment.migrations.loaded.digest
-        if job.isCancelling || !environment.peers.canHelp(with: digest) {
+        let digest = migrations.loaded.digest
+        if job.isCancelling || !replicas.canAssist(with: digest) {
             try await store.withdrawOffers(of: job.id, lease: job.lease)
         } else if job.demand > 0 {
             try await store.withdrawOffers(of: job.id, lease: job.lease, limit: job.demand)

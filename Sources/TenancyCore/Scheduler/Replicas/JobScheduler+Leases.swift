@@ -14,7 +14,7 @@ extension JobScheduler {
     /// the other daemons.
     package func start() {
         guard housekeeping.isEmpty, !isDraining else { return }
-        leases = LeaseClock(term: environment.settings.leaseTerm, now: .now)
+        leases = LeaseClock(term: settings.leaseDuration, now: .now)
         let (words, interval) = (self.words, min(leases.renewal, JobScheduler.longestInterval))
         housekeeping = [
             Task { [weak self] in
@@ -36,28 +36,28 @@ extension JobScheduler {
             let asked = live.mapValues(\.job).filter { isDraining || !$0.value.isDraining }
             try await beat(asked)
             if isDraining { return }
-            for (job, lease) in try await environment.store.leaseAbandonedJobs(
-                replica: replica, migrations: environment.migrations.loaded.digest,
+            for (job, lease) in try await store.leaseAbandonedJobs(
+                replica: replica, migrations: migrations.loaded.digest,
                 term: leases.term)
             {
                 try await adopt(job, lease)
             }
             try await restoreLeft()
         } catch {
-            environment.logger.warning(
+            logger.warning(
                 "Leases wait for the control database", metadata: ["reason": "\(error)"])
         }
     }
 
     private func beat(_ asked: [JobID: ActiveJob]) async throws(StatusError) {
         let sentAt = ContinuousClock.now
-        let beat = try await environment.store.beat(
+        let beat = try await store.beat(
             me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
         leases.renewed(sentAt: sentAt)
         heartbeatAt = max(heartbeatAt, sentAt)
         words.renewals.notify()
-        let arrived = Set(beat.others.map(\.id)).subtracting(environment.peers.others.map(\.id))
-        environment.peers.update(beat.others)
+        let arrived = Set(beat.others.map(\.id)).subtracting(replicas.peers.map(\.id))
+        replicas.update(beat.others)
         for (id, active) in asked where !beat.kept.contains(id) { abandon(active) }
         if beat.hasCommands { await carryOutCommands() }
         // Whoever comes or goes changes what is shared.
@@ -67,12 +67,12 @@ extension JobScheduler {
     /// Writes down how jobs ended whose rows went with the control database.
     private func restoreLeft() async throws(StatusError) {
         for (id, rest) in left {
-            if try await environment.store.job(id) == nil {
-                let job = rest.end(at: environment.clock.now)
-                try await environment.store.restore(
+            if try await store.job(id) == nil {
+                let job = rest.end(at: clock.now)
+                try await store.restore(
                     job, results: rest.unrecorded, lease: rest.lease,
-                    migrations: environment.migrations.loaded.digest)
-                environment.logger.error(
+                    migrations: migrations.loaded.digest)
+                logger.error(
                     "The control database has lost a job",
                     metadata: ["job": "\(id)", "state": "\(job.state)"])
                 words.jobs.notify()
@@ -84,8 +84,8 @@ extension JobScheduler {
     /// Another daemon has the job now, or may have it: nothing more of it is started here.
     private func abandon(_ active: ActiveJob) {
         if active.snapshot.state.isFinal { return }
-        environment.metrics.add(.leasesLost)
-        environment.logger.warning("A job's lease was lost", metadata: ["job": "\(active.id)"])
+        metrics.add(.leasesLost)
+        logger.warning("A job's lease was lost", metadata: ["job": "\(active.id)"])
         active.drain()
         active.interrupt()
         // One that waits for a place has nothing to wind down.
@@ -113,15 +113,15 @@ extension JobScheduler {
 
     private func adopt(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
         if live[job.id] != nil { return }
-        let ended = try await environment.store.endedTargets(of: job.id)
+        let ended = try await store.endedTargets(of: job.id)
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
         assisting[job.id]?.job.drain()
-        environment.metrics.add(.jobsTakenOver)
-        environment.logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
+        metrics.add(.jobsTakenOver)
+        logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
-        let active = ActiveJob(job, lease: lease, clock: environment.clock, limit: 0)
+        let active = ActiveJob(job, lease: lease, clock: clock, limit: 0)
         active.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
         enqueue(active, retryOf: job.retryOf)
     }
@@ -166,10 +166,10 @@ extension JobScheduler {
 
     private func leave(_ jobs: Set<JobID>) async {
         do throws(StatusError) {
-            try await environment.store.leave(replica, jobs: Array(jobs))
+            try await store.leave(replica, jobs: Array(jobs))
             await wakeOthers(.jobs)
         } catch {
-            environment.logger.warning(
+            logger.warning(
                 "Leases could not be given back; they run out by themselves",
                 metadata: ["reason": "\(error)"])
         }

@@ -8,13 +8,13 @@ extension JobScheduler {
     private static let pace = Duration.seconds(1)
 
     func wakeOthers(_ word: WakeWord) async {
-        if environment.peers.areThere { await environment.store.wakeOthers(word) }
+        if replicas.hasPeers { await store.wakeOthers(word) }
     }
 
     /// Passes on what other daemons say.
     func listen() async {
-        guard let channel = environment.channel else { return }
-        await channel.listen(to: environment.store.channel) { [weak self] word in
+        guard let channel = channel else { return }
+        await channel.listen(to: store.channel) { [weak self] word in
             await self?.hear(word)
         }
     }
@@ -40,7 +40,7 @@ extension JobScheduler {
         while !Task.isCancelled {
             let generation = words.offers.generation
             let isSafe = leases.standing(at: .now) == .safe
-            if environment.peers.areThere && isSafe && !isDraining { await assist() }
+            if replicas.hasPeers && isSafe && !isDraining { await assist() }
             await words.offers.wait(after: generation, until: .after(JobScheduler.pace))
         }
     }
@@ -48,9 +48,9 @@ extension JobScheduler {
     private func assist() async {
         let jobs: [JobSnapshot]
         do throws(StatusError) {
-            jobs = try await environment.store.jobsOnOffer(to: me)
+            jobs = try await store.jobsOnOffer(to: me)
         } catch {
-            environment.logger.debug(
+            logger.debug(
                 "Offers of other daemons cannot be read", metadata: ["reason": "\(error)"])
             return
         }
@@ -58,12 +58,12 @@ extension JobScheduler {
             let lease = JobLease(replica: replica, epoch: 0, isAssistant: true)
             var fresh = job
             fresh.state = .queued
-            let active = ActiveJob(fresh, lease: lease, clock: environment.clock, limit: 0)
-            environment.logger.info("Assisting with a job", metadata: ["job": "\(job.id)"])
+            let active = ActiveJob(fresh, lease: lease, clock: clock, limit: 0)
+            logger.info("Assisting with a job", metadata: ["job": "\(job.id)"])
             assisting[job.id] = Live(
                 job: active, retryOf: nil,
-                execution: Task { [environment] in
-                    await JobAssistant(job: active, environment: environment)()
+                execution: Task { [executor] in
+                    await executor.assistant(of: active)()
                     self.endAssistance(job.id)
                 })
         }
@@ -71,7 +71,7 @@ extension JobScheduler {
 
     private func endAssistance(_ id: JobID) {
         assisting[id] = nil
-        environment.logger.info("No longer assisting with a job", metadata: ["job": "\(id)"])
+        logger.info("No longer assisting with a job", metadata: ["job": "\(id)"])
     }
 
     // MARK: - Steering from elsewhere
@@ -83,7 +83,6 @@ extension JobScheduler {
     func steerElsewhere(
         _ id: JobID, _ order: SteeringOrder, caller: Caller
     ) async throws(SteeringError) -> JobSnapshot {
-        let store = environment.store
         guard let job = try await asking({ () throws(StatusError) in try await store.job(id) })
         else { throw .jobNotFound(id) }
         if job.state.isFinal { throw .conflict(action: order.name, state: job.state) }
@@ -97,7 +96,6 @@ extension JobScheduler {
     private func wait(
         for command: Int64, _ id: JobID, _ order: SteeringOrder
     ) async throws(SteeringError) -> JobSnapshot {
-        let store = environment.store
         let deadline = Deadline.after(JobScheduler.commandPatience)
         while true {
             let generation = words.commands.generation
@@ -128,7 +126,6 @@ extension JobScheduler {
     /// Does what other daemons were asked to have done to the jobs that live here.
     func carryOutCommands() async {
         do throws(StatusError) {
-            let store = environment.store
             for command in try await store.openCommands(for: Array(live.keys)) {
                 guard let active = live[command.job]?.job, !active.isDraining else { continue }
                 var refusedIn: JobState?
@@ -144,7 +141,7 @@ extension JobScheduler {
                 await store.wakeOthers(.command)
             }
         } catch {
-            environment.logger.warning(
+            logger.warning(
                 "Commands wait for the control database", metadata: ["reason": "\(error)"])
         }
     }

@@ -31,11 +31,11 @@ extension JobScheduler {
                 Int((ContinuousClock.now - heartbeatAt).components.seconds)),
             gauge(
                 "migrationd_replicas", "Daemons that live on the control database, this one too.",
-                environment.peers.others.count + 1),
+                replicas.peers.count + 1),
             gauge(
                 "migrationd_revisions", "Revisions loaded.",
-                environment.migrations.loaded.set.graph.revisions.count),
-        ] + (await servers()) + environment.metrics.families
+                migrations.loaded.set.graph.revisions.count),
+        ] + (await servers()) + metrics.families
     }
 
     /// The series that alerts are made of are there before the first event.
@@ -75,12 +75,12 @@ extension JobScheduler {
             "migrationd_server_away_seconds", .gauge,
             "How long a server has been away; 0 if it is not."
         )
-        let servers = await environment.slots.standings()
+        let servers = await slots.standings()
         for server in servers.prefix(JobScheduler.serverLimit) {
             let label = [(name: "server", value: server.key)]
             used.add(Double(server.used), label)
             waiting.add(Double(server.waiting), label)
-            let time = environment.slots.health.timeAway(server.key) ?? .zero
+            let time = slots.health.timeAway(server.key) ?? .zero
             away.add(Double(time.milliseconds) / 1_000, label)
         }
         return [used, waiting, away]

@@ -1,9 +1,10 @@
 package import ControlStore
 package import JobModel
-internal import Logging
-internal import Revisions
+package import Logging
+package import PostgresClient
+package import Revisions
 package import Support
-internal import Tenants
+package import Tenants
 
 /// Takes jobs, runs as many of them at once as allowed, steers them, and goes on with jobs that a
 /// daemon left behind.
@@ -14,8 +15,19 @@ package actor JobScheduler {
         var execution: Task<Void, Never>?
     }
 
-    package let environment: JobEnvironment
+    let settings: SchedulerSettings
     let replica: String
+    let executor: JobExecutor
+    let store: StatusStore
+    let registry: any TenantRegistry
+    let migrations: MigrationLibrary
+    let replicas: Replicas
+    /// Where notifications come from; without it other replicas are only polled.
+    let channel: ControlChannel?
+    let slots: ServerSlots
+    let metrics: Metrics
+    let clock: WallClock
+    let logger: Logger
     let startedAt: Timestamp
     var live: [JobID: Live] = [:]
     /// Jobs that other daemons lead and some of whose tenants are worked on here.
@@ -38,25 +50,40 @@ package actor JobScheduler {
     let words = WordSignals()
 
     /// A scheduler under the UUID `replica`, which is new with each start of a daemon.
-    package init(_ environment: JobEnvironment, replica: String) {
-        self.environment = environment
+    package init(
+        settings: SchedulerSettings, replica: String, executor: JobExecutor, store: StatusStore,
+        registry: any TenantRegistry, migrations: MigrationLibrary, replicas: Replicas,
+        channel: ControlChannel? = nil, slots: ServerSlots, metrics: Metrics,
+        clock: WallClock = .system, logger: Logger
+    ) {
+        self.settings = settings
         self.replica = replica
-        startedAt = environment.clock.now
+        self.executor = executor
+        self.store = store
+        self.registry = registry
+        self.migrations = migrations
+        self.replicas = replicas
+        self.channel = channel
+        self.slots = slots
+        self.metrics = metrics
+        self.clock = clock
+        self.logger = logger
+        startedAt = clock.now
         let now = ContinuousClock.now
-        leases = LeaseClock(term: environment.settings.leaseTerm, now: now)
+        leases = LeaseClock(term: settings.leaseDuration, now: now)
         heartbeatAt = now
-        JobScheduler.beginCounters(environment.metrics)
+        JobScheduler.beginCounters(metrics)
     }
 
     /// This daemon as the others see it.
     var me: Replica {
         Replica(
             id: replica, version: Version.current,
-            migrations: environment.migrations.loaded.digest, startedAt: startedAt)
+            migrations: migrations.loaded.digest, startedAt: startedAt)
     }
 
     /// The ids of the other daemons that live.
-    package var otherReplicas: [String] { environment.peers.others.map(\.id) }
+    package var otherReplicas: [String] { replicas.peers.map(\.id) }
 
     // MARK: - Taking jobs
 
@@ -99,7 +126,7 @@ package actor JobScheduler {
         var known: StatusStore.Insertion?
         var job: JobSnapshot?
         do throws(StatusError) {
-            known = try await environment.store.insertion(earlierUnder: key)
+            known = try await store.insertion(earlierUnder: key)
             if case .replay(let id) = known { job = try await snapshot(id) }
         } catch {
             throw .store(error)
@@ -110,7 +137,7 @@ package actor JobScheduler {
 
     private func resolve(_ request: JobRequest) throws(SubmissionError) -> [String]? {
         do throws(RevisionError) {
-            return try environment.migrations.loaded.set.graph.resolvedTarget(
+            return try migrations.loaded.set.graph.resolvedTarget(
                 request.operation.revisionOperation, request.target)
         } catch {
             throw .target(error)
@@ -121,7 +148,7 @@ package actor JobScheduler {
         guard let ids, !ids.isEmpty else { return }
         let found: [Tenant]
         do throws(RegistryError) {
-            found = try await environment.registry.find(ids)
+            found = try await registry.find(ids)
         } catch {
             throw .registry(error)
         }
@@ -133,7 +160,6 @@ package actor JobScheduler {
     /// Refuses a selection that matches nobody: mostly a pattern or a status that is misspelled.
     /// `behind_only` is not looked at, since nobody behind is what a deploy hopes for.
     private func requireSomebody(_ selection: TenantSelection) async throws(SubmissionError) {
-        let registry = environment.registry
         let anybody: [Tenant]
         do throws(RegistryError) {
             let fitting = try await registry.page(
@@ -151,23 +177,23 @@ package actor JobScheduler {
         key: IdempotencyKey?
     ) async throws(SubmissionError) -> Submission {
         if isDraining { throw .draining }
-        guard waiting.count + arriving < environment.settings.maxQueuedJobs else {
-            throw .queueFull(limit: environment.settings.maxQueuedJobs)
+        guard waiting.count + arriving < settings.maxQueuedJobs else {
+            throw .queueFull(limit: settings.maxQueuedJobs)
         }
         arriving += 1
         defer { arriving -= 1 }
         var random = SystemRandomNumberGenerator()
-        let now = environment.clock.now
+        let now = clock.now
         let job = JobSnapshot(
             id: .make(now: now, random: &random), request: request, resolvedTarget: resolved,
             state: .queued, createdBy: caller.name, createdAt: now, retryOf: retryOf)
         let lease = JobLease(replica: replica, epoch: 1)
         let insertion: StatusStore.Insertion
         do throws(StatusError) {
-            insertion = try await environment.store.insert(
+            insertion = try await store.insert(
                 job, key: key, caller: caller, lease: lease,
-                term: environment.settings.leaseTerm,
-                migrations: environment.migrations.loaded.digest)
+                term: settings.leaseDuration,
+                migrations: migrations.loaded.digest)
             if case .replay(let id) = insertion, let earlier = try await snapshot(id) {
                 return Submission(job: earlier, isReplay: true)
             }
@@ -178,7 +204,7 @@ package actor JobScheduler {
         case .mismatch: throw .idempotencyMismatch
         case .replay(let id): throw .jobNotFound(id)
         case .inserted:
-            enqueue(ActiveJob(job, lease: lease, clock: environment.clock), retryOf: retryOf)
+            enqueue(ActiveJob(job, lease: lease, clock: clock), retryOf: retryOf)
             return Submission(job: live[job.id]?.job.snapshot ?? job, isReplay: false)
         }
     }
@@ -193,7 +219,7 @@ package actor JobScheduler {
 
     private func startWaiting() {
         var running = live.values.count { $0.execution != nil }
-        while !isDraining, running < environment.settings.maxRunningJobs, !waiting.isEmpty {
+        while !isDraining, running < settings.maxRunningJobs, !waiting.isEmpty {
             let id = waiting.removeFirst()
             guard let entry = live[id] else { continue }
             live[id]?.execution = Task { await self.execute(entry) }
@@ -204,17 +230,15 @@ package actor JobScheduler {
     private func execute(_ entry: Live) async {
         let active = entry.job
         _ = active.handle(.started)
-        environment.logger.info(
+        logger.info(
             "Job started",
             metadata: [
                 "job": "\(active.id)", "operation": "\(active.request.operation)",
                 "target": "\(active.request.target)",
             ])
-        let recorder = Task { [environment] in
-            await ResultRecorder(job: active, environment: environment)()
-        }
+        let recorder = Task { [executor] in await executor.recorder(of: active)() }
         _ = await persist(active.snapshot, active)
-        await JobLeader(job: active, environment: environment, retryOf: entry.retryOf)()
+        await executor.leader(of: active, retryOf: entry.retryOf)()
         await active.waitUntilRecorded()
         if active.isDraining {
             await active.waitUntilRecorded(until: .after(.seconds(5)), endsWithDrain: false)
@@ -247,8 +271,8 @@ package actor JobScheduler {
         await wakeOthers(.job(active.id))
         let job = active.snapshot
         endings.notify()
-        environment.metrics.add(.jobsEnded, job.state.rawValue)
-        environment.logger.info(
+        metrics.add(.jobsEnded, job.state.rawValue)
+        logger.info(
             "Job ended",
             metadata: [
                 "job": "\(job.id)", "state": "\(job.state)", "total": "\(job.counts.total)",
@@ -264,10 +288,10 @@ package actor JobScheduler {
         var pause = Duration.milliseconds(200)
         while true {
             do throws(StatusError) {
-                return try await environment.store.update(job, lease: active.lease)
+                return try await store.update(job, lease: active.lease)
             } catch {
                 if active.isDraining { return false }
-                environment.logger.warning(
+                logger.warning(
                     "A job's state waits for the control database",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
                 try? await Task.sleep(for: pause)

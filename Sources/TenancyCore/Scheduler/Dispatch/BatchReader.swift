@@ -4,21 +4,21 @@ internal import PostgresClient
 internal import Revisions
 internal import Tenants
 
-/// Reads the revisions of a page of targets set-wise, over one connection a database that is kept
+/// Reads the revisions of a page of targets in batches, over one connection a database that is kept
 /// from page to page.
-final class SetReader {
+final class BatchReader {
     /// Connections kept; a fleet over more shared databases than this reconnects now and then.
     private static let limit = 8
 
-    private let environment: JobEnvironment
+    private let connections: WorkerConnections
+    private let logger: Logger
     private let reader: VersionReader
-    private var connections: [(key: String, connection: WorkerConnection)] = []
+    private var open: [(key: String, connection: WorkerConnection)] = []
 
-    init(
-        _ environment: JobEnvironment, session: SessionSettings, table: VersionTableName
-    ) {
-        self.environment = environment
-        self.reader = VersionReader(settings: session, table: table)
+    init(_ reader: VersionReader, connections: WorkerConnections, logger: Logger) {
+        self.reader = reader
+        self.connections = connections
+        self.logger = logger
     }
 
     /// The state of each target that shares its database with another one of them. A database of one
@@ -39,8 +39,8 @@ final class SetReader {
                 let read = try await reader.read(targets.map(\.schema), on: connection)
                 for (target, state) in zip(targets, read) { states[target] = state }
             } catch {
-                environment.logger.info(
-                    "Revisions could not be read set-wise",
+                logger.info(
+                    "Revisions could not be read in batches",
                     metadata: [
                         "server": "\(targets[0].connection.serverKey)", "reason": "\(error)",
                     ])
@@ -51,26 +51,25 @@ final class SetReader {
 
     /// Gives connections back to servers where somebody waits for a slot.
     func yieldContended() async {
-        for (_, connection) in connections { await connection.yieldIfContended() }
+        for (_, connection) in open { await connection.yieldIfContended() }
     }
 
     func close() async {
-        for (_, connection) in connections { await connection.close() }
-        connections.removeAll()
+        for (_, connection) in open { await connection.close() }
+        open.removeAll()
     }
 
     private func connection(_ key: String) async -> WorkerConnection {
-        if let index = connections.firstIndex(where: { $0.key == key }) {
-            let entry = connections.remove(at: index)
-            connections.append(entry)
+        if let index = open.firstIndex(where: { $0.key == key }) {
+            let entry = open.remove(at: index)
+            open.append(entry)
             return entry.connection
         }
-        if connections.count == SetReader.limit {
-            await connections.removeFirst().connection.close()
+        if open.count == BatchReader.limit {
+            await open.removeFirst().connection.close()
         }
-        let connection = environment.makeConnection(
-            schemaLimit: WorkerConnection.readSchemas)
-        connections.append((key, connection))
+        let connection = connections.make(schemaLimit: WorkerConnection.readSchemas)
+        open.append((key, connection))
         return connection
     }
 }
