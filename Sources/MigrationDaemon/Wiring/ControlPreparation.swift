@@ -13,7 +13,7 @@ final class ControlPreparation: Sendable {
         case done
     }
 
-    private let store: StatusStore
+    private let store: ControlDatabase
     private let whenReady: @Sendable () async -> Void
     private let logger: Logger
     private let state = Mutex(State.pending(reason: "not tried yet"))
@@ -21,7 +21,7 @@ final class ControlPreparation: Sendable {
 
     /// `whenReady` starts whoever works with the tables; it is called again after each preparation.
     init(
-        store: StatusStore, logger: Logger, whenReady: @escaping @Sendable () async -> Void
+        store: ControlDatabase, logger: Logger, whenReady: @escaping @Sendable () async -> Void
     ) {
         self.store = store
         self.whenReady = whenReady

@@ -50,7 +50,7 @@ struct Daemon: Sendable {
         let authenticator = Authenticator(AccessRules(config.server))
         let services = Services(
             scheduler: scheduler,
-            events: JobEvents(scheduler: scheduler, store: core.store),
+            events: JobEvents(scheduler: scheduler, tenants: core.store.jobTenants),
             eventStreams: EventStreams(limit: config.server.limits.eventStreams),
             directory: directory, failedTenants: failedTenants,
             resolver: core.makeStepResolver(config),

@@ -11,7 +11,7 @@ internal import Tenants
 
 /// What the parts of a daemon share, each of which is given what it uses of that.
 struct DaemonCore {
-    let store: StatusStore
+    let store: ControlDatabase
     let registry: any TenantRegistry
     let migrations: MigrationLibrary
     let metrics = Metrics()
@@ -34,7 +34,7 @@ struct DaemonCore {
         external = source.python
         registry = try Daemon.registry(config)
         resolver = try Daemon.resolver(config.tenancy)
-        store = StatusStore(pool: pool, schema: config.control.schema, metrics: metrics)
+        store = ControlDatabase(pool: pool, schema: config.control.schema, metrics: metrics)
         connections = WorkerConnections(
             slots: ServerSlots(limit: config.scheduler.perServerConnections),
             connectTimeout: connectTimeout, onNotice: NoticeLog.writer(to: logger))

@@ -5,7 +5,7 @@ internal import Tenants
 /// Whether jobs could run now: the control database, the registry, the migrations.
 struct Readiness: ReadinessProbe {
     let preparation: ControlPreparation
-    let store: StatusStore
+    let store: ControlDatabase
     let registry: any TenantRegistry
     let library: MigrationLibrary
 

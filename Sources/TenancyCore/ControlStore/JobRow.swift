@@ -47,60 +47,42 @@ struct JobRow {
         """
 
     /// What `read` reads.
-    static let columns = """
-        id, request, array_to_json(resolved_target), state, state_reason, created_by, \
-        \(milliseconds("created_at")), \(milliseconds("started_at")), \
-        \(milliseconds("finished_at")), retry_of, pending, running, succeeded, skipped, failed, \
-        cancelled, first_errors, version
-        """
-
-    /// A timestamp column as milliseconds since 1970.
-    static func milliseconds(_ column: String) -> String {
-        "(extract(epoch FROM \(column)) * 1000)::bigint"
-    }
+    static let columns: [SelectedColumn] = [
+        SelectedColumn("id"), SelectedColumn("request"), .array("resolved_target"),
+        SelectedColumn("state"), SelectedColumn("state_reason"), SelectedColumn("created_by"),
+        .milliseconds("created_at"), .milliseconds("started_at"), .milliseconds("finished_at"),
+        SelectedColumn("retry_of"), SelectedColumn("pending"), SelectedColumn("running"),
+        SelectedColumn("succeeded"), SelectedColumn("skipped"), SelectedColumn("failed"),
+        SelectedColumn("cancelled"), SelectedColumn("first_errors"), SelectedColumn("version"),
+    ]
 
     /// Reads a row of `columns`; `nil` for a row that this release does not understand.
-    static func read(_ row: [String?]) -> JobSnapshot? {
-        guard let id = row[0].flatMap(JobID.init), let request = row[1].flatMap(readRequest),
-            let state = row[3].flatMap(JobState.init), let createdBy = row[5],
-            let createdAt = timestamp(row[6])
+    static func read(_ row: Row) throws(StatusError) -> JobSnapshot? {
+        guard let id = try row.value("id", JobID.init),
+            let request = try row.json("request").flatMap({ JobRequest(stored: $0) }),
+            let state = try row.value("state", JobState.init),
+            let createdBy = try row["created_by"], let createdAt = try row.timestamp("created_at")
         else { return nil }
         var job = JobSnapshot(
-            id: id, request: request, resolvedTarget: row[2].flatMap(readStrings), state: state,
-            createdBy: createdBy, createdAt: createdAt, retryOf: row[9].flatMap(JobID.init))
-        job.stateReason = row[4]
-        job.startedAt = timestamp(row[7])
-        job.finishedAt = timestamp(row[8])
-        let numbers = row[10...15].map { $0.flatMap { Int($0) } ?? 0 }
-        job.counts.pending = numbers[0]
-        job.counts.running = numbers[1]
-        job.counts.succeeded = numbers[2]
-        job.counts.skipped = numbers[3]
-        job.counts.failed = numbers[4]
-        job.counts.cancelled = numbers[5]
-        job.firstErrors = row[16].map(readFailures) ?? []
-        job.version = row[17].flatMap { Int($0) } ?? 1
+            id: id, request: request, resolvedTarget: try row.strings("resolved_target"),
+            state: state, createdBy: createdBy, createdAt: createdAt,
+            retryOf: try row.value("retry_of", JobID.init))
+        job.stateReason = try row["state_reason"]
+        job.startedAt = try row.timestamp("started_at")
+        job.finishedAt = try row.timestamp("finished_at")
+        job.counts.pending = try row.integer("pending") ?? 0
+        job.counts.running = try row.integer("running") ?? 0
+        job.counts.succeeded = try row.integer("succeeded") ?? 0
+        job.counts.skipped = try row.integer("skipped") ?? 0
+        job.counts.failed = try row.integer("failed") ?? 0
+        job.counts.cancelled = try row.integer("cancelled") ?? 0
+        job.firstErrors = try row.json("first_errors").map(readFailures) ?? []
+        job.version = try row.integer("version") ?? 1
         return job
     }
 
-    static func timestamp(_ text: String?) -> Timestamp? {
-        text.flatMap { Int64($0) }.map(Timestamp.init(milliseconds:))
-    }
-
-    static func parse(_ text: String) -> JSONValue? {
-        try? JSONValue.parse(Array(text.utf8))
-    }
-
-    static func readStrings(_ text: String) -> [String]? {
-        parse(text)?.arrayValue?.compactMap(\.stringValue)
-    }
-
-    private static func readRequest(_ text: String) -> JobRequest? {
-        parse(text).flatMap { JobRequest(stored: $0) }
-    }
-
-    private static func readFailures(_ text: String) -> [JobFailureNote] {
-        (parse(text)?.arrayValue ?? []).compactMap { item in
+    private static func readFailures(_ stored: JSONValue) -> [JobFailureNote] {
+        (stored.arrayValue ?? []).compactMap { item in
             guard let id = item["tenant_id"]?.stringValue,
                 let identifier = item["identifier"]?.stringValue,
                 let error = item["error"]?.stringValue

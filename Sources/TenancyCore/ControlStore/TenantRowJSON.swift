@@ -72,39 +72,44 @@ enum TenantResultRow {
         failure.map { ["message": .string($0.message), "detail": $0.json] } ?? .null
     }
 
-    private static func failure(_ text: String?) -> TenantFailure? {
-        text.flatMap(JobRow.parse).map { stored in
+    private static func failure(_ stored: JSONValue?) -> TenantFailure? {
+        stored.map { stored in
             TenantFailure(
                 message: stored["message"]?.stringValue ?? "", stored: stored["detail"] ?? .null)
         }
     }
 
+    /// What `read` reads.
     static let columns = columns(state: "state")
 
     /// What `read` reads, with the state from another column.
-    static func columns(state: String) -> String {
-        """
-        tenant_id, identifier, \(state), array_to_json(from_revisions), \
-        array_to_json(to_revisions), steps, array_to_json(planned), attempts, \
-        \(JobRow.milliseconds("started_at")), \(JobRow.milliseconds("finished_at")), duration_ms, \
-        failure, last_retry
-        """
+    static func columns(state: String) -> [SelectedColumn] {
+        [
+            SelectedColumn("tenant_id"), SelectedColumn("identifier"),
+            SelectedColumn("state", state), .array("from_revisions"), .array("to_revisions"),
+            SelectedColumn("steps"), .array("planned"), SelectedColumn("attempts"),
+            .milliseconds("started_at"), .milliseconds("finished_at"),
+            SelectedColumn("duration_ms"), SelectedColumn("failure"),
+            SelectedColumn("last_retry"),
+        ]
     }
 
-    static func read(_ row: [String?]) -> TenantResult? {
-        guard let id = row[0], let identifier = row[1], let state = row[2].flatMap(TenantState.init)
+    /// Reads a row of `columns`; `nil` for a row that this release does not understand.
+    static func read(_ row: Row) throws(StatusError) -> TenantResult? {
+        guard let id = try row["tenant_id"], let identifier = try row["identifier"],
+            let state = try row.value("state", TenantState.init)
         else { return nil }
         var result = TenantResult(tenantID: id, identifier: identifier, state: state)
-        result.fromRevisions = row[3].flatMap(JobRow.readStrings)
-        result.toRevisions = row[4].flatMap(JobRow.readStrings)
-        result.steps = row[5].flatMap { Int($0) } ?? 0
-        result.plannedRevisions = row[6].flatMap(JobRow.readStrings)
-        result.attempts = row[7].flatMap { Int($0) } ?? 0
-        result.startedAt = JobRow.timestamp(row[8])
-        result.finishedAt = JobRow.timestamp(row[9])
-        result.durationMilliseconds = row[10].flatMap { Int64($0) }
-        result.failure = failure(row[11])
-        result.lastRetry = failure(row[12])
+        result.fromRevisions = try row.strings("from_revisions")
+        result.toRevisions = try row.strings("to_revisions")
+        result.steps = try row.integer("steps") ?? 0
+        result.plannedRevisions = try row.strings("planned")
+        result.attempts = try row.integer("attempts") ?? 0
+        result.startedAt = try row.timestamp("started_at")
+        result.finishedAt = try row.timestamp("finished_at")
+        result.durationMilliseconds = try row.bigInteger("duration_ms")
+        result.failure = failure(try row.json("failure"))
+        result.lastRetry = failure(try row.json("last_retry"))
         return result
     }
 }

@@ -30,14 +30,14 @@ package enum ResolutionError: Error, Sendable {
 
 /// Settles unfinished steps on behalf of a person.
 package struct StepResolver: Sendable {
-    private let store: StatusStore
+    private let store: ControlDatabase
     private let migrations: MigrationLibrary
     private let connections: TenantConnections
     private let overridesReadOnly: Bool
 
     /// Writes where `default_transaction_read_only` is on, if `overridesReadOnly` says so.
     package init(
-        store: StatusStore, migrations: MigrationLibrary, connections: TenantConnections,
+        store: ControlDatabase, migrations: MigrationLibrary, connections: TenantConnections,
         overridesReadOnly: Bool
     ) {
         self.store = store
@@ -57,21 +57,22 @@ package struct StepResolver: Sendable {
             throw .placement(error)
         }
         let found = try await asking { () throws(StatusError) in
-            try await store.openStep(ofTarget: target.key)
+            try await store.stepJournal.openStep(ofTarget: target.key)
         }
         guard let found else { throw .nothingUnfinished }
         if found.isHeld { throw .inHands }
         // Noted before it is done: nothing is settled that the audit does not know of.
         try await asking { () throws(StatusError) in
-            try await store.audit(
+            try await store.jobs.audit(
                 "tenant.resolve.\(resolution.rawValue)", job: found.job, tenant: located.tenant.id,
                 caller: caller)
         }
         if resolution == .markApplied { try await moveRows(of: target, by: found.step) }
         try await asking { () throws(StatusError) in
             switch resolution {
-            case .resume: try await store.forgetBegun(ofTarget: target.key)
-            case .markApplied, .markNotApplied: try await store.removeStep(ofTarget: target.key)
+            case .resume: try await store.stepJournal.clearBegun(ofTarget: target.key)
+            case .markApplied, .markNotApplied:
+                try await store.stepJournal.remove(ofTarget: target.key)
             }
         }
     }

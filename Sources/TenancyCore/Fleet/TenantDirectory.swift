@@ -95,7 +95,7 @@ package struct TenantDirectory: Sendable {
 
     private let registry: any TenantRegistry
     private let resolver: PlacementResolver
-    private let store: StatusStore
+    private let store: ControlDatabase
     private let migrations: MigrationLibrary
     private let connections: TenantConnections
     private let external: (any ExternalStepRunner)?
@@ -104,7 +104,7 @@ package struct TenantDirectory: Sendable {
 
     /// Tenants whose database is not PostgreSQL are read by `external`.
     package init(
-        registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
+        registry: any TenantRegistry, resolver: PlacementResolver, store: ControlDatabase,
         migrations: MigrationLibrary, connections: TenantConnections,
         external: (any ExternalStepRunner)? = nil, clock: WallClock = .system, logger: Logger
     ) {
@@ -175,9 +175,9 @@ package struct TenantDirectory: Sendable {
         let name = TenantName(id: located.tenant.id, identifier: located.tenant.identifier)
         var unfinished: UnfinishedStep?
         do throws(StatusError) {
-            unfinished = try await store.unfinishedStep(
+            unfinished = try await store.stepJournal.find(
                 ofTarget: placement.target.key)
-            try await store.recordReading(of: name, revisions: rows, at: now)
+            try await store.tenantStatus.recordReading(of: name, revisions: rows, at: now)
         } catch {
             // The answer is the tenant's own; the control database does not change it.
             logger.warning(
@@ -228,7 +228,7 @@ package struct TenantDirectory: Sendable {
     package func history(
         of tenantID: String, limit: Int, before job: JobID? = nil
     ) async throws(StatusError) -> [HistoryEntry] {
-        try await store.history(of: tenantID, limit: limit, before: job)
+        try await store.jobTenants.history(of: tenantID, limit: limit, before: job)
     }
 
     /// Counts the whole registry, page by page.
@@ -266,7 +266,7 @@ package struct TenantDirectory: Sendable {
         while true {
             let ids: [String]
             do throws(StatusError) {
-                ids = try await store.suspectedFailures(
+                ids = try await store.tenantStatus.suspectedFailures(
                     limit: TenantDirectory.page, after: cursor)
             } catch {
                 throw .status(error)
@@ -308,7 +308,7 @@ package struct TenantDirectory: Sendable {
     private func entries(_ tenants: [Tenant]) async throws(DirectoryError) -> [TenantEntry] {
         let statuses: [String: TenantStatusRecord]
         do throws(StatusError) {
-            statuses = try await store.statuses(tenants.map(\.id))
+            statuses = try await store.tenantStatus.find(tenants.map(\.id))
         } catch {
             throw .status(error)
         }

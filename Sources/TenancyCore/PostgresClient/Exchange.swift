@@ -144,10 +144,12 @@ struct Exchange: ~Copyable {
     private mutating func take(_ result: consuming ResultHandle) -> Bool {
         switch result.status {
         case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-            results.append(StatementResult(tag: result.commandTag, rows: copied))
+            results.append(StatementResult(tag: result.commandTag, columns: [], rows: copied))
             copied = []
         case PGRES_TUPLES_OK:
-            results.append(StatementResult(tag: result.commandTag, rows: result.rows()))
+            results.append(
+                StatementResult(
+                    tag: result.commandTag, columns: result.columns(), rows: result.rows()))
         case PGRES_COPY_IN:
             // There is no data to give; the server then fails the statement with this text.
             handle.withRaw { _ = PQputCopyEnd($0, "COPY FROM STDIN cannot run in a migration") }

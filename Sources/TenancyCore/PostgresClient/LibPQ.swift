@@ -18,6 +18,11 @@ struct ResultHandle: ~Copyable {
     /// The command tag's first words, such as `CREATE TABLE` or `UPDATE 1`.
     var commandTag: String { withRaw { String(cString: PQcmdStatus($0)) } }
 
+    /// The columns' names.
+    func columns() -> [String] {
+        withRaw { raw in (0..<PQnfields(raw)).map { String(cString: PQfname(raw, $0)) } }
+    }
+
     /// Every row as text; SQL NULL is `nil`.
     func rows() -> [[String?]] {
         withRaw { raw in

@@ -6,6 +6,8 @@ package import Support
 package struct StatementResult: Sendable, Equatable {
     /// The command tag, such as `CREATE TABLE` or `UPDATE 1`.
     package let tag: String
+    /// The names of the columns, none for a statement without rows.
+    package let columns: [String]
     /// Rows as text; SQL NULL is `nil`.
     package let rows: [[String?]]
 }
@@ -85,9 +87,18 @@ package actor PostgresConnection {
     }
 
     /// Sends one statement with parameters as text (the extended query protocol).
+    ///
+    /// - Returns: the rows alone.
     package func query(
         _ sql: String, _ parameters: [String?] = [], deadline: Deadline = .never
     ) async throws(PostgresError) -> [[String?]] {
+        try await run(sql, parameters, deadline: deadline).rows
+    }
+
+    /// Sends one statement with parameters as text (the extended query protocol).
+    package func run(
+        _ sql: String, _ parameters: [String?] = [], deadline: Deadline = .never
+    ) async throws(PostgresError) -> StatementResult {
         try requireText(parameters)
         let results = try await interruptibly { connection in
             connection.roundTrip(deadline: deadline) { raw in
@@ -97,7 +108,7 @@ package actor PostgresConnection {
                 }
             }
         }
-        return results.last?.rows ?? []
+        return results.last ?? StatementResult(tag: "", columns: [], rows: [])
     }
 
     /// Waits for notifications of the channels that the session listens to (LISTEN).

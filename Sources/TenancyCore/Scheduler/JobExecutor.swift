@@ -11,7 +11,7 @@ package import Tenants
 package struct JobExecutor: Sendable {
     private let registry: any TenantRegistry
     private let resolver: PlacementResolver
-    private let store: StatusStore
+    private let store: ControlDatabase
     private let migrations: MigrationLibrary
     private let external: (any ExternalStepRunner)?
     private let connections: WorkerConnections
@@ -23,7 +23,7 @@ package struct JobExecutor: Sendable {
 
     /// Steps that the engine cannot run are run by `external`.
     package init(
-        registry: any TenantRegistry, resolver: PlacementResolver, store: StatusStore,
+        registry: any TenantRegistry, resolver: PlacementResolver, store: ControlDatabase,
         migrations: MigrationLibrary, external: (any ExternalStepRunner)? = nil,
         connections: WorkerConnections, settings: MigrationSettings, replicas: Replicas,
         metrics: Metrics, clock: WallClock = .system, logger: Logger

@@ -25,9 +25,9 @@ import Testing
             try await database.withStore { store in
                 let job = makeJob(makeRequest())
                 _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
-                let journal = JobJournal(store: store, job: job.id, lease: makeLease())
+                let journal = JobJournal(table: store.stepJournal, job: job.id, lease: makeLease())
                 let (first, second) = (try makeTarget(1), try makeTarget(2))
-                _ = try await store.claim(
+                _ = try await store.jobTenants.claim(
                     [
                         makeClaim("a'\"é", target: first.key),
                         makeClaim("b", target: second.key),
@@ -38,7 +38,7 @@ import Testing
                 #expect(try await journal.takeBuildPlace(first), "it is its own already")
                 #expect(try await !journal.takeBuildPlace(second), "the first one builds")
                 // Neither giving it back nor removing the step came through.
-                try await store.record(
+                try await store.jobTenants.record(
                     [makeResult("a'\"é", .succeeded)], job: job.id, lease: makeLease())
                 #expect(try await journal.takeBuildPlace(second))
                 #expect(try await !journal.takeBuildPlace(first))
@@ -52,9 +52,9 @@ import Testing
             try await database.withStore { store in
                 let job = makeJob(makeRequest())
                 _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
-                let journal = JobJournal(store: store, job: job.id, lease: makeLease())
+                let journal = JobJournal(table: store.stepJournal, job: job.id, lease: makeLease())
                 let (first, second) = (try makeTarget(1), try makeTarget(2))
-                _ = try await store.claim(
+                _ = try await store.jobTenants.claim(
                     [makeClaim("a", target: first.key), makeClaim("b", target: second.key)],
                     job: job.id, lease: makeLease())
                 try await write("a", first, in: journal)

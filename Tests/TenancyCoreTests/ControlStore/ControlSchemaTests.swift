@@ -26,7 +26,7 @@ import Testing
                 let insertion = try await store.take(
                     job, key: nil, caller: caller, lease: makeLease())
                 #expect(insertion == .inserted)
-                #expect(try await store.job(job.id) == job)
+                #expect(try await store.jobs.find(job.id) == job)
             }
         }
     }
@@ -57,7 +57,7 @@ import Testing
             let pool = ConnectionPool(
                 try database.parameters.setting("user", to: role), limit: 1,
                 connectTimeout: .seconds(10))
-            let store = StatusStore(pool: pool, schema: try SchemaName("migrationd"))
+            let store = ControlDatabase(pool: pool, schema: try SchemaName("migrationd"))
             let error = await #expect(throws: StatusError.self) { _ = try await store.prepare() }
             #expect(error?.sqlState == SQLState.insufficientPrivilege)
             #expect(error?.isTemporary == false)

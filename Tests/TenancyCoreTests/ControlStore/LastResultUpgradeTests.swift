@@ -89,7 +89,7 @@ import Testing
                     VALUES ('live', 'live', '{}', '\(Self.moment)')
                     """)
                 #expect(try await store.prepare() == ControlSchema.steps.count - 4)
-                let known = try await store.statuses(
+                let known = try await store.tenantStatus.find(
                     ["failed", "checked", "read", "tried", "stopped", "old", "live"])
                 let failed = expected(upgrade, .failed, after: 1)
                 #expect(known["failed"]?.last == LastResults(migration: failed))
@@ -125,10 +125,11 @@ import Testing
                     _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
                 }
                 func last() async throws -> LastResults? {
-                    try await store.statuses(["a"])["a"]?.last
+                    try await store.tenantStatus.find(["a"])["a"]?.last
                 }
-                _ = try await store.claim([makeClaim("a")], job: jobs[0].id, lease: makeLease())
-                try await store.record(
+                _ = try await store.jobTenants.claim(
+                    [makeClaim("a")], job: jobs[0].id, lease: makeLease())
+                try await store.jobTenants.record(
                     [makeResult("a", .failed)], job: jobs[0].id, lease: makeLease())
                 let first = try await last()?.migration
                 #expect(first?.state == .failed)
@@ -142,11 +143,12 @@ import Testing
                 let downgraded = expected(jobs[2], .failed, after: 3)
                 #expect(try await last()?.migration == downgraded)
                 let read = makeClaim("a", .succeeded, from: ["r1"], to: ["r1"])
-                _ = try await store.claim(
+                _ = try await store.jobTenants.claim(
                     [read], of: jobs[3].request, job: jobs[3].id, lease: makeLease())
                 #expect(try await last()?.migration == downgraded)
                 #expect(try await last()?.reading?.job == jobs[3].id)
-                #expect(try await store.suspectedFailures(limit: 9, after: nil) == ["a"])
+                #expect(
+                    try await store.tenantStatus.suspectedFailures(limit: 9, after: nil) == ["a"])
             }
         }
     }

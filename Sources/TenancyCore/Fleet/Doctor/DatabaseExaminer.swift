@@ -51,7 +51,7 @@ package struct DatabaseExaminer: Sendable {
                 """, [schema.quoted, schema.quoted + ".schema_version"], on: connection)[0]
             var facts = ControlFacts(
                 schema: schema.text, schemaExists: found[0] == "t", mayCreate: found[1] == "t",
-                ownVersion: StatusStore.schemaVersion)
+                ownVersion: ControlDatabase.schemaVersion)
             if found[2] == "t" {
                 let rows = try await query(
                     "SELECT version FROM \(schema.quoted).schema_version", on: connection)

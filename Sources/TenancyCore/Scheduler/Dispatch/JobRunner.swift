@@ -17,7 +17,7 @@ struct JobRunner: Sendable {
     let options: SQLEngine.Options
     /// How long a server that starts or recovers is waited for.
     let serverRecoveryTimeout: Duration
-    let store: StatusStore
+    let store: ControlDatabase
     let external: (any ExternalStepRunner)?
     let connections: WorkerConnections
     let metrics: Metrics
@@ -32,7 +32,7 @@ struct JobRunner: Sendable {
         let engine = SQLEngine(
             task: task,
             options: options,
-            journal: JobJournal(store: store, job: job.id, lease: job.lease),
+            journal: JobJournal(table: store.stepJournal, job: job.id, lease: job.lease),
             watch: watch, external: external, noteStart: noteStart)
         // Not a child: an immediate cancel stops the workers and not the pager, which still has to
         // record the tenants that were never reached.
@@ -51,7 +51,7 @@ struct JobRunner: Sendable {
     private var noteStart: SQLEngine.StartNote {
         { [job, store] (tenants, rows) async throws(TenantFailure) in
             do throws(StatusError) {
-                try await store.noteStart(
+                try await store.jobTenants.recordStart(
                     of: tenants.map(\.id), from: rows, job: job.id, lease: job.lease)
             } catch {
                 throw TenantFailure(

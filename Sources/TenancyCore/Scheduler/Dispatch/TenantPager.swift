@@ -108,7 +108,7 @@ final class TenantPager {
     private func unseen(_ ids: [String]) async throws(JobFailure) -> Set<String> {
         let id = job.id
         return try await recorder.asking { store throws(StatusError) in
-            try await store.unseen(ids, job: id)
+            try await store.jobTenants.unseen(ids, job: id)
         }
     }
 
@@ -121,13 +121,13 @@ final class TenantPager {
             hint: "read its revision to see what the job did to it")
         while !job.isDraining {
             let ended = try await recorder.asking { store throws(StatusError) in
-                try await store.endUnclaimed(failure, job: id, lease: lease)
+                try await store.jobTenants.endUnclaimed(failure, job: id, lease: lease)
             }
             job.admit(ended: ended, targets: [])
             // Those that another daemon has in hand end with what it does.
             let known = job.publishedTenants
             let elsewhere = try await recorder.asking { store throws(StatusError) in
-                try await store.countElsewhere(of: id, lease: lease, besides: known)
+                try await store.handovers.countClaimed(of: id, lease: lease, besides: known)
             }
             if elsewhere == 0 { return }
             let generation = job.room.generation

@@ -6,7 +6,7 @@ internal import Tenants
 /// Where the tenants of a job come from, page by page.
 struct TenantSource: Sendable {
     let registry: any TenantRegistry
-    let store: StatusStore
+    let store: ControlDatabase
     let selection: TenantSelection
     /// The job whose failed and cancelled tenants are meant, instead of the registry's.
     let retryOf: JobID?
@@ -28,7 +28,7 @@ struct TenantSource: Sendable {
         }
         let ids: [String]
         do throws(StatusError) {
-            ids = try await store.tenantIDs(
+            ids = try await store.jobTenants.tenantIDs(
                 of: retryOf, states: TenantSource.retried, limit: limit, after: cursor)
         } catch {
             throw .status(error)
@@ -46,7 +46,7 @@ struct TenantSource: Sendable {
     func count() async throws(JobFailure) -> Int {
         if let retryOf {
             do throws(StatusError) {
-                guard let job = try await store.job(retryOf) else { return 0 }
+                guard let job = try await store.jobs.find(retryOf) else { return 0 }
                 return job.counts.failed + job.counts.cancelled
             } catch {
                 throw .status(error)

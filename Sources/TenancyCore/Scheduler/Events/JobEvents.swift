@@ -32,12 +32,12 @@ package actor JobEvents {
     package static let page = 500
 
     private let scheduler: JobScheduler
-    private let store: StatusStore
+    private let tenants: JobTenantTable
     private var feeds: [JobID: Feed] = [:]
 
-    package init(scheduler: JobScheduler, store: StatusStore) {
+    package init(scheduler: JobScheduler, tenants: JobTenantTable) {
         self.scheduler = scheduler
-        self.store = store
+        self.tenants = tenants
     }
 
     /// Follows a job from the result after `number` until it has ended, it is gone, `deliver` answers
@@ -93,7 +93,7 @@ package actor JobEvents {
     /// Results from before the window.
     private func page(_ job: JobSnapshot, after number: Int64) async -> Batch? {
         do throws(StatusError) {
-            let results = try await store.events(of: job.id, after: number, limit: JobEvents.page)
+            let results = try await tenants.events(of: job.id, after: number, limit: JobEvents.page)
             return results.isEmpty ? nil : Batch(job: job, results: results, isEnd: false)
         } catch {
             return nil
@@ -123,7 +123,7 @@ package actor JobEvents {
                 return
             }
             var renewed = window ?? EventWindow(after: number, job: job)
-            let results = try await store.events(
+            let results = try await tenants.events(
                 of: id, after: renewed.last, limit: JobEvents.page)
             let hasMore = results.count == JobEvents.page
             renewed.add(results, job: job, hasMore: hasMore)

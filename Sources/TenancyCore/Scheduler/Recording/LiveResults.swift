@@ -4,7 +4,7 @@ internal import JobModel
 /// The results of a job that runs: the table's rows, with the tenants being worked on from memory.
 struct LiveResults {
     let job: ActiveJob
-    let store: StatusStore
+    let tenants: JobTenantTable
 
     func page(
         states: [TenantState], limit: Int, after tenantID: String?
@@ -22,7 +22,7 @@ struct LiveResults {
         var results: [TenantResult] = []
         var cursor = tenantID
         while results.count < limit {
-            let rows = try await store.results(
+            let rows = try await tenants.results(
                 of: job.id, states: recorded, limit: limit, after: cursor)
             results += rows.map { $0.state == .pending ? started[$0.tenantID] ?? $0 : $0 }.filter {
                 states.isEmpty || states.contains($0.state)

@@ -20,7 +20,7 @@ struct Admission: Sendable {
 /// and queues what it holds.
 struct PageRecorder: Sendable {
     let job: ActiveJob
-    let store: StatusStore
+    let store: ControlDatabase
     let replicas: Replicas
     let migrations: MigrationLibrary
     let metrics: Metrics
@@ -45,7 +45,7 @@ struct PageRecorder: Sendable {
         }
         let (id, request, lease) = (job.id, job.request, job.lease)
         let ours = try await asking { [claims] store throws(StatusError) in
-            try await store.claim(claims, of: request, job: id, lease: lease)
+            try await store.jobTenants.claim(claims, of: request, job: id, lease: lease)
         }
         count(admission.ended, ours)
         if job.isResumed { try await forgetObsoleteSteps(of: admission.ended) }
@@ -57,7 +57,7 @@ struct PageRecorder: Sendable {
             if !work.tenants.isEmpty { works.append(work) }
         }
         try await queue(works, ours, shared: offered.union(elsewhere))
-        if isPublishing { await store.wakeOthers(.offer) }
+        if isPublishing { await store.replicas.notify(.offer) }
     }
 
     /// Whether other daemons are to take targets of the page over. The share that this daemon has is
@@ -67,7 +67,7 @@ struct PageRecorder: Sendable {
             replicas.canAssist(with: migrations.loaded.digest)
         else { return false }
         let quota = try await asking { [job] store throws(StatusError) in
-            try await QuotaRequest(job: job, store: store)()
+            try await QuotaRequest(job: job, replicas: store.replicas)()
         }
         return quota != nil
     }
@@ -80,7 +80,7 @@ struct PageRecorder: Sendable {
         if others.isEmpty { return [] }
         let (id, lease) = (job.id, job.lease)
         return try await asking { store throws(StatusError) in
-            try await store.adoptElsewhere(others, job: id, lease: lease)
+            try await store.handovers.adopt(others, job: id, lease: lease)
         }
     }
 
@@ -92,7 +92,7 @@ struct PageRecorder: Sendable {
             }
         }
         try await asking { store throws(StatusError) in
-            try await store.forgetObsoleteSteps(found)
+            try await store.stepJournal.removeObsolete(found)
         }
     }
 
@@ -124,7 +124,7 @@ struct PageRecorder: Sendable {
         if works.isEmpty { return }
         let keys = works.map(\.target.key)
         let unfinished = try await asking { store throws(StatusError) in
-            try await store.unfinishedTargets(among: keys)
+            try await store.stepJournal.unfinishedTargets(among: keys)
         }
         var own: [TargetWork] = []
         var offered: [TargetWork] = []
@@ -153,14 +153,14 @@ struct PageRecorder: Sendable {
         await job.waitUntilRecorded()
         let id = job.id
         let result = try await asking { store throws(StatusError) in
-            try await store.ended(onTarget: target.key, job: id)
+            try await store.jobTenants.ended(onTarget: target.key, job: id)
         }
         return result.map { TargetOutcome($0) }
     }
 
     /// Asks the control database with patience.
     func asking<R: Sendable>(
-        _ question: @Sendable (StatusStore) async throws(StatusError) -> R
+        _ question: @Sendable (ControlDatabase) async throws(StatusError) -> R
     ) async throws(JobFailure) -> R {
         try await patience { () throws(JobFailure) in
             do throws(StatusError) {

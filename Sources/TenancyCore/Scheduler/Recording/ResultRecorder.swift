@@ -14,7 +14,7 @@ struct ResultRecorder: Sendable {
     private static let longestPause = Duration.seconds(5)
 
     let job: ActiveJob
-    let store: StatusStore
+    let store: ControlDatabase
     let replicas: Replicas
     let logger: Logger
 
@@ -29,14 +29,14 @@ struct ResultRecorder: Sendable {
                 continue
             }
             do throws(StatusError) {
-                try await store.record(
+                try await store.jobTenants.record(
                     results, of: job.request, job: job.id, lease: job.lease)
                 if !job.lease.isAssistant {
-                    try await store.update(job.snapshot, lease: job.lease)
+                    try await store.jobs.update(job.snapshot, lease: job.lease)
                 }
                 job.didRecord(results.count)
                 if replicas.hasPeers {
-                    await store.wakeOthers(.job(job.id))
+                    await store.replicas.notify(.job(job.id))
                 }
                 pause = ResultRecorder.interval
             } catch {

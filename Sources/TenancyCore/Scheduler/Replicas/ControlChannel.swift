@@ -26,7 +26,7 @@ package struct ControlChannel: Sendable {
     }
 
     /// Tells `onWord` each word on the channel, until the task is cancelled.
-    func listen(to channel: String, _ onWord: @Sendable (WakeWord) async -> Void) async {
+    func listen(to channel: String, _ onWord: @Sendable (ReplicaNotification) async -> Void) async {
         var pause = ControlChannel.shortestPause
         while !Task.isCancelled {
             do throws(PostgresError) {
@@ -46,7 +46,7 @@ package struct ControlChannel: Sendable {
 
     private func hear(
         _ connection: PostgresConnection, _ channel: String,
-        _ onWord: @Sendable (WakeWord) async -> Void
+        _ onWord: @Sendable (ReplicaNotification) async -> Void
     ) async throws(PostgresError) {
         let result: Result<Void, PostgresError>
         do throws(PostgresError) {
@@ -58,7 +58,7 @@ package struct ControlChannel: Sendable {
                 if payloads.isEmpty {
                     _ = try await connection.execute("SELECT 1", deadline: .after(patience))
                 }
-                for word in payloads.compactMap(WakeWord.init) { await onWord(word) }
+                for word in payloads.compactMap(ReplicaNotification.init) { await onWord(word) }
             }
         } catch {
             result = .failure(error)

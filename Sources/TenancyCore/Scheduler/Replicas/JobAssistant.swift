@@ -19,7 +19,7 @@ struct JobAssistant: Sendable {
     let makeReader: @Sendable () -> BatchReader
     let registry: any TenantRegistry
     let resolver: PlacementResolver
-    let store: StatusStore
+    let store: ControlDatabase
     let logger: Logger
 
     func callAsFunction() async {
@@ -38,13 +38,13 @@ struct JobAssistant: Sendable {
         var pause = JobAssistant.pace
         while !Task.isCancelled {
             do throws(StatusError) {
-                let rest = try await store.takenTenants(of: job.id, replica: job.lease.replica)
+                let rest = try await store.handovers.claimed(of: job.id, replica: job.lease.replica)
                 if !rest.isEmpty {
-                    try await store.returnOffers(
+                    try await store.handovers.giveBack(
                         rest.map(\.name.id), of: job.id, replica: job.lease.replica)
-                    await store.wakeOthers(.job(job.id))
+                    await store.replicas.notify(.job(job.id))
                 }
-                return try await store.leaveShare(of: job.id, replica: job.lease.replica)
+                return try await store.replicas.releaseQuota(of: job.id, replica: job.lease.replica)
             } catch {
                 // A daemon that ends gives everything back with its last word.
                 if !error.isTemporary || job.isLeaving { return }
@@ -86,14 +86,14 @@ struct JobAssistant: Sendable {
         await reader.close()
     }
 
-    private func quota() async throws(StatusError) -> JobShare? {
-        let quota = try await QuotaRequest(job: job, store: store)()
+    private func quota() async throws(StatusError) -> JobQuota? {
+        let quota = try await QuotaRequest(job: job, replicas: store.replicas)()
         guard let quota, !quota.state.isFinal else { return nil }
         return quota
     }
 
     /// Does as the leading daemon was told.
-    private func follow(_ quota: JobShare) {
+    private func follow(_ quota: JobQuota) {
         switch quota.state {
         case .paused: _ = job.handle(.pauseAsked)
         case .running: _ = job.handle(.resumeAsked)
@@ -108,13 +108,13 @@ struct JobAssistant: Sendable {
     private func claim(
         _ reader: BatchReader, isUnsure: Bool
     ) async throws(StatusError) -> Bool {
-        var claimed: [StatusStore.TakenTenant] = []
+        var claimed: [HandedOverTenant] = []
         if job.demand > 0 {
-            claimed = try await store.takeOffers(
+            claimed = try await store.handovers.claim(
                 of: job.id, replica: job.lease.replica, limit: job.demand)
         }
         if isUnsure {
-            let all = try await store.takenTenants(of: job.id, replica: job.lease.replica)
+            let all = try await store.handovers.claimed(of: job.id, replica: job.lease.replica)
             let known = Set(claimed.map(\.name.id))
             claimed += all.filter {
                 !known.contains($0.name.id) && job.standing(ofTarget: $0.targetKey) == .new
@@ -131,14 +131,14 @@ struct JobAssistant: Sendable {
     }
 
     private func admit(
-        _ claimed: [StatusStore.TakenTenant], _ reader: BatchReader
+        _ claimed: [HandedOverTenant], _ reader: BatchReader
     ) async throws(StatusError) {
         let tenants: [Tenant]
         do throws(RegistryError) {
             tenants = try await registry.find(claimed.map(\.name.id))
         } catch {
             // Whoever leads the job pages the registry and knows what to do about it.
-            return try await store.returnOffers(
+            return try await store.handovers.giveBack(
                 claimed.map(\.name.id), of: job.id, replica: job.lease.replica)
         }
         let byID = Dictionary(tenants.map { ($0.id, $0) }) { first, _ in first }
@@ -159,9 +159,10 @@ struct JobAssistant: Sendable {
             works.append(work)
         }
         if !strange.isEmpty {
-            try await store.returnOffers(strange, of: job.id, replica: job.lease.replica)
+            try await store.handovers.giveBack(strange, of: job.id, replica: job.lease.replica)
         }
-        let unfinished = try await store.unfinishedTargets(among: works.map(\.target.key))
+        let unfinished = try await store.stepJournal.unfinishedTargets(
+            among: works.map(\.target.key))
         let states = await reader.read(works.map(\.target))
         for var work in works {
             work.state = states[work.target]

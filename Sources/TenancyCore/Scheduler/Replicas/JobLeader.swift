@@ -18,7 +18,7 @@ struct JobLeader: Sendable {
     let job: ActiveJob
     let runner: JobRunner
     let makePager: @Sendable () -> TenantPager
-    let store: StatusStore
+    let store: ControlDatabase
     let replicas: Replicas
     let migrations: MigrationLibrary
     let logger: Logger
@@ -88,7 +88,7 @@ struct JobLeader: Sendable {
     }
 
     private func requestQuota() async throws(StatusError) {
-        _ = try await QuotaRequest(job: job, store: store)()
+        _ = try await QuotaRequest(job: job, replicas: store.replicas)()
     }
 
     /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,
@@ -96,8 +96,8 @@ struct JobLeader: Sendable {
     private func show(after version: Int) async throws(StatusError) -> Int {
         let snapshot = job.snapshot
         if snapshot.version == version || snapshot.state.isFinal { return version }
-        try await store.update(snapshot, lease: job.lease)
-        await store.wakeOthers(.job(job.id))
+        try await store.jobs.update(snapshot, lease: job.lease)
+        await store.replicas.notify(.job(job.id))
         return snapshot.version
     }
 
@@ -105,15 +105,16 @@ struct JobLeader: Sendable {
     private func gather() async throws(StatusError) {
         let digest = migrations.loaded.digest
         if job.isCancelling || !replicas.canAssist(with: digest) {
-            try await store.withdrawOffers(of: job.id, lease: job.lease)
+            try await store.handovers.withdraw(of: job.id, lease: job.lease)
         } else if job.demand > 0 {
-            try await store.withdrawOffers(of: job.id, lease: job.lease, limit: job.demand)
+            try await store.handovers.withdraw(of: job.id, lease: job.lease, limit: job.demand)
         }
-        let own = try await store.ownAgain(job.publishedTenants, job: job.id, lease: job.lease)
+        let own = try await store.handovers.reclaim(
+            job.publishedTenants, job: job.id, lease: job.lease)
         if !own.isEmpty { job.reclaim(own) }
         var isMore = true
         while isMore {
-            let events = try await store.eventsElsewhere(
+            let events = try await store.handovers.results(
                 of: job.id, after: job.lastEvent, limit: JobLeader.page)
             job.merge(events.results, upTo: events.last)
             isMore = events.results.count == JobLeader.page

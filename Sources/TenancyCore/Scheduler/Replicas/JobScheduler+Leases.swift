@@ -36,9 +36,9 @@ extension JobScheduler {
             let asked = live.mapValues(\.job).filter { isDraining || !$0.value.isDraining }
             try await beat(asked)
             if isDraining { return }
-            for (job, lease) in try await store.leaseAbandonedJobs(
-                replica: replica, migrations: migrations.loaded.digest,
-                term: leases.term)
+            for (job, lease) in try await store.jobs.takeOverAbandoned(
+                by: replica, migrations: migrations.loaded.digest,
+                leaseDuration: leases.term)
             {
                 try await adopt(job, lease)
             }
@@ -51,13 +51,13 @@ extension JobScheduler {
 
     private func beat(_ asked: [JobID: ActiveJob]) async throws(StatusError) {
         let sentAt = ContinuousClock.now
-        let beat = try await store.beat(
-            me, isDraining: isDraining, jobs: Array(asked.keys), term: leases.term)
+        let beat = try await store.replicas.heartbeat(
+            of: me, isDraining: isDraining, jobs: Array(asked.keys), leaseDuration: leases.term)
         leases.renewed(sentAt: sentAt)
         heartbeatAt = max(heartbeatAt, sentAt)
         words.renewals.notify()
-        let arrived = Set(beat.others.map(\.id)).subtracting(replicas.peers.map(\.id))
-        replicas.update(beat.others)
+        let arrived = Set(beat.peers.map(\.id)).subtracting(replicas.peers.map(\.id))
+        replicas.update(beat.peers)
         for (id, active) in asked where !beat.kept.contains(id) { abandon(active) }
         if beat.hasCommands { await carryOutCommands() }
         // Whoever comes or goes changes what is shared.
@@ -67,7 +67,7 @@ extension JobScheduler {
     /// Writes down how jobs ended whose rows went with the control database.
     private func restoreLeft() async throws(StatusError) {
         for (id, rest) in left {
-            if try await store.job(id) == nil {
+            if try await store.jobs.find(id) == nil {
                 let job = rest.end(at: clock.now)
                 try await store.restore(
                     job, results: rest.unrecorded, lease: rest.lease,
@@ -113,7 +113,7 @@ extension JobScheduler {
 
     private func adopt(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
         if live[job.id] != nil { return }
-        let ended = try await store.endedTargets(of: job.id)
+        let ended = try await store.jobTenants.endedTargets(of: job.id)
         // Left to its lease, which runs out, when this daemon is leaving as well.
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
@@ -166,7 +166,7 @@ extension JobScheduler {
 
     private func leave(_ jobs: Set<JobID>) async {
         do throws(StatusError) {
-            try await store.leave(replica, jobs: Array(jobs))
+            try await store.replicas.leave(replica, jobs: Array(jobs))
             await wakeOthers(.jobs)
         } catch {
             logger.warning(

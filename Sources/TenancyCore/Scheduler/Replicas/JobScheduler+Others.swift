@@ -7,19 +7,19 @@ internal import Support
 extension JobScheduler {
     private static let pace = Duration.seconds(1)
 
-    func wakeOthers(_ word: WakeWord) async {
-        if replicas.hasPeers { await store.wakeOthers(word) }
+    func wakeOthers(_ word: ReplicaNotification) async {
+        if replicas.hasPeers { await store.replicas.notify(word) }
     }
 
     /// Passes on what other daemons say.
     func listen() async {
         guard let channel = channel else { return }
-        await channel.listen(to: store.channel) { [weak self] word in
+        await channel.listen(to: store.replicas.channel) { [weak self] word in
             await self?.hear(word)
         }
     }
 
-    private func hear(_ word: WakeWord) async {
+    private func hear(_ word: ReplicaNotification) async {
         switch word {
         case .job(let id):
             live[id]?.job.coordination.notify()
@@ -48,7 +48,7 @@ extension JobScheduler {
     private func assist() async {
         let jobs: [JobSnapshot]
         do throws(StatusError) {
-            jobs = try await store.jobsOnOffer(to: me)
+            jobs = try await store.handovers.openJobs(for: me)
         } catch {
             logger.debug(
                 "Offers of other daemons cannot be read", metadata: ["reason": "\(error)"])
@@ -83,13 +83,14 @@ extension JobScheduler {
     func steerElsewhere(
         _ id: JobID, _ order: SteeringOrder, caller: Caller
     ) async throws(SteeringError) -> JobSnapshot {
-        guard let job = try await asking({ () throws(StatusError) in try await store.job(id) })
+        guard
+            let job = try await asking({ () throws(StatusError) in try await store.jobs.find(id) })
         else { throw .jobNotFound(id) }
         if job.state.isFinal { throw .conflict(action: order.name, state: job.state) }
         let command = try await asking { () throws(StatusError) in
-            try await store.command(order.text, job: id, caller: caller)
+            try await store.commands.add(order.text, job: id, caller: caller)
         }
-        await store.wakeOthers(.command)
+        await store.replicas.notify(.command)
         return try await wait(for: command, id, order)
     }
 
@@ -100,9 +101,9 @@ extension JobScheduler {
         while true {
             let generation = words.commands.generation
             let answer = try await asking { () throws(StatusError) in
-                try await store.answer(toCommand: command)
+                try await store.commands.answer(to: command)
             }
-            let found = try await asking { () throws(StatusError) in try await store.job(id) }
+            let found = try await asking { () throws(StatusError) in try await store.jobs.find(id) }
             guard let answer, let job = found else { throw .jobNotFound(id) }
             if answer.isDone && answer.refusedIn == nil { return job }
             let refusal = answer.refusedIn ?? (job.state.isFinal ? job.state : nil)
@@ -126,7 +127,7 @@ extension JobScheduler {
     /// Does what other daemons were asked to have done to the jobs that live here.
     func carryOutCommands() async {
         do throws(StatusError) {
-            for command in try await store.openCommands(for: Array(live.keys)) {
+            for command in try await store.commands.open(for: Array(live.keys)) {
                 guard let active = live[command.job]?.job, !active.isDraining else { continue }
                 var refusedIn: JobState?
                 if let order = SteeringOrder(text: command.action) {
@@ -137,8 +138,8 @@ extension JobScheduler {
                         refusedIn = state
                     }
                 }
-                try await store.closeCommand(command.id, refusedIn: refusedIn)
-                await store.wakeOthers(.command)
+                try await store.commands.close(command.id, refusedIn: refusedIn)
+                await store.replicas.notify(.command)
             }
         } catch {
             logger.warning(

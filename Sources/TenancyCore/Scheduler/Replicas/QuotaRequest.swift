@@ -5,19 +5,19 @@ internal import Support
 /// Asks how many tenants of a job may be migrated at once here, and sets that.
 struct QuotaRequest: Sendable {
     let job: ActiveJob
-    let store: StatusStore
+    let replicas: ReplicaTable
 
     /// Others may be given what this replica does not use at the moment of the question, so until the
     /// answer is there it begins no more than it had; after an error, until there is another answer.
     ///
     /// - Returns: `nil` when the job has ended, or the task was cancelled.
-    func callAsFunction() async throws(StatusError) -> JobShare? {
+    func callAsFunction() async throws(StatusError) -> JobQuota? {
         do throws(CancellationError) {
             try await job.quotaRequests.acquire()
         } catch {
             return nil
         }
-        let result: Result<JobShare?, StatusError>
+        let result: Result<JobQuota?, StatusError>
         do throws(StatusError) {
             result = .success(try await ask())
         } catch {
@@ -27,10 +27,11 @@ struct QuotaRequest: Sendable {
         return try result.get()
     }
 
-    private func ask() async throws(StatusError) -> JobShare? {
+    private func ask() async throws(StatusError) -> JobQuota? {
         let inFlight = job.freezeInFlight()
-        let quota = try await store.share(
-            job.id, replica: job.lease.replica, running: inFlight.tenants, inUse: inFlight.count)
+        let quota = try await replicas.quota(
+            of: job.id, replica: job.lease.replica, running: inFlight.tenants, inUse: inFlight.count
+        )
         if let quota {
             let elsewhere = job.lease.isAssistant ? 0 : quota.runningElsewhere
             job.grant(quota.limit, runningElsewhere: elsewhere)

@@ -11,7 +11,7 @@ extension JobScheduler {
     }
 
     private func recorded(_ id: JobID) async throws(StatusError) -> JobSnapshot? {
-        let job = try await store.job(id)
+        let job = try await store.jobs.find(id)
         return job ?? left[id]?.job
     }
 
@@ -52,7 +52,7 @@ extension JobScheduler {
         var jobs: [JobSnapshot] = []
         var cursor = id
         while jobs.count < limit {
-            let page = try await store.jobs(recorded, limit: limit, before: cursor)
+            let page = try await store.jobs.list(recorded, limit: limit, before: cursor)
             for job in page {
                 let current = live[job.id]?.job.snapshot ?? job
                 if filter.states.isEmpty || filter.states.contains(current.state) {
@@ -70,11 +70,11 @@ extension JobScheduler {
         _ id: JobID, states: [TenantState], limit: Int, after tenantID: String? = nil
     ) async throws(StatusError) -> [TenantResult] {
         guard let active = live[id]?.job else {
-            return try await store.results(
+            return try await store.jobTenants.results(
                 of: id, states: states, limit: limit, after: tenantID)
         }
         await active.waitUntilRecorded(until: .after(.seconds(2)))
-        return try await LiveResults(job: active, store: store).page(
+        return try await LiveResults(job: active, tenants: store.jobTenants).page(
             states: states, limit: limit, after: tenantID)
     }
 }

@@ -69,7 +69,7 @@ extension JobScheduler {
         }
         do throws(StatusError) {
             // Noted before it is done: nothing is steered that the audit does not know of.
-            try await store.audit("job.\(order.name)", job: id, caller: caller)
+            try await store.jobs.audit("job.\(order.name)", job: id, caller: caller)
         } catch {
             throw .store(error)
         }
@@ -85,9 +85,9 @@ extension JobScheduler {
         do throws(StatusError) {
             if order == .cancel(.immediate) {
                 active.interrupt()
-                try await store.noteInterruption(of: active.id, lease: active.lease)
+                try await store.jobs.markInterrupted(active.id, lease: active.lease)
             }
-            try await store.update(active.snapshot, lease: active.lease)
+            try await store.jobs.update(active.snapshot, lease: active.lease)
         } catch {
             throw .store(error)
         }

@@ -18,7 +18,7 @@ package actor JobScheduler {
     let settings: SchedulerSettings
     let replica: String
     let executor: JobExecutor
-    let store: StatusStore
+    let store: ControlDatabase
     let registry: any TenantRegistry
     let migrations: MigrationLibrary
     let replicas: Replicas
@@ -51,7 +51,7 @@ package actor JobScheduler {
 
     /// A scheduler under the UUID `replica`, which is new with each start of a daemon.
     package init(
-        settings: SchedulerSettings, replica: String, executor: JobExecutor, store: StatusStore,
+        settings: SchedulerSettings, replica: String, executor: JobExecutor, store: ControlDatabase,
         registry: any TenantRegistry, migrations: MigrationLibrary, replicas: Replicas,
         channel: ControlChannel? = nil, slots: ServerSlots, metrics: Metrics,
         clock: WallClock = .system, logger: Logger
@@ -123,10 +123,10 @@ package actor JobScheduler {
         _ key: IdempotencyKey?
     ) async throws(SubmissionError) -> Submission? {
         guard let key else { return nil }
-        var known: StatusStore.Insertion?
+        var known: JobTable.Insertion?
         var job: JobSnapshot?
         do throws(StatusError) {
-            known = try await store.insertion(earlierUnder: key)
+            known = try await store.jobs.insertion(earlierUnder: key)
             if case .replay(let id) = known { job = try await snapshot(id) }
         } catch {
             throw .store(error)
@@ -188,11 +188,11 @@ package actor JobScheduler {
             id: .make(now: now, random: &random), request: request, resolvedTarget: resolved,
             state: .queued, createdBy: caller.name, createdAt: now, retryOf: retryOf)
         let lease = JobLease(replica: replica, epoch: 1)
-        let insertion: StatusStore.Insertion
+        let insertion: JobTable.Insertion
         do throws(StatusError) {
-            insertion = try await store.insert(
+            insertion = try await store.jobs.insert(
                 job, key: key, caller: caller, lease: lease,
-                term: settings.leaseDuration,
+                leaseDuration: settings.leaseDuration,
                 migrations: migrations.loaded.digest)
             if case .replay(let id) = insertion, let earlier = try await snapshot(id) {
                 return Submission(job: earlier, isReplay: true)
@@ -288,7 +288,7 @@ package actor JobScheduler {
         var pause = Duration.milliseconds(200)
         while true {
             do throws(StatusError) {
-                return try await store.update(job, lease: active.lease)
+                return try await store.jobs.update(job, lease: active.lease)
             } catch {
                 if active.isDraining { return false }
                 logger.warning(

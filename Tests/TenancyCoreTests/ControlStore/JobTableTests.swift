@@ -5,7 +5,7 @@ import Testing
 @testable import JobModel
 @testable import Support
 
-@Suite(.timeLimit(.minutes(5))) struct StatusStoreJobTests {
+@Suite(.timeLimit(.minutes(5))) struct JobTableTests {
     private let key = IdempotencyKey(key: "k'1", bodyHash: "h")
 
     @Test("a job is read as it was written")
@@ -19,7 +19,7 @@ import Testing
                 var job = makeJob(request)
                 job.resolvedTarget = nil
                 _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
-                #expect(try await store.job(job.id) == job)
+                #expect(try await store.jobs.find(job.id) == job)
                 job.state = .failed
                 job.stateReason = "registry_unavailable"
                 job.startedAt = Timestamp(milliseconds: 1_795_342_530_251)
@@ -28,9 +28,9 @@ import Testing
                 job.counts.succeeded = 4
                 job.firstErrors = [JobFailureNote(tenantID: "t", identifier: "i", error: "e'\"")]
                 job.version = 9
-                try await store.update(job, lease: makeLease())
-                #expect(try await store.job(job.id) == job)
-                #expect(try await store.job(makeJob(request).id) == nil)
+                try await store.jobs.update(job, lease: makeLease())
+                #expect(try await store.jobs.find(job.id) == job)
+                #expect(try await store.jobs.find(makeJob(request).id) == nil)
             }
         }
     }
@@ -43,14 +43,14 @@ import Testing
                 _ = try await store.take(job, key: nil, caller: caller, lease: makeLease(2))
                 job.version = 7
                 job.state = .succeeded
-                try await store.update(job, lease: makeLease(2))
+                try await store.jobs.update(job, lease: makeLease(2))
                 let final = job
                 job.version = 6
                 job.state = .cancelling
-                try await store.update(job, lease: makeLease(2))
+                try await store.jobs.update(job, lease: makeLease(2))
                 job.version = 8
-                try await store.update(job, lease: makeLease(1))
-                #expect(try await store.job(job.id) == final)
+                try await store.jobs.update(job, lease: makeLease(1))
+                #expect(try await store.jobs.find(job.id) == final)
             }
         }
     }
@@ -70,7 +70,7 @@ import Testing
                 func ids(_ filter: JobFilter, _ limit: Int = 9, _ id: JobID? = nil) async throws
                     -> [JobID]
                 {
-                    try await store.jobs(filter, limit: limit, before: id).map(\.id)
+                    try await store.jobs.list(filter, limit: limit, before: id).map(\.id)
                 }
                 let all = jobs.map(\.id)
                 #expect(try await ids(JobFilter()) == all)
@@ -100,10 +100,10 @@ import Testing
                 #expect(try await insert(second, key) == .replay(first.id))
                 let other = IdempotencyKey(key: key.key, bodyHash: "other")
                 #expect(try await insert(second, other) == .mismatch)
-                #expect(try await store.job(second.id) == nil)
+                #expect(try await store.jobs.find(second.id) == nil)
                 let audits = try await database.psql("SELECT count(*) FROM migrationd.audit")
                 #expect(audits.hasPrefix("1"))
-                let jobs = try await store.jobs(JobFilter(), limit: 9, before: nil)
+                let jobs = try await store.jobs.list(JobFilter(), limit: 9, before: nil)
                 #expect(jobs.map(\.id) == [first.id])
             }
         }
@@ -123,7 +123,7 @@ import Testing
                                     lease: makeLease())
                             }
                         }
-                        return try await group.reduce(into: [StatusStore.Insertion]()) {
+                        return try await group.reduce(into: [JobTable.Insertion]()) {
                             $0.append($1)
                         }
                     }
@@ -131,7 +131,7 @@ import Testing
                     #expect(replays.count == 3)
                     #expect(replays.allSatisfy { $0 == replays[0] })
                 }
-                let jobs = try await store.jobs(JobFilter(), limit: 99, before: nil)
+                let jobs = try await store.jobs.list(JobFilter(), limit: 99, before: nil)
                 #expect(jobs.count == 10)
             }
         }
@@ -177,17 +177,17 @@ import Testing
                 func abandoned(
                     _ replica: String
                 ) async throws -> [(JobSnapshot, JobLease)] {
-                    try await store.leaseAbandonedJobs(
-                        replica: replica, migrations: "m", term: term)
+                    try await store.jobs.takeOverAbandoned(
+                        by: replica, migrations: "m", leaseDuration: term)
                 }
                 #expect(try await abandoned(two).isEmpty)
                 let ids = jobs.map(\.id)
-                let kept = try await store.beat(
-                    makeReplica(one), isDraining: false, jobs: ids, term: .zero
+                let kept = try await store.replicas.heartbeat(
+                    of: makeReplica(one), isDraining: false, jobs: ids, leaseDuration: .zero
                 ).kept
                 #expect(kept == Set(ids))
-                let lost = try await store.beat(
-                    makeReplica(two), isDraining: false, jobs: ids, term: term)
+                let lost = try await store.replicas.heartbeat(
+                    of: makeReplica(two), isDraining: false, jobs: ids, leaseDuration: term)
                 #expect(lost.kept.isEmpty)
 
                 async let mine = abandoned(one)
@@ -199,8 +199,8 @@ import Testing
                 #expect(first.allSatisfy { $0.1.replica == one })
                 // Nobody's lease has run out now.
                 #expect(try await abandoned(one).isEmpty)
-                let stillTheirs = try await store.beat(
-                    makeReplica(two), isDraining: false, jobs: ids, term: term)
+                let stillTheirs = try await store.replicas.heartbeat(
+                    of: makeReplica(two), isDraining: false, jobs: ids, leaseDuration: term)
                 #expect(stillTheirs.kept == Set(second.map(\.0.id)))
             }
         }

@@ -6,7 +6,7 @@ internal import Support
 package struct TenantClaim: Sendable {
     package var result: TenantResult
     package let targetKey: Int64?
-    /// Whether other daemons may take the tenant over.
+    /// Whether other replicas may claim the tenant.
     package var isOffered = false
 
     package init(result: TenantResult, targetKey: Int64?, isOffered: Bool = false) {
@@ -25,7 +25,15 @@ package struct ClaimedTenant: Sendable, Equatable {
     package let fromRevisions: [String]?
 }
 
-extension StatusStore {
+/// The tenants of jobs (`job_tenants`): which a job has claimed, and how they ended.
+///
+/// What their results tell of tenants beyond the job goes to `tenant_status` in the same statements,
+/// and the numbers of events come from `jobs`.
+package struct JobTenantTable: TableGroup {
+    let pool: ControlPool
+    let status: TenantStatusTable
+    let clock: WallClock
+
     private static let tenantRecord = """
         tenant_id text, identifier text, target_key bigint, state text, from_revisions text[], \
         to_revisions text[], steps integer, planned text[], attempts integer, \
@@ -33,17 +41,8 @@ extension StatusStore {
         last_retry json, is_offered boolean, last_migration jsonb, last_reading jsonb
         """
 
-    /// Whether the lease is still the job's, and stays it until the statement is through. Who holds a
-    /// later one has counted what had ended by then, and nothing may end behind its back.
-    func isLeased(job: Int, epoch: Int) -> String {
-        """
-        EXISTS (SELECT FROM \(table("jobs")) WHERE id = $\(job)::uuid \
-        AND lease_epoch = $\(epoch)::bigint FOR SHARE)
-        """
-    }
-
     /// Rows of the JSON array `$1`; `place` counts those that have ended.
-    static let given = """
+    private static let given = """
         given AS (
             SELECT *, count(*) FILTER (WHERE state NOT IN ('pending', 'running'))
                 OVER (ROWS UNBOUNDED PRECEDING) AS place
@@ -55,16 +54,16 @@ extension StatusStore {
     /// results after its `base`. The row is locked until they are committed: who reads events by
     /// their numbers never sees a later one before an earlier.
     ///
-    /// A daemon that assists needs no lease of the job: its tenants are its own.
+    /// A replica that assists needs no lease of the job: its tenants are its own.
     private func leased(numbering count: Int, isAssistant: Bool = false) -> String {
-        let mine = isAssistant ? "id = $2::uuid" : "id = $2::uuid AND lease_epoch = $3::bigint"
+        let isOwn = isAssistant ? "id = $2::uuid" : "id = $2::uuid AND lease_epoch = $3::bigint"
         let jobs = table("jobs")
         if count == 0 {
-            return "leased AS (SELECT last_event AS base FROM \(jobs) WHERE \(mine) FOR SHARE)"
+            return "leased AS (SELECT last_event AS base FROM \(jobs) WHERE \(isOwn) FOR SHARE)"
         }
         return """
             leased AS (
-                UPDATE \(jobs) SET last_event = last_event + \(count) WHERE \(mine)
+                UPDATE \(jobs) SET last_event = last_event + \(count) WHERE \(isOwn)
                 RETURNING last_event - \(count) AS base
             )
             """
@@ -81,7 +80,7 @@ extension StatusStore {
         if claims.isEmpty { return [:] }
         let rows = try await run(
             """
-            WITH \(StatusStore.given),
+            WITH \(JobTenantTable.given),
             \(leased(numbering: claims.count { $0.result.state.isFinal })),
             claimed AS (
                 INSERT INTO \(table("job_tenants")) AS t (job_id, tenant_id, identifier, target_key,
@@ -106,29 +105,31 @@ extension StatusStore {
                         AND (t.worker IS NULL OR NOT \(isAlive("t.worker")))
                 RETURNING tenant_id, state, from_revisions
             ), known AS (
-                \(upsertStatus)
+                \(status.upsert)
                 WHERE tenant_id IN (SELECT tenant_id FROM claimed)
                     AND state NOT IN ('pending', 'running') ORDER BY tenant_id
-                \(onKnownTenant)
+                \(status.onKnownTenant)
             )
-            SELECT tenant_id, state, array_to_json(from_revisions) FROM claimed
+            SELECT tenant_id, state, array_to_json(from_revisions) AS from_revisions FROM claimed
             """, [render(claims, of: request, job), job.description, String(lease.epoch)])
         var claimed: [String: ClaimedTenant] = [:]
         for row in rows {
-            guard let id = row[0], let state = row[1].flatMap(TenantState.init) else { continue }
+            guard let id = try row["tenant_id"],
+                let state = try row.value("state", TenantState.init)
+            else { continue }
             claimed[id] = ClaimedTenant(
-                state: state, fromRevisions: row[2].flatMap(JobRow.readStrings))
+                state: state, fromRevisions: try row.strings("from_revisions"))
         }
         return claimed
     }
 
-    /// Notes which rows the job finds its tenants at, before the first step from there.
+    /// Records which rows the job finds its tenants at, before the first step from there.
     ///
     /// - Throws: also when the tenants are no longer this lease's; nothing may be done to them then.
-    package func noteStart(
+    package func recordStart(
         of tenantIDs: [String], from rows: [String], job: JobID, lease: JobLease
     ) async throws(StatusError) {
-        let noted = try await run(
+        let recorded = try await run(
             """
             UPDATE \(table("job_tenants")) SET from_revisions = $3::text[]
             WHERE job_id = $1::uuid AND tenant_id = ANY($2::text[]) AND
@@ -141,11 +142,11 @@ extension StatusStore {
                 job.description, SQLText.arrayParameter(tenantIDs), SQLText.arrayParameter(rows),
                 lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
-        if noted.count < tenantIDs.count { throw .leaseLost }
+        if recorded.count < tenantIDs.count { throw .leaseLost }
     }
 
-    /// Ends the tenants of a job that only earlier leases recorded, but for those that daemons which
-    /// live have taken over.
+    /// Ends the tenants of a job that only earlier leases recorded, but for those that live
+    /// replicas have claimed.
     ///
     /// - Returns: their results, the same ones when asked again.
     package func endUnclaimed(
@@ -178,7 +179,7 @@ extension StatusStore {
                 job.description, String(lease.epoch), stored.renderedString(),
                 clock.now.description, failure.code.description,
             ])
-        return rows.compactMap(TenantResultRow.read)
+        return try rows.read(TenantResultRow.read)
     }
 
     /// Records how tenants ended, and what is now known of them.
@@ -190,7 +191,7 @@ extension StatusStore {
         if results.isEmpty { return }
         let rows = try await run(
             """
-            WITH \(StatusStore.given),
+            WITH \(JobTenantTable.given),
             \(leased(
                 numbering: results.count { $0.state.isFinal }, isAssistant: lease.isAssistant)),
             ended AS (
@@ -205,9 +206,9 @@ extension StatusStore {
                         ? "t.worker = $3::uuid AND t.state IN ('pending', 'running')"
                         : "t.epoch = $3::bigint AND t.worker IS NULL")
             ), known AS (
-                \(upsertStatus)
+                \(status.upsert)
                 ORDER BY tenant_id
-                \(onKnownTenant)
+                \(status.onKnownTenant)
             )
             SELECT state_reason FROM \(table("jobs")) WHERE id = $2::uuid
             """,
@@ -216,7 +217,8 @@ extension StatusStore {
                 lease.isAssistant ? lease.replica : String(lease.epoch),
             ])
         guard let row = rows.first else { throw .jobGone }
-        if lease.isAssistant && row[0] == JobSnapshot.controlDatabaseRecreated {
+        let reason = try row["state_reason"]
+        if lease.isAssistant && reason == JobSnapshot.controlDatabaseRecreated {
             try await recordLate(results, of: request, job: job, lease: lease)
         }
     }
@@ -234,96 +236,38 @@ extension StatusStore {
         ).renderedString()
     }
 
-    /// Results in the order of tenant ids, after `tenantID` where it is given.
-    package func results(
-        of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
-    ) async throws(StatusError) -> [TenantResult] {
-        let rows = try await run(
+    /// Records results of a replica that assisted in a restored job. The leading replica has counted
+    /// their tenants as cancelled, since it could not know how they ended.
+    private func recordLate(
+        _ results: [TenantResult], of request: JobRequest, job: JobID, lease: JobLease
+    ) async throws(StatusError) {
+        let ended = ["succeeded", "skipped", "failed"]
+        let moves = ended.map { "\($0) = \($0) + (SELECT \($0) FROM late)" }
+        let counts = ended.map { "count(*) FILTER (WHERE state = '\($0)') AS \($0)" }
+        try await run(
             """
-            SELECT \(TenantResultRow.columns(state: "shown")) FROM (
-                SELECT *, CASE WHEN state = 'pending' AND tenant_id IN (
-                        SELECT unnest(running) FROM \(table("job_shares")) AS s
-                        WHERE job_id = $1::uuid AND \(isAlive("s.replica")))
-                    THEN 'running' ELSE state END AS shown
-                FROM \(table("job_tenants")) WHERE job_id = $1::uuid
-            ) AS t
-            WHERE ($2::text IS NULL OR tenant_id > $2)
-                AND ($3::text[] = '{}' OR shown = ANY($3::text[]))
-            ORDER BY tenant_id LIMIT \(limit)
-            """,
-            [
-                job.description, tenantID, SQLText.arrayParameter(states.map(\.rawValue)),
-            ])
-        return rows.compactMap(TenantResultRow.read)
-    }
-
-    /// Results in the order in which they were recorded, after the event `number`.
-    package func events(
-        of job: JobID, after number: Int64, limit: Int
-    ) async throws(StatusError) -> [RecordedResult] {
-        let rows = try await run(
-            """
-            SELECT \(TenantResultRow.columns), event FROM \(table("job_tenants"))
-            WHERE job_id = $1::uuid AND event > $2::bigint ORDER BY event LIMIT \(limit)
-            """, [job.description, String(number)])
-        return rows.compactMap { row in
-            guard let result = TenantResultRow.read(row),
-                let number = row.last?.flatMap({ Int64($0) })
-            else { return nil }
-            return RecordedResult(number: number, result: result)
-        }
-    }
-
-    /// Which of `ids` the job has not recorded yet.
-    package func unseen(_ ids: [String], job: JobID) async throws(StatusError) -> Set<String> {
-        let rows = try await run(
-            """
-            SELECT id FROM unnest($1::text[]) AS given(id) WHERE NOT EXISTS (
-                SELECT FROM \(table("job_tenants")) WHERE job_id = $2::uuid AND tenant_id = id)
-            """, [SQLText.arrayParameter(ids), job.description])
-        return Set(rows.compactMap { $0[0] })
-    }
-
-    /// The result of a tenant of the job whose target has this key and that has ended.
-    package func ended(onTarget key: Int64, job: JobID) async throws(StatusError) -> TenantResult? {
-        let rows = try await run(
-            """
-            SELECT \(TenantResultRow.columns) FROM \(table("job_tenants"))
-            WHERE job_id = $1::uuid AND target_key = $2::bigint
-                AND state NOT IN ('pending', 'running') LIMIT 1
-            """, [job.description, String(key)])
-        return rows.first.flatMap(TenantResultRow.read)
-    }
-
-    /// The keys of the targets that have tenants that have ended, the numbers of those by state, and
-    /// the newest event, all as of one moment.
-    package func endedTargets(
-        of job: JobID
-    ) async throws(StatusError) -> (keys: [Int64], counts: JobCounts, lastEvent: Int64) {
-        let rows = try await run(
-            """
-            SELECT state, count(*), string_agg(DISTINCT target_key::text, ','),
-                (SELECT last_event FROM \(table("jobs")) WHERE id = $1::uuid)
-            FROM \(table("job_tenants"))
-            WHERE job_id = $1::uuid AND state NOT IN ('pending', 'running') GROUP BY state
-            """, [job.description])
-        var counts = JobCounts()
-        var keys: [Int64] = []
-        let last = rows.first?[3].flatMap { Int64($0) } ?? 0
-        for row in rows {
-            if let state = row[0].flatMap(TenantState.init), let count = row[1].flatMap({ Int($0) })
-            {
-                counts.add(count, to: state)
-            }
-            keys += (row[2] ?? "").split(separator: ",").compactMap { Int64($0) }
-        }
-        return (keys, counts, last)
-    }
-
-    /// Ids of a job's tenants in any of `states`, in order, after `tenantID`.
-    package func tenantIDs(
-        of job: JobID, states: [TenantState], limit: Int, after tenantID: String?
-    ) async throws(StatusError) -> [String] {
-        try await results(of: job, states: states, limit: limit, after: tenantID).map(\.tenantID)
+            WITH \(JobTenantTable.given),
+            fresh AS (
+                SELECT *, row_number() OVER (ORDER BY tenant_id) AS number FROM given
+                WHERE state NOT IN ('pending', 'running') AND tenant_id NOT IN (
+                    SELECT tenant_id FROM \(table("job_tenants")) WHERE job_id = $2::uuid)
+            ), late AS (
+                SELECT count(*) AS total, \(counts.joined(separator: ", ")) FROM fresh
+            ), counted AS (
+                UPDATE \(table("jobs")) SET \(moves.joined(separator: ", ")),
+                    cancelled = cancelled
+                        - (SELECT succeeded + skipped + failed FROM late),
+                    last_event = last_event + (SELECT total FROM late), version = version + 1
+                WHERE id = $2::uuid AND cancelled >= (SELECT total FROM late)
+                RETURNING last_event - (SELECT total FROM late) AS base
+            )
+            INSERT INTO \(table("job_tenants")) (job_id, tenant_id, identifier, state,
+                from_revisions, to_revisions, steps, planned, attempts, started_at, finished_at,
+                duration_ms, failure, last_retry, epoch, worker, event)
+            SELECT $2::uuid, tenant_id, identifier, state, from_revisions, to_revisions, steps,
+                planned, attempts, started_at, finished_at, duration_ms, failure, last_retry, 0,
+                $3::uuid, base + number
+            FROM fresh, counted
+            """, [render(results, of: request, job), job.description, lease.replica])
     }
 }

@@ -11,10 +11,10 @@ let caller = Caller(name: "ci", requestID: "q-1", peer: "127.0.0.1")
 extension TestDatabase {
     /// Runs `body` with a store whose tables are in this database.
     func withStore<R: Sendable>(
-        prepared: Bool = true, _ body: (StatusStore) async throws -> R
+        prepared: Bool = true, _ body: (ControlDatabase) async throws -> R
     ) async throws -> R {
         let pool = ConnectionPool(try parameters, limit: 4, connectTimeout: .seconds(10))
-        let store = StatusStore(pool: pool, schema: try SchemaName("migrationd"))
+        let store = ControlDatabase(pool: pool, schema: try SchemaName("migrationd"))
         if prepared { _ = try await store.prepare() }
         let result = try await body(store)
         await pool.close()
@@ -32,18 +32,19 @@ func makeReplica(_ id: String, migrations: String = "m") -> Replica {
         startedAt: Timestamp(milliseconds: 1_795_342_530_250))
 }
 
-extension StatusStore {
+extension ControlDatabase {
     /// Records a job of a daemon with the migrations "m".
     func take(
         _ job: JobSnapshot, key: IdempotencyKey?, caller: Caller, lease: JobLease
-    ) async throws(StatusError) -> Insertion {
-        try await insert(
-            job, key: key, caller: caller, lease: lease, term: .seconds(3600), migrations: "m")
+    ) async throws(StatusError) -> JobTable.Insertion {
+        try await jobs.insert(
+            job, key: key, caller: caller, lease: lease, leaseDuration: .seconds(3600),
+            migrations: "m")
     }
 }
 
 /// Of an upgrade, unless a test is about what a result tells.
-extension StatusStore {
+extension JobTenantTable {
     func claim(
         _ claims: [TenantClaim], job: JobID, lease: JobLease
     ) async throws(StatusError) -> [String: ClaimedTenant] {
@@ -92,4 +93,33 @@ func makeResult(_ id: String, _ state: TenantState = .failed) -> TenantResult {
     result.lastRetry = TenantFailure(
         code: .unrecognized("of_a_newer_release"), message: "unheard of")
     return result
+}
+
+/// A running job of the first of three live replicas, at concurrency 10.
+enum SharedJob {
+    static let replicas = (1...3).map { makeLease(replica: $0).replica }
+
+    static func with(
+        _ body: @Sendable (ControlDatabase, JobID) async throws -> Void
+    ) async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.withStore { store in
+                var request = makeRequest()
+                request.concurrency = 10
+                let job = makeJob(request, state: .running)
+                _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
+                for replica in replicas { try await heartbeat(replica, store) }
+                try await body(store, job.id)
+            }
+        }
+    }
+
+    /// Renews the lease of a replica; it is expired at once when it lasts no time.
+    @discardableResult
+    static func heartbeat(
+        _ replica: String, _ store: ControlDatabase, lasting duration: Duration = .seconds(3600)
+    ) async throws -> Heartbeat {
+        try await store.replicas.heartbeat(
+            of: makeReplica(replica), isDraining: false, jobs: [], leaseDuration: duration)
+    }
 }
