@@ -22,6 +22,8 @@ let core = [
 ]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let bitSets = Target.Dependency.product(name: "BitCollections", package: "swift-collections")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
 /// A folder of Sources/TenancyCore as a module of its own.
 func room(
@@ -45,6 +47,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
@@ -61,7 +64,7 @@ let package = Package(
         room("Support", uses: ["COpenSSL", "CSystem", "Descriptors"]),
         room("PostgresClient", uses: ["CLibPQ", "CSystem", "Descriptors", "Support"]),
         room("Tenants", folders: ["Registry"], uses: ["COpenSSL", "PostgresClient", "Support"]),
-        room("Revisions", uses: ["Support", "Tenants"]),
+        room("Revisions", uses: ["Support", "Tenants"], packages: [bitSets]),
         room("JobModel", uses: ["Revisions", "Support", "Tenants"]),
         room("Engine", uses: ["JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
         room(
@@ -108,7 +111,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "HTTPLite",
-            dependencies: ["COpenSSL", "CSystem", "CZlib", "Descriptors"],
+            dependencies: ["COpenSSL", "CSystem", "CZlib", "Descriptors", heaps],
             exclude: ["README.md"]
                 + readmes(
                     "Client", "Connection", "Middleware", "Routing", "Server", "Sockets",

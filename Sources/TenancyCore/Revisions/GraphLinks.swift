@@ -1,3 +1,5 @@
+internal import BitCollections
+
 /// One thing that keeps revisions from forming a graph.
 package struct GraphProblem: Equatable {
     /// What a header of a SQL file would call the part that is wrong.
@@ -144,7 +146,7 @@ extension GraphLinks {
         enum Mark { case fresh, open, done }
         var marks = Array(repeating: Mark.fresh, count: links.count)
         var rings: [[Int]] = []
-        var ringed = NodeSet(capacity: links.count)
+        var ringed = BitSet(reservingCapacity: links.count)
         for start in links.indices where marks[start] == .fresh {
             var path: [(node: Int, next: Int)] = [(start, 0)]
             marks[start] = .open
@@ -174,11 +176,11 @@ extension GraphLinks {
     /// (`_normalize_depends_on`).
     private mutating func keepOwnDependencies() {
         for node in nodes.indices where !nodes[node].dependencies.isEmpty {
-            var inherited = NodeSet(capacity: nodes.count)
-            var seen = inherited
+            var inherited = BitSet(reservingCapacity: nodes.count)
+            var seen = BitSet(reservingCapacity: nodes.count)
             var waiting = nodes[node].down
             while let ancestor = waiting.popLast() {
-                guard seen.insert(ancestor) else { continue }
+                guard seen.insert(ancestor).inserted else { continue }
                 for other in nodes[ancestor].dependencies { inherited.insert(other) }
                 waiting += nodes[ancestor].down
             }
@@ -208,11 +210,11 @@ extension GraphLinks {
         for node in nodes.indices { nodes[node].labels = Set(revisions[node].branchLabels) }
         for node in nodes.indices where !revisions[node].branchLabels.isEmpty {
             let labels = nodes[node].labels
-            var seen = NodeSet(capacity: nodes.count)
+            var seen = BitSet(reservingCapacity: nodes.count)
             var waiting = [node]
             var last = node
             while let next = waiting.popLast() {
-                guard seen.insert(next) else { continue }
+                guard seen.insert(next).inserted else { continue }
                 nodes[next].labels.formUnion(labels)
                 last = next
                 waiting += nodes[next].children

@@ -1,3 +1,5 @@
+internal import BitCollections
+
 extension RevisionGraph {
     /// The rows and every revision that they include and that is a tip along the parents, sorted:
     /// one that is only implied by `depends_on` is shown although it has no row (`current`).
@@ -15,7 +17,7 @@ extension RevisionGraph {
     func currentTips(_ rows: [String]) throws(RevisionError) -> [Int] {
         let included = reach(try rowNodes(rows), .requirements)
         // Members include all their parents, so a tip is one whose children are no members.
-        return included.members.filter { node in
+        return included.filter { node in
             !nodes[node].children.contains { included.contains($0) }
         }
     }
@@ -81,7 +83,7 @@ extension RevisionGraph {
     }
 
     private func historyStart(
-        _ lower: RangeEnd, _ upper: RangeEnd, _ range: String, _ required: NodeSet
+        _ lower: RangeEnd, _ upper: RangeEnd, _ range: String, _ required: BitSet
     ) throws(RevisionError) -> [Int] {
         var places: [Place] = []
         for name in lower.names { places += try self.places(name) }

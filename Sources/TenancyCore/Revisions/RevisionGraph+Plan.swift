@@ -1,3 +1,5 @@
+internal import BitCollections
+
 extension RevisionGraph {
     /// Plans an operation from the version rows of a tenant, in the order in which they were read.
     ///
@@ -92,7 +94,7 @@ extension RevisionGraph {
 extension RevisionGraph {
     /// The order in which revisions leave, newest first (`_topological_sort`): one line as far down
     /// as possible before the next, ties by load order. From the tips all others can be reached.
-    func newestFirst(_ nodeSet: NodeSet, from tips: [Int]) throws(RevisionError) -> [Int] {
+    func newestFirst(_ nodeSet: BitSet, from tips: [Int]) throws(RevisionError) -> [Int] {
         var waiting = nodeSet
         var heads = Set(tips.filter { waiting.contains($0) }).sorted()
         var included = heads.map { reach([$0], .requirements) }
@@ -129,7 +131,7 @@ extension RevisionGraph {
                 included += next.dropFirst().map { reach([$0], .requirements) }
             }
         }
-        if !waiting.isEmpty { throw .brokenOrder(waiting.members.map(id)) }
+        if !waiting.isEmpty { throw .brokenOrder(waiting.map(id)) }
         return order
     }
 }

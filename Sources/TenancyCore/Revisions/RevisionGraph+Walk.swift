@@ -1,3 +1,5 @@
+internal import BitCollections
+
 extension RevisionGraph {
     /// Goes a number of steps up the children (positive) or down the parents (negative); on the way
     /// up only through the label's lineage (`RevisionMap._walk`).
@@ -80,7 +82,7 @@ extension RevisionGraph {
         var starts = try filter(current, inLineageOf: label)
         if starts.isEmpty {
             let active = try filter(
-                reach(current, .requirements).members, inLineageOf: label)
+                Array(reach(current, .requirements)), inLineageOf: label)
             let covered = Set(active.flatMap { nodes[$0].requirements })
             starts = active.filter { !covered.contains($0) }
         }

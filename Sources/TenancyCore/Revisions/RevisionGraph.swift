@@ -1,3 +1,5 @@
+internal import BitCollections
+
 /// The revisions of a source and how they hang together, built and checked once.
 ///
 /// The rules are Alembic's (`alembic.script.revision.RevisionMap`): several heads, branches,
@@ -49,7 +51,7 @@ package struct RevisionGraph: Sendable {
     /// empty for an id that is not there.
     package func ancestors(of id: String) -> [String] {
         guard let node = nodesByName[id] else { return [] }
-        return reach([node], .requirements).members.map { revisions[$0].id }
+        return reach([node], .requirements).map { revisions[$0].id }
     }
 
     /// The revision's id.
@@ -87,9 +89,9 @@ extension RevisionGraph {
     }
 
     /// Everything that can be reached from some revisions, themselves included.
-    func reach(_ starts: some Sequence<Int>, _ link: Link) -> NodeSet {
-        var seen = NodeSet(capacity: nodes.count)
-        var waiting = starts.filter { seen.insert($0) }
+    func reach(_ starts: some Sequence<Int>, _ link: Link) -> BitSet {
+        var seen = BitSet(reservingCapacity: nodes.count)
+        var waiting = starts.filter { seen.insert($0).inserted }
         while let node = waiting.popLast() {
             let next =
                 switch link {
@@ -98,7 +100,7 @@ extension RevisionGraph {
                 case .children: nodes[node].children
                 case .dependents: nodes[node].dependents
                 }
-            for other in next where seen.insert(other) { waiting.append(other) }
+            for other in next where seen.insert(other).inserted { waiting.append(other) }
         }
         return seen
     }
