@@ -5,7 +5,7 @@
 # CREATE INDEX CONCURRENTLY in another session does not wait for it. That is so after a simple query.
 # After a query by the extended protocol (libpq's PQexecParams, every driver's parameters) the unnamed
 # portal stays open with its snapshot until the session sends something else: pg_stat_activity shows a
-# backend_xmin of an idle session, and the build waits for it, until lock_timeout or for ever. So do
+# backend_xmin of an idle session, and the build waits for it, until lock_timeout or without end. So do
 # vacuum's horizons.
 #
 # In: PostgreSQL 17.10 and 18.6, with psycopg 3.3 or newer over libpq.

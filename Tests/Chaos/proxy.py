@@ -83,7 +83,7 @@ class _Link:
                     break
                 self.server.sendall(data)
                 if self.fault == "cut_after_commit" and b"COMMIT" in data and count >= self.place:
-                    # The server has it and goes on; nobody will hear the answer.
+                    # The server has it and continues; the answer is lost.
                     time.sleep(0.002)
                     break
         except OSError:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Migrates a fleet under faults and lets an oracle look at what came of it.
+"""Migrates a fleet under faults and lets an oracle check the outcome.
 
 A round is one job, up to the newest revision or down to the oldest, with faults all the way. It
 ends with the first violation; what is printed then leads back to it.

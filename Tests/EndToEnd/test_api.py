@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-TOKENS = {"viewer": "see", "operator": "steer", "admin": "all"}
+TOKENS = {"viewer": "see", "operator": "run", "admin": "all"}
 
 
 def token_config():
@@ -148,7 +148,7 @@ def test_a_dry_run_changes_nothing(client, fleet):
     assert fleet.version_rows("tenant_s_000001") is None
 
 
-def test_steering_an_ended_job_is_a_conflict(client):
+def test_a_command_to_an_ended_job_is_a_conflict(client):
     job = client.run(operation="check")
     for action in ("pause", "resume", "cancel", "retry"):
         client.post(job["links"][action]).problem(409, "conflict")

@@ -33,7 +33,7 @@ def ids(letters):
 
 
 def start_at_gate(client, gate, page_size, **request):
-    """Starts a job whose only worker stands at the gate, so that the pager cannot go on either."""
+    """Starts a job whose only worker waits at the gate, so that the pager waits as well."""
     job = client.start(
         operation="upgrade", concurrency=1, page_size=page_size, lock_timeout_ms=0, **request)
     eventually(gate.waiting)

@@ -195,7 +195,7 @@ def test_a_job_is_started_and_its_end_is_the_exit_code(cli):
     assert code == 0 and "succeeded" in output
 
 
-def test_a_job_is_steered(cli):
+def test_a_job_is_paused_resumed_and_cancelled(cli):
     with Gate(cli.fleet) as gate:
         code, output, _ = cli(
             "job", "start", "--operation", "upgrade", "--concurrency", "1", "--detach", "--json",

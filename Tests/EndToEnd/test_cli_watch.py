@@ -33,7 +33,7 @@ class Call:
 
     def __init__(self, url, *call):
         self.process = subprocess.Popen(
-            # A call that goes on without a daemon must not outlive a failed test by minutes.
+            # A call that keeps trying without a daemon must not outlive a failed test by minutes.
             ["setpriv", "--pdeathsig=KILL", "--", *words(*call)], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=variables(url))
         self._said = {"stdout": [], "stderr": []}
@@ -331,7 +331,7 @@ def on_a_terminal(url, *call):
 NASTY = "x\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\r\nj upgrade head succeeded"
 
 
-def test_nothing_from_outside_steers_a_terminal(journal, start_daemon):
+def test_nothing_from_outside_controls_a_terminal(journal, start_daemon):
     """Names of tenants, comments, messages of a server: only the client's own redrawing is raw."""
     journal.add(Tenant("t-1", NASTY, schema_name="plain"), Tenant("t-2", "two", metadata={}))
     function = ("CREATE FUNCTION plain.shout() RETURNS trigger LANGUAGE plpgsql AS "

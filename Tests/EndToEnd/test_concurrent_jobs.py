@@ -1,4 +1,4 @@
-"""Several jobs at once, and jobs that are steered."""
+"""Several jobs at once, and jobs that are paused, resumed and cancelled."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ def job_now(client, job):
     return client.get(f"/v1/jobs/{job['id']}").expect(200).json
 
 
-def steer(client, job, action, body=None):
+def control(client, job, action, body=None):
     return client.post(f"/v1/jobs/{job['id']}/{action}", body)
 
 
@@ -87,7 +87,7 @@ def test_queued_jobs_wait_for_a_place_and_run_in_their_order(ten, start_daemon):
         assert [second["state"], third["state"]] == ["queued", "queued"]
         listed = client.get("/v1/jobs?state=queued").json["items"]
         assert [j["id"] for j in listed] == [fourth["id"], third["id"], second["id"]]
-        cancelled = steer(client, third, "cancel").expect(200).json
+        cancelled = control(client, third, "cancel").expect(200).json
         assert (cancelled["state"], cancelled["started_at"]) == ("cancelled", None)
         assert job_now(client, second)["state"] == "queued"
     jobs = [client.finish(job) for job in (first, second, fourth)]
@@ -102,7 +102,7 @@ def test_a_paused_job_starts_no_further_tenant_until_it_is_resumed(ten, start_da
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", concurrency=2, lock_timeout_ms=0)
         eventually(lambda: gate.waiting() == 2)
-        paused = steer(client, job, "pause").expect(200).json
+        paused = control(client, job, "pause").expect(200).json
         assert paused["state"] == "paused"
     eventually(lambda: job_now(client, job)["counts"]["running"] == 0)
     counts = job_now(client, job)["counts"]
@@ -111,7 +111,7 @@ def test_a_paused_job_starts_no_further_tenant_until_it_is_resumed(ten, start_da
     seen = job_now(client, job)["version"]
     answer = client.get(f"/v1/jobs/{job['id']}?wait=1&version={seen}").json
     assert (answer["version"], answer["state"]) == (seen, "paused")
-    assert steer(client, job, "resume").expect(200).json["state"] == "running"
+    assert control(client, job, "resume").expect(200).json["state"] == "running"
     assert client.finish(job)["counts"]["succeeded"] == 10
     assert_each_once(ten, ten.schemas)
 
@@ -121,7 +121,7 @@ def test_a_graceful_cancel_lets_running_tenants_finish(ten, start_daemon):
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", concurrency=3, page_size=2, lock_timeout_ms=0)
         eventually(lambda: gate.waiting() == 3)
-        assert steer(client, job, "cancel", {"mode": "graceful"}).json["state"] == "cancelling"
+        assert control(client, job, "cancel", {"mode": "graceful"}).json["state"] == "cancelling"
         assert gate.waiting() == 3
     job = client.finish(job)
     assert job["state"] == "cancelled"
@@ -131,7 +131,7 @@ def test_a_graceful_cancel_lets_running_tenants_finish(ten, start_daemon):
     results = client.results(job)
     done = [t.schema for t in ten.tenants if results[t.id]["state"] == "succeeded"]
     assert_each_once(ten, done)
-    retried = client.finish(steer(client, job, "retry").expect(202).json)
+    retried = client.finish(control(client, job, "retry").expect(202).json)
     assert (retried["state"], retried["counts"]["total"]) == ("succeeded", 7)
     assert_each_once(ten, ten.schemas)
 
@@ -141,7 +141,7 @@ def test_an_immediate_cancel_rolls_running_statements_back_at_once(ten, start_da
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", concurrency=4, lock_timeout_ms=0)
         eventually(lambda: gate.waiting() == 4)
-        steer(client, job, "cancel", {"mode": "immediate"}).expect(200)
+        control(client, job, "cancel", {"mode": "immediate"}).expect(200)
         running = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
                    f" AND datname = '{ten.app}' AND query LIKE '%pg_advisory_xact_lock_shared%'"
                    " AND pid <> pg_backend_pid()")
@@ -161,37 +161,37 @@ def test_a_paused_job_can_be_cancelled(ten, start_daemon):
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", concurrency=1, lock_timeout_ms=0)
         eventually(gate.waiting)
-        steer(client, job, "pause").expect(200)
+        control(client, job, "pause").expect(200)
     eventually(lambda: job_now(client, job)["counts"]["running"] == 0)
-    steer(client, job, "cancel").expect(200)
+    control(client, job, "cancel").expect(200)
     job = client.finish(job)
     assert (job["state"], job["counts"]["succeeded"], job["counts"]["cancelled"]) == (
         "cancelled", 1, 9)
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
-def test_a_job_that_has_ended_is_not_steered(ten, start_daemon, action):
+def test_a_job_that_has_ended_takes_no_command(ten, start_daemon, action):
     client = start_daemon(ten.config()).client()
     job = client.run(operation="upgrade")
-    problem = steer(client, job, action).problem(409, "conflict")
+    problem = control(client, job, action).problem(409, "conflict")
     assert problem["state"] == "succeeded"
     missing = {"id": "01900000-0000-7000-8000-000000000000"}
-    steer(client, missing, action).problem(404, "not_found")
-    steer(client, {"id": "nonsense"}, action).problem(404, "not_found")
+    control(client, missing, action).problem(404, "not_found")
+    control(client, {"id": "nonsense"}, action).problem(404, "not_found")
 
 
-def test_steering_to_where_a_job_is_already_changes_nothing(ten, start_daemon):
+def test_a_command_whose_state_is_reached_already_changes_nothing(ten, start_daemon):
     client = start_daemon(ten.config()).client()
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", lock_timeout_ms=0)
         eventually(gate.waiting)
-        assert steer(client, job, "resume").expect(200).json["state"] == "running"
-        assert steer(client, job, "pause").expect(200).json["state"] == "paused"
-        assert steer(client, job, "pause").expect(200).json["state"] == "paused"
-        steer(client, job, "cancel").expect(200)
-        assert steer(client, job, "cancel").expect(200).json["state"] == "cancelling"
-        steer(client, job, "pause").problem(409, "conflict")
-        steer(client, job, "resume").problem(409, "conflict")
+        assert control(client, job, "resume").expect(200).json["state"] == "running"
+        assert control(client, job, "pause").expect(200).json["state"] == "paused"
+        assert control(client, job, "pause").expect(200).json["state"] == "paused"
+        control(client, job, "cancel").expect(200)
+        assert control(client, job, "cancel").expect(200).json["state"] == "cancelling"
+        control(client, job, "pause").problem(409, "conflict")
+        control(client, job, "resume").problem(409, "conflict")
     client.finish(job)
 
 
@@ -200,7 +200,7 @@ def test_a_running_job_is_not_retried(ten, start_daemon):
     with Gate(ten) as gate:
         job = client.start(operation="upgrade", lock_timeout_ms=0)
         eventually(gate.waiting)
-        problem = steer(client, job, "retry").problem(409, "conflict")
+        problem = control(client, job, "retry").problem(409, "conflict")
         assert problem["state"] == "running"
     client.finish(job)
 

@@ -12,7 +12,7 @@ COMPUTED = "op.add_column('r1', sa.Column('c', sa.Integer, sa.Computed('id * 2'{
 
 
 def one(tmp_path, body):
-    """The export of a project with one more step, and what becomes of that step."""
+    """The export of a project with one more step, and how that step is exported."""
     project = write_project(tmp_path / "project", 1)
     write_revision(project, "r2", "r1", f"import sqlalchemy as sa\n{textwrap.dedent(body)}")
     document = run_export(project / "alembic.ini")

@@ -185,7 +185,7 @@ def test_two_jobs_keep_out_of_each_others_way(fleet, start_daemon, project, file
 
 
 def test_a_daemon_that_is_killed_leaves_nothing_running(fleet, start_daemon, project, files):
-    """The worker ends with it, and the next daemon goes on from what the tenant's rows say."""
+    """The worker ends with it, and the next daemon resumes from what the tenant's rows say."""
     worker = write_stuck_step(project, "r5", "r4")
     add_sqlite_tenants(fleet, files[:1])
     fleet.add_schema_tenants(2)

@@ -183,7 +183,7 @@ def install(folder, body):
 
 
 def write_mapped(folder):
-    """A project that does not say by itself what becomes of its schemas."""
+    """A project that does not itself say how its schemas are translated."""
     write_project(folder, 0, before="import tenant_connections")
     env = (folder / "env.py").read_text()
     (folder / "env.py").write_text(env.replace(

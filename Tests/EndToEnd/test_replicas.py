@@ -226,7 +226,7 @@ def test_what_a_daemon_that_died_left_in_the_journal_is_struck_out(
         cursor.execute(f"SELECT {its_steps} FOR UPDATE")
         held = cursor.rowcount
     assert held > 0
-    # It has finished these steps and cannot strike them out: there it dies.
+    # It has finished these steps and dies before it can clear them from the journal.
     striking = "query LIKE 'DELETE FROM%step_journal%' AND wait_event_type = 'Lock'"
     eventually(lambda: shared.cluster.psql(
         f"SELECT count(*) FROM pg_stat_activity WHERE {striking}") == str(held))

@@ -230,7 +230,7 @@ def test_a_certificate_is_replaced_under_load(secure):
             over.set()
         assert all(each.result() > 0 for each in running)
     kept.request("GET", "/healthz")
-    assert kept.getresponse().status == 200, "an open connection goes on with the old certificate"
+    assert kept.getresponse().status == 200, "an open connection keeps the old certificate"
 
     (secure.certificate / "tls.pem").write_text("broken")
     secure.process.send_signal(signal.SIGHUP)

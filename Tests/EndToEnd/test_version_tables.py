@@ -1,6 +1,6 @@
 """Version tables that Alembic has made before in a form of their own: they are found as they are.
 
-Each is made by real Alembic; the daemon goes on from there, up and down, beside Alembic.
+Each is made by real Alembic; the daemon continues from there, up and down, beside Alembic.
 """
 
 import shutil

@@ -191,7 +191,7 @@ def test_a_long_statement_without_a_timeout_is_accompanied_by_heartbeats(tmp_pat
         worker.ask("slow", statement_timeout_ms=0)
         eventually((folder / "runs").exists)
         worker.skip_what_was_said()
-        beat = worker.receive(within=30)
-        assert beat and (beat["event"], beat["id"]) == ("progress", 1)
+        heartbeat = worker.receive(within=30)
+        assert heartbeat and (heartbeat["event"], heartbeat["id"]) == ("progress", 1)
         (folder / "heard").touch()
         assert worker.answer()["event"] == "done"

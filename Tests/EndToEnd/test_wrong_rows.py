@@ -62,7 +62,7 @@ def closed_port():
 def refused_by_libpq(server, number=0):
     """URLs that libpq refuses before or while it talks to the server, with a word of its reason.
 
-    Each leads to a database of its own: tenants of one database share what comes of it.
+    Each leads to a database of its own: tenants of one database share the outcome.
     """
     url = server.url(f"wrong_{number}")
     no_tls = None if takes_tls(server) else "does not support SSL"

@@ -34,7 +34,7 @@ struct RateLimiter: Sendable {
 
     /// Makes a limiter.
     init(requestsPerSecond rate: Double, burst: Int, keyLimit: Int = 16_384) {
-        precondition(rate > 0 && burst > 0, "a rate and a burst are more than nought")
+        precondition(rate > 0 && burst > 0, "a rate and a burst are above zero")
         rule = Rule(rate: rate, burst: Double(burst))
         self.keyLimit = keyLimit
     }

@@ -133,12 +133,12 @@ struct Daemon: Sendable {
         logger.notice("Draining", metadata: ["limit": "\(config.scheduler.drainTimeout)"])
         preparation.stop()
         failedTenants.stop()
-        let impatience = Task {
+        let secondSignal = Task {
             await signals.untilStop()
             if !Task.isCancelled { await scheduler.interrupt() }
         }
         await scheduler.drain(timeout: config.scheduler.drainTimeout)
-        impatience.cancel()
+        secondSignal.cancel()
         await server.shutdown(deadline: Daemon.httpDrain)
         logger.notice("Stopped")
     }

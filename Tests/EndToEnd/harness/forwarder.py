@@ -8,7 +8,7 @@ class Forwarder:
     """Passes TCP connections on to `port`, from a port of its own.
 
     `cut` makes it silent: what is sent gets lost in the network, connections stay open, and new
-    ones come about without an answer. `mend` lets everything go on that was held back, as TCP does
+    ones come about without an answer. `mend` releases everything that was held back, as TCP does
     when packets come through again.
     """
 

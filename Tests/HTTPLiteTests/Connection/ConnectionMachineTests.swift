@@ -208,7 +208,7 @@ struct ConnectionMachineTests {
         #expect(script.wait(.milliseconds(100)) == ["refuse 408", "end"])
     }
 
-    @Test("a body must go on, and come to an end")
+    @Test("a body must make progress, and come to an end")
     func slowBody() {
         var script = MachineScript()
         _ = script.receive(post("Content-Length: 1000", "a"))

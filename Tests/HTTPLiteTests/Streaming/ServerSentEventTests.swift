@@ -56,7 +56,7 @@ struct ServerSentEventTests {
             await go.set()
             let response = await client.read(responses: 1).first
             #expect(response?.text == "id: 1\ndata: a\n\nid: 2\ndata: b\n\n")
-            // The connection goes on.
+            // The connection continues.
             await client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(await client.read(responses: 2, methods: ["GET", "HEAD"]).count == 2)
         }

@@ -50,7 +50,7 @@ struct RequestParserTests {
         Vector(
             "a length", post("Content-Length: 3", "abc") + get(),
             "POST / length 3", "body abc", "end", "GET /", "end"),
-        Vector("a length of nought", post("Content-Length: 000", ""), "POST / length 0", "end"),
+        Vector("a length of zero", post("Content-Length: 000", ""), "POST / length 0", "end"),
         Vector(
             "100-continue", post("Expect: 100-Continue\r\nContent-Length: 1", "a"),
             "POST / length 1 continue", "body a", "end"),

@@ -121,9 +121,9 @@ import Testing
 
     @Test("who may stamp is looked at after the body is known")
     func require() throws {
-        let fields: HTTPFields = ["Authorization": "Bearer steer"]
+        let fields: HTTPFields = ["Authorization": "Bearer run"]
         let request = try makeRequest(.get, "/v1/jobs", fields)
-        let call = try admit(request, JobRoutes.list, tokens: ["steer": .operator]).get()
+        let call = try admit(request, JobRoutes.list, tokens: ["run": .operator]).get()
         try call.require(.operator, to: "start jobs")
         #expect(throws: Problem.self) { try call.require(.admin, to: "stamp") }
     }

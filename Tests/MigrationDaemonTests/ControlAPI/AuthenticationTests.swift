@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct AuthenticationTests {
     private static let tokens: [String: Role] = [
-        "see": .viewer, "steer": .operator, "all": .admin,
+        "see": .viewer, "run": .operator, "all": .admin,
     ]
 
     private func code(
@@ -27,9 +27,9 @@ import Testing
     static let bearers: [(String, String?, Access, String)] = [
         ("a viewer reads", "Bearer see", .atLeast(.viewer), "the viewer"),
         ("an admin reads", "Bearer all", .atLeast(.viewer), "the admin"),
-        ("an operator steers", "Bearer steer", .atLeast(.operator), "the operator"),
-        ("a viewer does not steer", "Bearer see", .atLeast(.operator), "forbidden"),
-        ("an operator is no admin", "Bearer steer", .atLeast(.admin), "forbidden"),
+        ("an operator controls jobs", "Bearer run", .atLeast(.operator), "the operator"),
+        ("a viewer does not control jobs", "Bearer see", .atLeast(.operator), "forbidden"),
+        ("an operator is no admin", "Bearer run", .atLeast(.admin), "forbidden"),
         ("the scheme has no case", "bEARER see", .atLeast(.viewer), "the viewer"),
         ("no token", nil, .atLeast(.viewer), "unauthorized"),
         ("a wrong token", "Bearer seen", .atLeast(.viewer), "unauthorized"),
