@@ -144,7 +144,7 @@ def test_a_job_is_started_once_whatever_stands_between(daemon, faults):
     with Front(daemon, *faults) as front:
         code, output, complaints = run(front.url, "job", "start", "--operation", "upgrade")
         assert (code, front.faults) == (0, [])
-        assert "succeeded" in output and "The daemon answers again." in complaints
+        assert "succeeded" in output and "The daemon is reachable again." in complaints
         keys = {key for method, _, key in front.seen if method == "POST"}
     assert len(keys) == 1 and None not in keys
     assert len(daemon.client().get("/v1/jobs").json["items"]) == 1
@@ -190,14 +190,14 @@ def test_a_job_is_watched_over_the_death_of_its_daemon(journal, start_daemon):
         assert call.process.poll() is None
         start_daemon(config)
     assert call.end() == 0, call.complaints
-    assert "The daemon answers again." in call.complaints and "succeeded" in call.output
+    assert "The daemon is reachable again." in call.complaints and "succeeded" in call.output
 
 
 def test_a_job_is_started_on_a_daemon_that_is_still_starting(journal, start_daemon):
     journal.add_schema_tenants(2)
     port = free_port()
     call = Call(f"http://127.0.0.1:{port}", "job", "start", "--operation", "upgrade")
-    eventually(lambda: "Trying for 300 s" in call.complaints)
+    eventually(lambda: "Retrying for 300 s" in call.complaints)
     client = start_daemon(journal.config(server={"port": port})).client()
     assert call.end() == 0, call.complaints
     assert len(client.get("/v1/jobs").json["items"]) == 1

@@ -59,7 +59,7 @@ struct ClientOptions: ParsableArguments {
 
 /// How long a command that follows a job keeps trying without a daemon.
 struct ReconnectOptions: ParsableArguments {
-    @Option(help: "Seconds to keep trying while no daemon can be reached; 0 gives up at once.")
+    @Option(help: "Seconds to keep retrying while no daemon can be reached; 0 gives up at once.")
     var reconnectFor = 300
 
     func validate() throws {
@@ -81,8 +81,8 @@ struct WatchOptions: ParsableArguments {
     @Flag(
         inversion: .prefixedNo,
         help: """
-            Ends with 1 when a tenant has steps before it; a check does unless told otherwise, a \
-            dry run only if told.
+            Exits with 1 if a tenant has steps to run: the default for a check, an option for a \
+            dry run.
             """)
     var requireHead: Bool?
 
@@ -95,7 +95,7 @@ struct WatchOptions: ParsableArguments {
 struct StartOptions: ParsableArguments {
     @OptionGroup var watch: WatchOptions
 
-    @Option(help: "The same key with the same request starts no second job.")
+    @Option(help: "Idempotency key: repeating the same request with it starts no second job.")
     var idempotencyKey: String?
 
     @Flag(help: "Returns as soon as the job is recorded.")

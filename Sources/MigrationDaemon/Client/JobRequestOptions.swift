@@ -6,19 +6,19 @@ struct StepOptions: ParsableArguments {
     @Option(help: "Anything that Alembic accepts: head, +1, -1, a revision, label@head, ...")
     var target: String?
 
-    @Option(help: "Milliseconds that a statement waits for a lock.")
+    @Option(help: "Milliseconds that a statement may wait for a lock.")
     var lockTimeoutMs: Int?
 
     @Option(help: "Milliseconds that a statement may run.")
     var statementTimeoutMs: Int?
 
-    @Option(help: "Tries of a tenant whose failure may pass.")
+    @Option(help: "Attempts per tenant in case of transient errors.")
     var maxAttempts: Int?
 
     @Option(help: "none or plan.")
     var dryRun: String?
 
-    @Option(help: "A comment that the job carries.")
+    @Option(help: "A comment to store with the job.")
     var comment: String?
 
     /// What is given, as members of a request.
@@ -43,19 +43,19 @@ struct JobRequestOptions: ParsableArguments {
     @Option(name: .customLong("tenant"), help: "A tenant's id or identifier; may be repeated.")
     var tenants: [String] = []
 
-    @Option(help: "A glob on the identifier.")
+    @Option(help: "A glob for the identifier.")
     var match: String?
 
-    @Option(help: "A status of the registry; may be repeated. Without any: active.")
+    @Option(help: "A status in the registry; may be repeated. Default: active.")
     var status: [String] = []
 
     @Option(help: "schema, database or rls.")
     var isolation: String?
 
-    @Option(help: "NAME=VALUE that the tenant's metadata must hold; may be repeated.")
+    @Option(help: "NAME=VALUE that the tenant's metadata must contain; may be repeated.")
     var metadata: [String] = []
 
-    @Flag(help: "Leaves out tenants that are known to be there already.")
+    @Flag(help: "Leaves out tenants that are known to be at the target already.")
     var behindOnly = false
 
     @Option(help: "At most this many tenants.")
@@ -64,10 +64,10 @@ struct JobRequestOptions: ParsableArguments {
     @Option(help: "Tenants migrated at once.")
     var concurrency: Int?
 
-    @Option(help: "Registry rows read at once.")
+    @Option(help: "Registry rows per page.")
     var pageSize: Int?
 
-    @Flag(help: "A selection that matches no tenant is a success.")
+    @Flag(help: "Succeeds if the selection matches no tenant.")
     var allowEmpty = false
 
     @OptionGroup var step: StepOptions

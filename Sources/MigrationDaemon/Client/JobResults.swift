@@ -3,7 +3,7 @@ internal import Support
 
 struct JobResults: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "results", abstract: "Lists what a job did to each tenant.")
+        commandName: "results", abstract: "Lists a job's result for each tenant.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var job: JobArgument
@@ -11,7 +11,7 @@ struct JobResults: AsyncParsableCommand {
     @Option(help: "Only tenants in these states, separated by commas.")
     var state: String?
 
-    @Option(help: "At most this many; all of them without.")
+    @Option(help: "At most this many. Default: all.")
     var limit: Int?
 
     func validate() throws {

@@ -3,7 +3,7 @@ internal import ArgumentParser
 struct JobRetry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Starts a new job over a job's failed and cancelled tenants and watches it.")
+        abstract: "Starts a new job for a job's failed and cancelled tenants and watches it.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var job: JobArgument

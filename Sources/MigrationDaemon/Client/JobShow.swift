@@ -3,7 +3,7 @@ internal import Support
 
 struct JobShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows a job as it stands.")
+        commandName: "show", abstract: "Shows the current state of a job.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var job: JobArgument

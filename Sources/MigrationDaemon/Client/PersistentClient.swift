@@ -18,7 +18,7 @@ struct PersistentClient: Sendable {
             do throws(APIFailure) {
                 let answer = try await client.attempt(
                     method, path, body: body, fields: fields, within: seconds)
-                if failures > 0 { tell("The daemon answers again.") }
+                if failures > 0 { tell("The daemon is reachable again.") }
                 return answer
             } catch {
                 if failures == 0 { lostAt = .now }
@@ -29,7 +29,7 @@ struct PersistentClient: Sendable {
                 guard error.isTransient, !Task.isCancelled, let pause else { throw error.failure }
                 if failures == 1 {
                     let seconds = reconnection.limit.components.seconds
-                    tell("\(error.failure.lines.joined(separator: " ")) Trying for \(seconds) s.")
+                    tell("\(error.failure.lines.joined(separator: " ")) Retrying for \(seconds) s.")
                 }
                 try? await Task.sleep(for: pause)
             }
@@ -47,8 +47,8 @@ struct PersistentClient: Sendable {
         } catch {
             guard error.status == .unreachable else { throw error }
             let advice =
-                "The job may have been started all the same. With --idempotency-key \(key) the "
-                + "command can be run again without starting a second one."
+                "The job may have been started anyway. To run the command again without starting "
+                + "a second one, add --idempotency-key \(key)."
             throw CommandFailure(error.status, lines: error.lines + [advice])
         }
     }

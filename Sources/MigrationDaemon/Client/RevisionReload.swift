@@ -4,7 +4,7 @@ internal import Support
 struct RevisionReload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Has the daemon read its migrations again; a broken set leaves the old one.")
+        abstract: "Reloads the daemon's migrations; an invalid set leaves the old one in use.")
 
     @OptionGroup var client: ClientOptions
 

@@ -7,7 +7,7 @@ struct RevisionShow: AsyncParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    @Argument(help: "The whole id.")
+    @Argument(help: "The full id.")
     var revision: String
 
     func run() async throws {

@@ -3,7 +3,7 @@ internal import Support
 
 struct TenantDowngrade: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "downgrade", abstract: "Downgrades one tenant, and watches it to its end.")
+        commandName: "downgrade", abstract: "Downgrades one tenant and watches it to its end.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var tenant: TenantArgument

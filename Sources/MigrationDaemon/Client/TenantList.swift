@@ -13,7 +13,7 @@ struct TenantList: AsyncParsableCommand {
     @Option(help: "schema, database or rls.")
     var isolation: String?
 
-    @Option(help: "A glob on the identifier.")
+    @Option(help: "A glob for the identifier.")
     var match: String?
 
     @Option(help: "Only tenants at this revision.")
@@ -22,7 +22,7 @@ struct TenantList: AsyncParsableCommand {
     @Flag(help: "Only tenants that are behind.")
     var behind = false
 
-    @Option(help: "At most this many; all of them without.")
+    @Option(help: "At most this many. Default: all.")
     var limit: Int?
 
     func validate() throws {

@@ -4,11 +4,11 @@ internal import Support
 struct TenantResolve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve",
-        abstract: "Settles a step that was begun and not finished, mostly one in doubt.",
+        abstract: "Resolves a step that was begun but not finished, usually one in doubt.",
         discussion: """
-            resume: the interrupted statement did not take effect and runs again. mark_applied: the \
-            whole step is done. mark_not_applied: nothing of the step is there. Nothing runs before \
-            the next job.
+            resume: the interrupted statement had no effect and runs again. mark_applied: the whole \
+            step is done. mark_not_applied: nothing of the step was applied. Nothing runs until the \
+            next job.
             """)
 
     @OptionGroup var client: ClientOptions

@@ -8,7 +8,7 @@ struct TenantShow: AsyncParsableCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var tenant: TenantArgument
 
-    @Flag(help: "Reads the revision now, from the tenant itself.")
+    @Flag(help: "Reads the revision from the tenant now.")
     var live = false
 
     func run() async throws {
@@ -26,7 +26,7 @@ struct TenantShow: AsyncParsableCommand {
         if let place = tenant["placement"], !place.isNull {
             let schema = place["schema"]?.stringValue.map { ", schema \($0)" } ?? ""
             lines.append(
-                "  lives on \(JSONText.of(place["server"])), "
+                "  on \(JSONText.of(place["server"])), "
                     + "database \(JSONText.of(place["database"]))\(schema)")
         }
         if let error = tenant["placement_error"]?.stringValue { lines.append("  \(error)") }

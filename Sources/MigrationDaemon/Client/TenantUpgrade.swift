@@ -3,7 +3,7 @@ internal import Support
 
 struct TenantUpgrade: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "upgrade", abstract: "Upgrades one tenant, and watches it to its end.")
+        commandName: "upgrade", abstract: "Upgrades one tenant and watches it to its end.")
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var tenant: TenantArgument

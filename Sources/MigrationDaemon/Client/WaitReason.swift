@@ -5,8 +5,8 @@ enum WaitReason {
     /// From the job, and from those of its tenants that are running or pending.
     static func text(_ job: JobProgress, _ tenants: [JSONValue]) -> String {
         switch job.state {
-        case "queued": "waits for a place among the jobs that run (scheduler.max_running_jobs)"
-        case "paused": "paused; migrationd job resume \(job.id) continues it"
+        case "queued": "waiting for other jobs to end (scheduler.max_running_jobs)"
+        case "paused": "paused; to continue: migrationd job resume \(job.id)"
         default:
             held(tenants) ?? building(tenants) ?? running(tenants)
                 ?? "no tenant has ended for a while"

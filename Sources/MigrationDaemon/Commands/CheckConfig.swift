@@ -6,12 +6,12 @@ internal import Revisions
 struct CheckConfig: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config",
-        abstract: "Checks the configuration and the migrations that it names; touches no database.")
+        abstract: "Checks the configuration and its migrations; connects to no database.")
 
     @Option(help: "The configuration file.")
     var config: String
 
-    @Flag(help: "Checks the configuration alone, where the migrations are not at hand.")
+    @Flag(help: "Checks only the configuration, where the migrations are not available.")
     var withoutMigrations = false
 
     func run() async throws {

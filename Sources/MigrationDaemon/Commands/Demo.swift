@@ -12,16 +12,16 @@ struct Demo: AsyncParsableCommand {
         discussion: "Ctrl-C stops everything. Nothing is left running, and no file is left behind "
             + "unless --keep is given.")
 
-    @Option(help: "The folder for everything; a temporary one when left out.")
+    @Option(help: "The folder for everything. Default: a temporary one.")
     var folder: String?
 
-    @Flag(help: "Leaves the folder when the demo ends.")
+    @Flag(help: "Keeps the folder when the demo ends.")
     var keep = false
 
-    @Option(help: "The port to listen on; 0 takes a free one.")
+    @Option(help: "The port to listen on; 0 picks a free one.")
     var port = 8080
 
-    @Option(help: "Tenants with a schema of their own.")
+    @Option(help: "The number of tenants with their own schema.")
     var tenants = 200
 
     func validate() throws {
@@ -64,7 +64,7 @@ struct Demo: AsyncParsableCommand {
     ) async throws {
         let fleet = DemoFleet(schemaTenants: tenants)
         say(
-            "Making \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
+            "Creating \(tenants) schema tenants, \(fleet.databaseTenants) database tenants and a few "
                 + "suspended, hybrid and RLS ones ...")
         try await fleet.create(in: cluster)
         try files.write(config: config(cluster, fleet, files))

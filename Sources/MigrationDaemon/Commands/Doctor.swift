@@ -12,10 +12,10 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: "The configuration file.")
     var config: String
 
-    @Option(help: "How many databases of tenants are looked at.")
+    @Option(help: "How many tenant databases are checked.")
     var databases = 100
 
-    @Flag(help: "Leaves the migrations out, where they are not at hand.")
+    @Flag(help: "Leaves out the migrations, where they are not available.")
     var withoutMigrations = false
 
     @Flag(help: "Prints the checks as JSON.")

@@ -7,7 +7,7 @@ internal import Support
 /// Answers what an operation would do to given version rows, without any database.
 struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows the steps from some version rows to a target; touches no database.")
+        abstract: "Shows the steps from given version rows to a target; connects to no database.")
 
     @Option(help: "A folder of SQL files, an alembic.ini, or a .json document with a graph.")
     var migrations: String?
@@ -18,16 +18,16 @@ struct Plan: AsyncParsableCommand {
     @Option(help: "upgrade, downgrade or stamp.", transform: Self.operation)
     var operation = RevisionOperation.upgrade
 
-    @Option(help: "Anything that Alembic accepts; head, or -1 for a downgrade, when left out.")
+    @Option(help: "Anything that Alembic accepts. Default: head, or -1 for a downgrade.")
     var target: String?
 
     @Option(help: "The version rows in the order in which they are read, separated by commas.")
     var current = ""
 
-    @Flag(help: "Prints the answer as JSON, an error too.")
+    @Flag(help: "Prints the answer as JSON, errors included.")
     var json = false
 
-    @Flag(help: "Reads a document of graph and cases on the standard input and answers each case.")
+    @Flag(help: "Reads a graph and cases from standard input and answers each case.")
     var vectors = false
 
     func validate() throws {

@@ -7,27 +7,27 @@ struct Render: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes an Alembic project as a SQL folder that gives the same results.",
         discussion:
-            "The folder is the migrations.path of a daemon with migrations.source \"sql\". One "
-            + "that was rendered before is replaced; other migrations are left alone.")
+            "Use the folder as migrations.path with migrations.source \"sql\". A folder that was "
+            + "rendered before is replaced; other migrations are not touched.")
 
     @OptionGroup var options: ProjectOptions
 
-    @Option(help: "The folder to be written.")
+    @Option(help: "The folder to write.")
     var output: String
 
-    @Option(help: "A folder that keeps what was rendered, for a project in which nothing changed.")
+    @Option(help: "A folder that caches what was rendered, for unchanged projects.")
     var cacheFolder: String?
 
     @Flag(
         help: """
-            Leaves out the steps that only Alembic can run, and names them; no plan leads through \
-            them.
+            Leaves out the steps that only Alembic can run, and lists them; a plan that needs one \
+            is refused.
             """)
     var allowPythonSteps = false
 
     @Option(
         help: """
-            The major version of the servers that the folder is for, where steps depend on it: 17.
+            The servers' major version, such as 17; needed where steps depend on it.
             """)
     var serverMajor: Int?
 

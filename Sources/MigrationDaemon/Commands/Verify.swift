@@ -18,23 +18,23 @@ struct Verify: AsyncParsableCommand {
 
     @Option(
         help: """
-            A database in which schemas named verify_* may be made, instead of a private one; its \
-            driver is the one that env.py is given.
+            A database in which schemas named verify_* may be created, instead of a private one; \
+            env.py is given a URL with the same driver.
             """)
     var databaseURL: String?
 
     @Option(
         help: """
-            A schema that stands behind the tenant's own in search_path, as \
-            tenancy.extra_search_path has it; may be repeated.
+            A schema that follows the tenant's own in search_path, like \
+            tenancy.extra_search_path; may be repeated.
             """,
         transform: Self.schema)
     var extraSearchPath: [SchemaName] = []
 
     @Option(
         help: """
-            A shell's command that makes in each schema what stands in a tenant before the first \
-            revision; PGHOST, PGOPTIONS and libpq's other variables lead there.
+            A shell command that creates, in each schema, what a tenant has before its first \
+            revision; PGHOST, PGOPTIONS and libpq's other variables point to the schema.
             """)
     var prepare: String?
 

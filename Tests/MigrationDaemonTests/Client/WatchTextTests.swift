@@ -60,9 +60,9 @@ import Testing
             ("running", [], "no tenant has ended for a while"),
             (
                 "queued", [],
-                "waits for a place among the jobs that run (scheduler.max_running_jobs)"
+                "waiting for other jobs to end (scheduler.max_running_jobs)"
             ),
-            ("paused", [running], "paused; migrationd job resume j continues it"),
+            ("paused", [running], "paused; to continue: migrationd job resume j"),
         ] as [(String, [JSONValue], String)])
     func reason(state: String, tenants: [JSONValue], expected: String) throws {
         #expect(WaitReason.text(try job(state), tenants) == expected)
