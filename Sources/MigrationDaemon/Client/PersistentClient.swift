@@ -48,7 +48,7 @@ struct PersistentClient: Sendable {
             guard error.status == .unreachable else { throw error }
             let advice =
                 "The job may have been started anyway. To run the command again without starting "
-                + "a second one, add --idempotency-key \(key)."
+                + "a second job, add --idempotency-key \(key)"
             throw CommandFailure(error.status, lines: error.lines + [advice])
         }
     }
