@@ -12,8 +12,8 @@ enum DaemonRoutes {
 
     static let health = Endpoint(
         method: .get, path: "/healthz", access: .open, name: "getHealth",
-        summary: "The process answers.",
-        answers: [AnswerContract(status: 200, summary: "It does.", schema: "Health")]
+        summary: "The process responds.",
+        answers: [AnswerContract(status: 200, summary: "It responds.", schema: "Health")]
     ) { call, _ in
         call.json(["status": "ok"])
     }
@@ -21,7 +21,7 @@ enum DaemonRoutes {
     static let ready = Endpoint(
         method: .get, path: "/readyz", access: .open, name: "getReadiness",
         summary:
-            "Whether jobs can run: every check, and to callers with a token what is wrong with it.",
+            "Whether jobs can run: every check, with details for authenticated callers.",
         answers: [
             AnswerContract(status: 200, summary: "All checks pass.", schema: "Readiness")
         ]
@@ -60,7 +60,7 @@ enum DaemonRoutes {
 
     static let metrics = Endpoint(
         method: .get, path: "/metrics", access: .metrics, name: "getMetrics",
-        summary: "What there is and what was counted, as Prometheus reads it.",
+        summary: "Gauges and counters for Prometheus.",
         answers: [
             AnswerContract(
                 status: 200, summary: "The text format, version 0.0.4.", schema: "Metrics",
@@ -86,8 +86,8 @@ enum DaemonRoutes {
 
     static let index = Endpoint(
         method: .get, path: "/", access: .atLeast(.viewer), name: "getIndex",
-        summary: "Where to go from here.",
-        answers: [AnswerContract(status: 200, summary: "Addresses.", schema: "Index")]
+        summary: "The entry points of the API.",
+        answers: [AnswerContract(status: 200, summary: "Paths of the API.", schema: "Index")]
     ) { call, _ in
         let addresses = Routes.endpoints.filter { $0.method == .get && !$0.path.contains("{") }
         return call.json([

@@ -16,17 +16,17 @@ enum EventRoutes {
     static let follow = Endpoint(
         method: .get, path: "/v1/jobs/{id}/events", access: .atLeast(.viewer), name: "followJob",
         summary:
-            "The job as server-sent events: `job` whenever it has changed, at most four times a "
-            + "second, `tenant` for each result, `end` at last. `Last-Event-ID` resumes after that "
+            "The job as server-sent events: `job` after each change, at most four times a "
+            + "second, `tenant` for each result, `end` as the last one. `Last-Event-ID` resumes after that "
             + "event without a gap.",
         fields: [.lastEventID],
         answers: [
             AnswerContract(
-                status: 200, summary: "The events, until the job has ended.", schema: "JobEvent",
+                status: 200, summary: "The events, until the end of the job.", schema: "JobEvent",
                 mediaTypes: [.eventStream]),
             AnswerContract(
                 status: 204,
-                summary: "The job has ended and the caller has seen its end; browsers then stop."),
+                summary: "The caller has received the last event; this stops a browser."),
         ], refusals: [.notFound]
     ) { call, services throws(Problem) in
         let id = try call.jobID()

@@ -8,11 +8,11 @@ internal import Support
 enum JobAnswer {
     static let contracts = [
         AnswerContract(
-            status: 202, summary: "The job is recorded and runs, or waits for its turn.",
+            status: 202, summary: "The job is recorded, and running or queued.",
             schema: "Job", fields: [.location],
             optionalFields: [.idempotencyReplayed, .preferenceApplied]),
         AnswerContract(
-            status: 200, summary: "The job has ended within the wait that `Prefer` asked for.",
+            status: 200, summary: "The job ended within the wait requested in `Prefer`.",
             schema: "Job", fields: [.location],
             optionalFields: [.idempotencyReplayed, .preferenceApplied]),
     ]

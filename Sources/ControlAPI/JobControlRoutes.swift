@@ -8,12 +8,12 @@ enum JobControlRoutes {
     static let endpoints = [pause, resume, cancel, retry]
 
     private static let answers = [
-        AnswerContract(status: 200, summary: "The job as it stands now.", schema: "Job")
+        AnswerContract(status: 200, summary: "The current state of the job.", schema: "Job")
     ]
 
     static let pause = Endpoint(
         method: .post, path: "/v1/jobs/{id}/pause", access: .atLeast(.operator), name: "pauseJob",
-        summary: "No further tenant starts; those running finish.",
+        summary: "No further tenant starts; running ones finish.",
         body: .optional(schema: "Empty"), answers: answers, refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
         try await control(call, services) { id throws(SteeringError) in
@@ -35,8 +35,8 @@ enum JobControlRoutes {
         method: .post, path: "/v1/jobs/{id}/cancel", access: .atLeast(.operator),
         name: "cancelJob",
         summary:
-            "No further tenant starts; those running finish (`graceful`, unless said otherwise) "
-            + "or are cancelled and rolled back (`immediate`).",
+            "No further tenant starts; running ones finish (`graceful`, the default) or are cancelled "
+            + "and rolled back (`immediate`).",
         body: .optional(schema: "CancelRequest"), answers: answers,
         refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
@@ -50,7 +50,7 @@ enum JobControlRoutes {
 
     static let retry = Endpoint(
         method: .post, path: "/v1/jobs/{id}/retry", access: .atLeast(.operator), name: "retryJob",
-        summary: "A new job over this job's failed and cancelled tenants, with the same options.",
+        summary: "A new job for this job's failed and cancelled tenants, with the same options.",
         fields: [.idempotencyKey, .prefer], body: .optional(schema: "Empty"),
         answers: JobAnswer.contracts,
         refusals: [.notFound, .conflict, .idempotencyMismatch, .tooManyRequests], mayWait: true

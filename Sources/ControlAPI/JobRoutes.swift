@@ -10,23 +10,23 @@ enum JobRoutes {
 
     static let state = QueryParameter(
         name: "state", kind: .words(JobState.allCases.map(\.rawValue)),
-        summary: "Only jobs in one of these states, separated by commas.")
+        summary: "Only jobs in these states (comma-separated).")
     static let operation = QueryParameter(
         name: "operation", kind: .words(JobOperation.allCases.map(\.rawValue)),
-        summary: "Only jobs with one of these operations, separated by commas.")
+        summary: "Only jobs with these operations (comma-separated).")
     static let wait = QueryParameter(
         name: "wait", kind: .integer(0...Preference.longestWait),
-        summary: "Seconds to wait until the job has changed from `version`, or, without one, ended."
+        summary: "Seconds to wait for a change from `version` or, without it, for the end."
     )
     static let version = QueryParameter(
-        name: "version", kind: .integer(0...Int.max), summary: "The `version` that the caller has.")
+        name: "version", kind: .integer(0...Int.max), summary: "The `version` known to the caller.")
     static let tenantState = QueryParameter(
         name: "state", kind: .words(TenantState.allCases.map(\.rawValue)),
-        summary: "Only tenants in one of these states, separated by commas.")
+        summary: "Only tenants in these states (comma-separated).")
 
     static let create = Endpoint(
         method: .post, path: "/v1/jobs", access: .atLeast(.operator), name: "createJob",
-        summary: "Starts a job over many tenants. `stamp` needs the role admin.",
+        summary: "Starts a job. `stamp` needs the role admin.",
         fields: [.idempotencyKey, .prefer], body: .required(schema: "JobRequest"),
         answers: JobAnswer.contracts, refusals: [.idempotencyMismatch, .tooManyRequests],
         mayWait: true
@@ -70,7 +70,7 @@ enum JobRoutes {
 
     static let show = Endpoint(
         method: .get, path: "/v1/jobs/{id}", access: .atLeast(.viewer), name: "getJob",
-        summary: "One job; with `wait` the answer comes as soon as it has changed.",
+        summary: "One job; with `wait` the response is delayed until it has changed.",
         query: [wait, version], fields: [.ifNoneMatch], answers: AnswerContract.tagged("Job"),
         refusals: [.notFound], mayWait: true
     ) { call, services throws(Problem) in
@@ -94,8 +94,8 @@ enum JobRoutes {
         method: .get, path: "/v1/jobs/{id}/tenants", access: .atLeast(.viewer),
         name: "listJobTenants",
         summary:
-            "The tenants' results in the order of their ids. As NDJSON all of them are streamed, "
-            + "a line each, and `limit` and `cursor` are not looked at.",
+            "The tenants' results, ordered by id. As NDJSON all of them are streamed, one per line, "
+            + "and `limit` and `cursor` are ignored.",
         query: [tenantState, .limit, .cursor], fields: [.ifNoneMatch],
         answers: AnswerContract.tagged("TenantResultPage", or: .ndjson), refusals: [.notFound]
     ) { call, services throws(Problem) in

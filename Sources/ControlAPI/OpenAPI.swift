@@ -179,9 +179,9 @@ extension RequestField {
     fileprivate var summary: String {
         switch self {
         case .prefer: "`wait=N` waits up to N seconds, at most 300, for the job's end (RFC 7240)."
-        case .ifNoneMatch: "An `ETag` of before: 304 when nothing has changed."
-        case .idempotencyKey: "The same key with the same body answers with the same job."
-        case .lastEventID: "The id of the last event that the caller has; browsers send it."
+        case .ifNoneMatch: "A previous `ETag`: 304 if nothing has changed."
+        case .idempotencyKey: "The same key with the same body returns the same job."
+        case .lastEventID: "The id of the last event received; browsers send it."
         }
     }
 
@@ -205,13 +205,13 @@ extension ResponseField {
 
     private var summary: String {
         switch self {
-        case .requestID: "The caller's own id, or a new one; it stands in the access log."
-        case .location: "The job's address."
-        case .entityTag: "A weak tag of this state."
+        case .requestID: "The caller's own id, or a new one; it is in the access log."
+        case .location: "The job's URL."
+        case .entityTag: "A weak entity tag of this state."
         case .preferenceApplied: "The wait that was granted."
-        case .idempotencyReplayed: "`true` when the job is one of an earlier request."
-        case .retryAfter: "Seconds after which to try again."
-        case .allow: "The methods that the address has."
+        case .idempotencyReplayed: "`true` if an earlier request started the job."
+        case .retryAfter: "Seconds to wait before a retry."
+        case .allow: "The methods of this resource."
         case .authenticate: "How to authenticate (RFC 6750)."
         }
     }

@@ -23,10 +23,10 @@ struct QueryParameter: Sendable {
     let summary: String
 
     static let limit = QueryParameter(
-        name: "limit", kind: .integer(1...1_000), summary: "Items of a page; 100 when left out.")
+        name: "limit", kind: .integer(1...1_000), summary: "Items per page; 100 by default.")
     static let cursor = QueryParameter(
         name: "cursor", kind: .text(length: 1...2_000),
-        summary: "The `next_cursor` of the page before, with the same filters.")
+        summary: "The `next_cursor` of the previous page, with the same filters.")
 
     /// What is wrong with a value, read after the parameter's name; nil when it is right.
     func complaint(about value: String) -> String? {

@@ -33,7 +33,7 @@ enum RevisionRoutes {
 
     static let show = Endpoint(
         method: .get, path: "/v1/revisions/{revision}", access: .atLeast(.viewer),
-        name: "getRevision", summary: "One revision by its whole id, with its SQL.",
+        name: "getRevision", summary: "One revision by its full id, with its SQL.",
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("RevisionDetail"),
         refusals: [.notFound]
     ) { call, services throws(Problem) in
@@ -50,9 +50,9 @@ enum RevisionRoutes {
         method: .post, path: "/v1/revisions/reload", access: .atLeast(.operator),
         name: "reloadRevisions",
         summary:
-            "Reads the migrations again. A broken set is refused and the old one stays in force.",
+            "Reloads the migrations. An invalid set is refused and the old one stays active.",
         body: .optional(schema: "Empty"),
-        answers: [AnswerContract(status: 200, summary: "What was loaded.", schema: "Migrations")],
+        answers: [AnswerContract(status: 200, summary: "The migrations.", schema: "Migrations")],
         isHeavy: true
     ) { call, services throws(Problem) in
         try call.readEmpty()
@@ -66,7 +66,7 @@ enum RevisionRoutes {
     static let plan = Endpoint(
         method: .post, path: "/v1/plan", access: .atLeast(.viewer), name: "plan",
         summary:
-            "The steps that an operation would take, from a tenant's own revision or from given "
+            "The steps that an operation would take, from a tenant's current revision or from given "
             + "version rows. Nothing is changed.",
         body: .required(schema: "PlanRequest"),
         answers: [AnswerContract(status: 200, summary: "The plan.", schema: "Plan")],

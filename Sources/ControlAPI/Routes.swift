@@ -80,12 +80,12 @@ extension AnswerContract {
     static func tagged(_ schema: String, or other: MediaType? = nil) -> [AnswerContract] {
         [
             AnswerContract(
-                status: 200, summary: "What was asked for.", schema: schema,
+                status: 200, summary: "The requested resource.", schema: schema,
                 mediaTypes: [.json] + (other.map { [$0] } ?? []),
                 fields: other == nil ? [.entityTag] : [],
                 optionalFields: other == nil ? [] : [.entityTag]),
             AnswerContract(
-                status: 304, summary: "The caller's copy is still the newest.",
+                status: 304, summary: "The caller's copy is up to date.",
                 fields: [.entityTag]),
         ]
     }

@@ -14,23 +14,23 @@ enum TenantRoutes {
 
     static let status = QueryParameter(
         name: "status", kind: .texts,
-        summary: "Only tenants with one of these statuses of the registry, separated by commas.")
+        summary: "Only tenants with these registry statuses (comma-separated).")
     static let isolation = QueryParameter(
         name: "isolation", kind: .word(Isolation.allCases.map(\.rawValue)),
-        summary: "Only tenants placed so.")
+        summary: "Only tenants with this isolation.")
     static let match = QueryParameter(
         name: "match", kind: .glob,
-        summary: "A glob on the identifier: `*` any run of characters, `?` one.")
+        summary: "A glob for the identifier: `*` matches any text, `?` one character.")
     static let atRevision = QueryParameter(
         name: "revision", kind: .text(length: 1...255),
-        summary: "Only tenants whose last known revisions hold this one; `base` for none at all.")
+        summary: "Only tenants with this last known revision; `base` means none at all.")
     static let behind = QueryParameter(
         name: "behind", kind: .flag,
-        summary: "Only tenants whose last known revision is not the newest, or is.")
+        summary: "Only tenants that are behind the heads, or (`false`) at them.")
 
     static let list = Endpoint(
         method: .get, path: "/v1/tenants", access: .atLeast(.viewer), name: "listTenants",
-        summary: "The registry in the order of the ids, with each tenant's last known revision.",
+        summary: "The registry, ordered by id, with each tenant's last known revision.",
         query: [status, isolation, match, atRevision, behind, .limit, .cursor],
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("TenantPage"), isHeavy: true
     ) { call, services throws(Problem) in
@@ -67,7 +67,7 @@ enum TenantRoutes {
     static let show = Endpoint(
         method: .get, path: "/v1/tenants/{id}", access: .atLeast(.viewer), name: "getTenant",
         summary:
-            "One tenant by id or identifier: where it lives, its last known revision and result.",
+            "One tenant by id or identifier: placement, last known revision and last result.",
         fields: [.ifNoneMatch], answers: AnswerContract.tagged("Tenant"), refusals: [.notFound]
     ) { call, services throws(Problem) in
         let name = call.pathParameter("id")
@@ -85,9 +85,9 @@ enum TenantRoutes {
     static let revision = Endpoint(
         method: .get, path: "/v1/tenants/{id}/revision", access: .atLeast(.viewer),
         name: "getTenantRevision",
-        summary: "The tenant's version rows, read now from the tenant itself.",
+        summary: "The tenant's version rows, read from the tenant now.",
         answers: [
-            AnswerContract(status: 200, summary: "What was read.", schema: "TenantRevision")
+            AnswerContract(status: 200, summary: "The version rows.", schema: "TenantRevision")
         ],
         refusals: [.notFound]
     ) { call, services throws(Problem) in
@@ -129,13 +129,13 @@ enum TenantRoutes {
         method: .post, path: "/v1/tenants/{id}/resolve", access: .atLeast(.admin),
         name: "resolveTenant",
         summary:
-            "Settles a step that was begun and not finished, mostly one in doubt: `resume` has the "
-            + "interrupted statement run again, `mark_applied` takes the whole step for done, "
-            + "`mark_not_applied` has it begin anew. Nothing runs before the next job.",
+            "Resolves a step that was begun but not finished, usually one in doubt: `resume` runs the "
+            + "interrupted statement again, `mark_applied` marks the whole step as done, "
+            + "`mark_not_applied` starts it over. Nothing runs until the next job.",
         body: .required(schema: "ResolveRequest"),
         answers: [
             AnswerContract(
-                status: 200, summary: "Where the tenant stands now.", schema: "TenantRevision")
+                status: 200, summary: "The current state of the tenant.", schema: "TenantRevision")
         ],
         refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
@@ -158,7 +158,7 @@ enum TenantRoutes {
 
     static let fleet = Endpoint(
         method: .get, path: "/v1/fleet", access: .atLeast(.viewer), name: "getFleet",
-        summary: "How many tenants there are, by status and by last known revision.",
+        summary: "The number of tenants, by status and by last known revision.",
         answers: [AnswerContract(status: 200, summary: "The counts.", schema: "Fleet")],
         isHeavy: true
     ) { call, services throws(Problem) in
@@ -176,7 +176,7 @@ enum TenantRoutes {
         Endpoint(
             method: .post, path: "/v1/tenants/{id}/\(operation.rawValue)",
             access: .atLeast(.operator), name: name,
-            summary: "\(summary) The answer is that of POST /v1/jobs.",
+            summary: "\(summary) The response is that of POST /v1/jobs.",
             fields: [.idempotencyKey, .prefer], body: .optional(schema: "TenantJobRequest"),
             answers: JobAnswer.contracts,
             refusals: [.notFound, .idempotencyMismatch, .tooManyRequests], mayWait: true

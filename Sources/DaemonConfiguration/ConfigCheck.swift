@@ -97,7 +97,7 @@ enum ConfigCheck {
 
     private static func tableProblem(_ text: String) -> String? {
         RegistryTable(text) == nil
-            ? "must be a table's name, with its schema before a dot if need be,"
+            ? "must be a table name, optionally with its schema and a dot,"
                 + " or a query in parentheses" : nil
     }
 

@@ -173,7 +173,7 @@ func load(
             ),
             (
                 #"{"registry": {"table": "a.b.c"}}"#,
-                "registry.table must be a table's name, with its schema before a dot if need be, "
+                "registry.table must be a table name, optionally with its schema and a dot, "
                     + #"or a query in parentheses, found "a.b.c""#
             ),
             (
