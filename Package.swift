@@ -66,7 +66,9 @@ let package = Package(
         room("Tenants", folders: ["Registry"], uses: ["COpenSSL", "PostgresClient", "Support"]),
         room("Revisions", uses: ["Support", "Tenants"], packages: [bitSets]),
         room("JobModel", uses: ["Revisions", "Support", "Tenants"]),
-        room("Engine", uses: ["JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
+        room(
+            "Engine", folders: ["Runners"],
+            uses: ["JobModel", "PostgresClient", "Revisions", "Support", "Tenants"]),
         room(
             "Alembic",
             uses: [

@@ -56,7 +56,7 @@ package struct SQLEngine: Sendable {
         work.state = nil
         work.progress = attempt.progress
         work.plannedFrom = attempt.plannedFrom
-        work.isUnfinished = attempt.isUnfinished
+        work.isUnfinished = attempt.journal.mayHaveStep
         return outcome
     }
 }

@@ -1,3 +1,5 @@
+internal import JobModel
+internal import PostgresClient
 package import Revisions
 package import Tenants
 
@@ -196,5 +198,19 @@ package struct StepMessageBuilder: Sendable {
             }
             message.append(.guardRows, table.create)
         }
+    }
+}
+
+extension StepMessageBuilder {
+    /// Why a statement of a step failed; `offset` says where in it, in characters.
+    func failure(
+        _ error: ServerError, of planned: PlannedStep, statement: Int, offset: Int?
+    ) -> TenantFailure {
+        guard let script = script(of: planned) else {
+            return FailureDescription.of(.server(error))
+        }
+        return FailureDescription.of(
+            error, revision: graph[planned.revision], statement: script.statements[statement],
+            offset: offset)
     }
 }

@@ -4,49 +4,43 @@ internal import Revisions
 internal import Support
 internal import Tenants
 
-/// One attempt on one target: the state between the round trips.
+/// One attempt on one target: reads it, plans, has runners apply the plan, and compares what they did
+/// with the target's rows.
 struct TargetAttempt {
     /// Rows that move again and again while nothing of ours gets done: somebody is in a loop.
     private static let replanLimit = 20
 
     let engine: SQLEngine
     let target: Target
-    let worker: WorkerConnection
-    let tenants: [TenantName]
+    let session: TargetSession
+    let journal: TargetJournal
     private let known: VersionState?
     private var visit: ExternalVisit?
-    /// Whether the journal may have an unfinished step of the target: it had when the page was read, or
-    /// this attempt has written one.
-    var isUnfinished: Bool
     /// The rows that are noted as what the plan counts from.
     private(set) var plannedFrom: [String]?
     var progress: TargetProgress?
     /// What the next message builds on.
     var state = VersionState.noTable
-    /// Whether `progress` tells for sure where the target stands.
+    /// Whether `progress` tells for sure where the target is.
     var isCertain = false
     /// Whether the plan's next step is left to a person: it has committed a part and failed.
     var isInDoubt = false
     /// When to stop waiting for whoever else migrates the target; set while nothing gets done.
     var lockDeadline: Deadline?
-    /// Whether steps need one session throughout, which a transaction pooler does not give.
-    private var isPastPooler = false
     /// Whether each transaction is a message of its own, since the server cannot read all of them.
     var sendsOneByOne = false
-    /// What steps that went through have left for a person.
-    var warnings: [String] = []
-    /// Who was in the way of the last message.
-    private var blockers: [BlockingSession] = []
     private var replans = 0
-    private var isCounted = false
 
     init(engine: SQLEngine, work: TargetWork, worker: WorkerConnection) {
         self.engine = engine
-        self.worker = worker
         target = work.target
-        tenants = work.tenants
+        session = TargetSession(
+            target: work.target, tenants: work.tenants, settings: engine.options.session,
+            worker: worker, watch: engine.watch)
+        journal = TargetJournal(
+            engine.journal, target: work.target, tenants: work.tenants,
+            mayHaveStep: work.isUnfinished)
         known = work.state
-        isUnfinished = work.isUnfinished
         plannedFrom = work.plannedFrom
         progress = work.progress
     }
@@ -57,15 +51,8 @@ struct TargetAttempt {
         return outcome
     }
 
-    /// What the attempt's steps that others run have in common; begun with the first of them.
-    mutating func externalVisit() -> ExternalVisit {
-        let visit = visit ?? ExternalVisit()
-        self.visit = visit
-        return visit
-    }
-
     private mutating func attempt() async -> TargetOutcome {
-        do throws(Stop) {
+        do throws(AttemptStop) {
             guard engine.task.versionTable.tells(of: target.schema) else {
                 throw .failed(.sharedVersionTable)
             }
@@ -76,43 +63,39 @@ struct TargetAttempt {
             }
             while let progress, !progress.isComplete {
                 try await noteStart(of: progress)
-                try await advance()
+                try await advance(progress)
             }
-            if isUnfinished { await forgetObsoleteStep() }
+            await journal.removeIfObsolete(rows: state.revisions)
             return outcome()
         } catch {
-            if case .settled = error, isUnfinished { await forgetObsoleteStep() }
+            if case .settled = error { await journal.removeIfObsolete(rows: state.revisions) }
             return outcome(stoppedBy: error)
         }
     }
 
     // MARK: - Reading and planning
 
-    mutating func read() async throws(Stop) -> VersionState {
+    mutating func read() async throws(AttemptStop) -> VersionState {
         guard target.connection.isPostgres else { return try await readForeign() }
         do throws(PostgresError) {
-            let connection = try await connection()
-            let reader = VersionReader(
-                settings: engine.options.session, table: engine.task.versionTable)
-            let token = beginWatch(connection)
-            defer { endWatch(token) }
-            return try await reader.read([target.schema], on: connection)[0]
+            return try await session.read(engine.task.versionTable)
         } catch {
-            throw Stop(error)
+            throw AttemptStop(error)
         }
     }
 
-    /// The worker's connection to the target, which counts as one schema more for its backend.
-    mutating func connection() async throws(PostgresError) -> PostgresConnection {
-        let parameters = isPastPooler ? target.direct ?? target.connection : target.connection
-        let connection = try await worker.connection(
-            for: parameters, schemas: isCounted ? 0 : 1)
-        isCounted = true
-        return connection
+    private func readForeign() async throws(AttemptStop) -> VersionState {
+        guard let program = engine.external else { throw .failed(.notPostgres) }
+        do throws(TenantFailure) {
+            return .rows(try await program.readRows(externalStep(nil, in: ExternalVisit())))
+        } catch {
+            if Task.isCancelled { throw .cancelled }
+            throw .failed(error)
+        }
     }
 
     /// Takes what was read of the target: makes the plan, or finds the place on it.
-    mutating func adopt(_ state: VersionState) throws(Stop) {
+    mutating func adopt(_ state: VersionState) throws(AttemptStop) {
         self.state = state
         let mayBeOurs = !isCertain
         isCertain = true
@@ -139,7 +122,7 @@ struct TargetAttempt {
     }
 
     /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
-    private mutating func resumeEarlierPlan(at state: VersionState) throws(Stop) -> Bool {
+    private mutating func resumeEarlierPlan(at state: VersionState) throws(AttemptStop) -> Bool {
         guard engine.task.changesTargets, let plannedFrom, plannedFrom != state.revisions,
             let plan = try? engine.task.plan(from: plannedFrom)
         else { return false }
@@ -170,7 +153,7 @@ struct TargetAttempt {
         }
     }
 
-    mutating func countReplan(_ rows: [String]) throws(Stop) {
+    mutating func countReplan(_ rows: [String]) throws(AttemptStop) {
         replans += 1
         if replans > TargetAttempt.replanLimit { throw .failed(TargetAttempt.diverged(rows)) }
     }
@@ -179,72 +162,82 @@ struct TargetAttempt {
 
     /// An absolute target leads to the same end from wherever the next daemon finds the tenant, unless
     /// the steps depend on what ran before them.
-    private mutating func noteStart(of progress: TargetProgress) async throws(Stop) {
+    private mutating func noteStart(of progress: TargetProgress) async throws(AttemptStop) {
         guard engine.task.isRelative || progress.plan.isOneRun, plannedFrom != progress.from else {
             return
         }
         do throws(TenantFailure) {
-            try await engine.noteStart(tenants, progress.from)
+            try await engine.noteStart(session.tenants, progress.from)
             plannedFrom = progress.from
         } catch {
             throw .failed(error)
         }
     }
 
-    /// Sends the next message and takes in what came of it.
-    private mutating func advance() async throws(Stop) {
-        guard let progress else { return }
-        guard target.connection.isPostgres else { return try await advanceForeign(progress) }
-        var connection = try await reach()
+    /// Has the next runner take its turn, and takes in what it has done.
+    private mutating func advance(_ progress: TargetProgress) async throws(AttemptStop) {
+        switch try await runner(for: progress).run() {
+        case .committed(let steps): didCommit(steps)
+        case .interrupted(let message): try await recover(from: message)
+        case .reported(let report): try await verify(report)
+        case .unknown(let stop):
+            isCertain = false
+            throw stop
+        }
+    }
+
+    private mutating func runner(
+        for progress: TargetProgress
+    ) async throws(AttemptStop) -> any StepRunner {
+        let next = progress.plan.steps[progress.position]
+        let channel = try await openChannel()
+        let kind = StepKind(
+            of: next, builder: channel?.builder, mayBeUnfinished: journal.mayHaveStep)
+        switch (kind, channel) {
+        case (.transactional, let channel?):
+            return TransactionalRunner(
+                channel: channel, progress: progress, state: state, isSingle: sendsOneByOne)
+        case (.nonTransactional(let script), let channel?):
+            let connection = try await session.bypassingPooler(from: channel.connection)
+            return NonTransactionalRunner(
+                channel: PostgresChannel(
+                    session: session, connection: connection, builder: channel.builder),
+                journal: journal, planned: next, place: progress.position, script: script,
+                state: state, lockTimeout: engine.options.targetLockTimeout)
+        case (.external, let channel?):
+            let visit = visit ?? ExternalVisit()
+            self.visit = visit
+            var step = externalStep(next, in: visit)
+            step.isFollowed = progress.plan.steps.dropFirst(progress.position + 1)
+                .contains(where: channel.builder.needsPython)
+            return ExternalRunner(
+                program: engine.external, channel: channel, journal: journal, step: step,
+                planned: next, state: state)
+        case (.foreign, _), (_, nil):
+            return ForeignRunner(
+                program: engine.external, journal: journal,
+                step: externalStep(next, in: ExternalVisit()), planned: next,
+                isStamp: engine.task.operation == .stamp)
+        }
+    }
+
+    /// `nil` where the database is not PostgreSQL.
+    private func openChannel() async throws(AttemptStop) -> PostgresChannel? {
+        guard target.connection.isPostgres else { return nil }
+        let connection = try await session.reach()
         let builder = StepMessageBuilder(
             graph: engine.task.graph, target: target, settings: engine.options.session,
             scope: engine.options.scope, serverVersion: connection.serverVersion,
             runsScripts: engine.task.operation != .stamp,
             versionTable: engine.task.versionTable)
-        let next = progress.plan.steps[progress.position]
-        if builder.needsPython(next) {
-            return try await advanceByPython(next, builder: builder, on: connection)
-        }
-        if let script = builder.script(of: next), isUnfinished || !builder.commitsAsWhole(next) {
-            if target.direct != nil && !isPastPooler {
-                isPastPooler = true
-                connection = try await reach()
-            }
-            return try await advanceByUnits(next, script, builder: builder, on: connection)
-        }
-        let message = builder.message(for: progress, state: state, isSingle: sendsOneByOne)
-        do throws(PostgresError) {
-            _ = try await send(message.sql, on: connection)
-            didCommit(message.steps)
-        } catch {
-            try await recover(from: error, message: message, builder: builder, on: connection)
-        }
+        return PostgresChannel(session: session, connection: connection, builder: builder)
     }
 
-    private mutating func reach() async throws(Stop) -> PostgresConnection {
-        do throws(PostgresError) {
-            return try await connection()
-        } catch {
-            throw Stop(error)
-        }
-    }
-
-    /// Sends a message, and learns who is in its way if that takes long.
-    mutating func send(
-        _ sql: String, on connection: PostgresConnection
-    ) async throws(PostgresError) -> [StatementResult] {
-        let token = beginWatch(connection)
-        defer { endWatch(token) }
-        return try await connection.execute(sql)
-    }
-
-    private func beginWatch(_ connection: PostgresConnection) -> Int? {
-        engine.watch?.begin(
-            target.connection, backend: connection.backendID, tenants: tenants.map(\.id))
-    }
-
-    private mutating func endWatch(_ token: Int?) {
-        blockers = token.flatMap { engine.watch?.end($0) } ?? []
+    private func externalStep(_ planned: PlannedStep?, in visit: ExternalVisit) -> ExternalStep {
+        ExternalStep(
+            planned: planned, rows: state.revisions, target: target,
+            tenant: session.tenants.first?.identifier, versionTable: engine.task.versionTable,
+            session: engine.options.session, visit: visit)
     }
 
     mutating func didCommit(_ steps: Int) {
@@ -252,24 +245,6 @@ struct TargetAttempt {
         progress?.advance(by: steps)
         state = .rows(progress?.expectedRows ?? [])
         lockDeadline = nil
-    }
-
-    /// Strikes out a step that is finished: by one who died before he could, or while the control
-    /// database was away, which is waited for a little. One that stays behind is found obsolete by
-    /// its rows.
-    private func forgetObsoleteStep() async {
-        let deadline = Deadline.after(.seconds(5))
-        while true {
-            do throws(TenantFailure) {
-                guard let step = try await engine.journal.find(target),
-                    step.finding(rows: state.revisions, next: nil, digests: []) == .obsolete
-                else { return }
-                return try await engine.journal.remove(target)
-            } catch {
-                if !error.isRetryable || deadline.hasPassed { return }
-            }
-            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
-        }
     }
 
     // MARK: - Ends
@@ -280,11 +255,11 @@ struct TargetAttempt {
         var outcome = TargetOutcome(
             state: steps > 0 ? .succeeded : .skipped, fromRevisions: progress?.from,
             toRevisions: isCertain ? progress?.expectedRows : nil, steps: steps)
-        outcome.warnings = warnings
+        outcome.warnings = session.warnings
         return outcome
     }
 
-    private func outcome(stoppedBy stop: Stop) -> TargetOutcome {
+    private func outcome(stoppedBy stop: AttemptStop) -> TargetOutcome {
         var outcome = outcome()
         switch stop {
         case .settled(let settled):
@@ -294,7 +269,7 @@ struct TargetAttempt {
             outcome.failure = TargetAttempt.cancelled
         case .failed(var failure):
             if let state = failure.sqlState, TargetAttempt.waiting.contains(state) {
-                failure.blockedBy = blockers
+                failure.blockedBy = session.blockers
             }
             outcome.state = .failed
             outcome.failure = failure
@@ -318,24 +293,6 @@ struct TargetAttempt {
             code: .job(.versionRowsChanged),
             message: "somebody else moved the version rows to \(rows.sorted()) in the meantime",
             hint: "find out who migrates this tenant, then start the job again")
-    }
-
-    /// Why an attempt ended before its plan was done.
-    enum Stop: Error {
-        case failed(TenantFailure)
-        /// Its turn has not come; nothing was tried.
-        case postponed(TenantFailure)
-        /// There was nothing to apply.
-        case settled(TargetOutcome)
-        case cancelled
-
-        init(_ error: PostgresError) {
-            if case .cancelled = error {
-                self = .cancelled
-            } else {
-                self = .failed(FailureDescription.of(error))
-            }
-        }
     }
 }
 

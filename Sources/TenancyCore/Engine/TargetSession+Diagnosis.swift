@@ -3,19 +3,51 @@ internal import PostgresClient
 internal import Support
 internal import Tenants
 
-/// What is said when a statement does not find what an extension of its database has.
-///
-/// A database has each extension once, in one schema. `CREATE EXTENSION IF NOT EXISTS` without `WITH
-/// SCHEMA` makes it in the schema of the tenant that comes first, and the others do not find it there.
-extension TargetAttempt {
+/// What the target's database adds to a failure.
+extension TargetSession {
     private static let missing = [
         SQLState.undefinedObject, SQLState.undefinedFunction, SQLState.undefinedTable,
     ]
 
+    /// Tells a standby, which is the wrong server, from a database that somebody has made read-only,
+    /// which stays so until that is undone.
+    func explainingReadOnly(_ failure: TenantFailure) async -> TenantFailure {
+        let row: [String?]?
+        do throws(PostgresError) {
+            let connection = try await connection()
+            row = try await connection.query(
+                "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')",
+                deadline: .after(.seconds(10))
+            ).first
+        } catch {
+            row = nil
+        }
+        // A standby may have been promoted since it refused the statement.
+        guard row == ["f", "on"] else {
+            await close()
+            return failure
+        }
+        var failure = failure
+        failure.code = .server(.databaseReadOnly)
+        // It would be the same at the next attempt.
+        failure.isRetryable = false
+        failure.hint =
+            "default_transaction_read_only is on for the database or the role, as for "
+            + "maintenance: migrate when it is off again, or set tenancy.override_read_only"
+        return failure
+    }
+
+    // MARK: - Extensions
+
     /// The failure with the extension that has what it names in a schema that is not searched.
-    mutating func namingExtension(_ failure: TenantFailure) async -> TenantFailure {
-        guard let state = failure.sqlState, TargetAttempt.missing.contains(state),
-            let (name, schema) = await extensionElsewhere(with: Self.names(failure.message))
+    ///
+    /// A database has each extension once, in one schema. `CREATE EXTENSION IF NOT EXISTS` without
+    /// `WITH SCHEMA` makes it in the schema of the tenant that comes first, and the others do not find
+    /// it there.
+    func namingExtension(_ failure: TenantFailure) async -> TenantFailure {
+        guard let state = failure.sqlState, TargetSession.missing.contains(state),
+            let (name, schema) = await extensionElsewhere(
+                with: TargetSession.names(failure.message))
         else { return failure }
         var failure = failure
         failure.message +=
@@ -33,16 +65,16 @@ extension TargetAttempt {
         message.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "$") }.map(String.init)
     }
 
-    private mutating func extensionElsewhere(
+    private func extensionElsewhere(
         with names: [String]
     ) async -> (name: String, schema: String)? {
         let path = target.schema.map { own in
-            SQLText.arrayParameter(([own] + engine.options.session.extraSearchPath).map(\.text))
+            SQLText.arrayParameter(([own] + settings.extraSearchPath).map(\.text))
         }
         do throws(PostgresError) {
             let connection = try await connection()
             let rows = try await connection.query(
-                TargetAttempt.elsewhere,
+                TargetSession.elsewhere,
                 [SQLText.arrayParameter(names), path], deadline: .after(.seconds(10)))
             guard let row = rows.first, let name = row[0], let schema = row[1] else { return nil }
             return (name, schema)
