@@ -47,7 +47,7 @@ enum ConfigCheck {
 
     private static func oneOf(_ words: [String], _ text: String) -> String {
         let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
-        return "must be one of \(list)" + Nearness.suffix(for: text, among: words)
+        return "must be one of \(list)" + EditDistance.suffix(for: text, among: words)
     }
 
     private static func connectionProblem(_ text: String) -> String? {

@@ -36,7 +36,7 @@ struct ConfigEnvironment {
         for (name, value) in unused.sorted(by: { $0.key < $1.key })
         where !others.contains(name) && !Self.isServiceLink(name, value) {
             let names = ConfigKey.all.flatMap { [$0.variable, $0.fileVariable].compactMap(\.self) }
-            let near = Nearness.suffix(for: name, among: names)
+            let near = EditDistance.suffix(for: name, among: names)
             issues.append(ConfigIssue("", "is not known\(near)", variable: name))
         }
     }

@@ -396,7 +396,7 @@ def test_a_broken_folder_is_not_loaded_and_the_old_set_stays(fleet, start_daemon
     up, both = "-- upgrade\nSELECT 1;\n", "-- upgrade\nSELECT 1;\n-- downgrade\nSELECT 1;\n"
     broken(write("r4.sql", f"-- revision: r3\n-- down_revision: r2\n{both}"), "r3", "r4.sql")
     broken(write("r4.sql", f"-- revision: r4\n-- down_revision: nowhere\n{both}"), "nowhere")
-    broken(write("r1.sql", f"-- revision: r1\n-- down_revision: r3\n{both}"), "circle", "r1.sql")
+    broken(write("r1.sql", f"-- revision: r1\n-- down_revision: r3\n{both}"), "cycle", "r1.sql")
     broken(write("r4.sql", f"-- down_revision: r3\n{both}"), "r4.sql")
     broken(write("r4.sql", "-- revision: r4\n-- down_revision: r3\n"), "r4.sql")
     broken(write("r4.sql", f"-- revision: r4\n-- down_revison: r3\n{both}"), "r4.sql")

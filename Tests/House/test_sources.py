@@ -130,7 +130,7 @@ def test_text_reaches_a_terminal_by_one_door_only():
 WITNESSES = {
     "<", "==", "hash", "enqueue", "asUnownedSerialExecutor", "asUnownedTaskExecutor",
     "checkIsolated", "handle", "bounds", "page", "find", "count", "run", "readRows", "stamp", "end",
-    "write", "remove", "takeBuildPlace", "giveBuildPlaceBack",
+    "write", "remove", "acquireBuildPlace", "releaseBuildPlace",
 }
 DECLARATION = re.compile(
     r"^ *(?:@\w+(?:\([^)]*\))? +)*(?:package|public) (?!import)"

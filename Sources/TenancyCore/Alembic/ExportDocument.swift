@@ -40,7 +40,7 @@ struct ExportDocument {
         let schema = json["version_table_schema"]?.stringValue
         return VersionTableName(
             name: json["version_table"]?.stringValue ?? VersionTableName.standard.name,
-            schema: schema.flatMap { SchemaPlace.isIn($0) ? nil : $0 },
+            schema: schema.flatMap { SchemaPlaceholder.isIn($0) ? nil : $0 },
             columns: json["version_table_columns"]?.stringValue)
     }
 
@@ -149,16 +149,16 @@ struct ExportDocument {
             let other = json["without_schema"]
             return .success(
                 StepScript(
-                    passages: try passages(json["statements"]),
+                    batches: try batches(json["statements"]),
                     withoutSchema: try other.map { (other) throws(Reason) in
-                        try passages(other["statements"] ?? other)
+                        try batches(other["statements"] ?? other)
                     }))
         } catch {
             return .failure(error)
         }
     }
 
-    private static func passages(_ json: JSONValue?) throws(Reason) -> [StepScript.Passage] {
+    private static func batches(_ json: JSONValue?) throws(Reason) -> [StepScript.Batch] {
         var groups: [(isAutocommit: Bool, statements: [SQLStatement])] = []
         for entry in json?.arrayValue ?? [] {
             let isAutocommit = entry["autocommit"]?.boolValue ?? false
@@ -171,7 +171,7 @@ struct ExportDocument {
             for case .problem(_, _, let message) in findings {
                 throw Reason(text: "Alembic has to run it: \(message)")
             }
-            return script.passages[0]
+            return script.batches[0]
         }
     }
 

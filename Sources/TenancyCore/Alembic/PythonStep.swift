@@ -55,7 +55,7 @@ extension ExternalStep {
     /// A type as SQLAlchemy remembers it.
     private func named(_ type: NamedType) -> JSONValue {
         let schema = type.schema.map { name in
-            target.schema.map { SchemaPlace.fill(name, with: $0) } ?? name
+            target.schema.map { SchemaPlaceholder.fill(name, with: $0) } ?? name
         }
         return [.string(type.kind), JSONValue(schema), .string(type.name)]
     }

@@ -75,7 +75,7 @@ struct VerifyingWalk {
         return try ReplayVerifier.ending(alembic: alembic, replay: replay)
     }
 
-    /// Whether the replay, too, has Alembic run the step, on the server at hand.
+    /// Whether the replay, too, has Alembic run the step, on the server that is verified.
     private func needsPython(_ step: PlannedStep) -> Bool {
         set.graph[step.revision]?
             .needsPython(step.direction, serverVersion: readers[2].serverVersion) == true
@@ -199,6 +199,6 @@ private struct NoJournal: StepJournal {
         _ step: UnfinishedStep, of target: Target, tenants: [TenantName]
     ) async throws(TenantFailure) {}
     func remove(_ target: Target) async throws(TenantFailure) {}
-    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool { true }
-    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {}
+    func acquireBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool { true }
+    func releaseBuildPlace(_ target: Target) async throws(TenantFailure) {}
 }

@@ -24,7 +24,7 @@ extension ExternalAnswer {
             types.map { type in
                 guard let schema = target.schema, type.schema == schema.text else { return type }
                 return NamedType(
-                    kind: type.kind, schema: String(SchemaPlace.bare), name: type.name)
+                    kind: type.kind, schema: String(SchemaPlaceholder.bare), name: type.name)
             })
     }
 }

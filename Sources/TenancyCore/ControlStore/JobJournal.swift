@@ -42,16 +42,16 @@ package struct JobJournal: StepJournal {
         }
     }
 
-    package func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
+    package func acquireBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
         try await ask { () throws(StatusError) in
-            try await table.takeBuildPlace(
+            try await table.acquireBuildPlace(
                 forTarget: target.key, in: target.connection.databaseKey)
         }
     }
 
-    package func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
+    package func releaseBuildPlace(_ target: Target) async throws(TenantFailure) {
         try await ask { () throws(StatusError) in
-            try await table.giveBuildPlaceBack(ofTarget: target.key)
+            try await table.releaseBuildPlace(ofTarget: target.key)
         }
     }
 

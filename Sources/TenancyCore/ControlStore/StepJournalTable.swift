@@ -128,7 +128,7 @@ package struct StepJournalTable: TableGroup {
     /// Takes the place of the one step that builds an index in `database`. That of a job which has ended or
     /// lost its lease is free, and so is that of a target which has ended: whoever built may not have been
     /// able to give it back, while its job lives on.
-    package func takeBuildPlace(
+    package func acquireBuildPlace(
         forTarget key: Int64, in database: String
     ) async throws(StatusError) -> Bool {
         do throws(StatusError) {
@@ -156,7 +156,7 @@ package struct StepJournalTable: TableGroup {
     }
 
     /// Lets the next index build of the target's database begin.
-    package func giveBuildPlaceBack(ofTarget key: Int64) async throws(StatusError) {
+    package func releaseBuildPlace(ofTarget key: Int64) async throws(StatusError) {
         try await run(
             """
             UPDATE \(table("step_journal")) SET builds_in = NULL WHERE target_key = $1::bigint

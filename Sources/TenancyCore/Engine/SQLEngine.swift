@@ -6,7 +6,7 @@ package import PostgresClient
 /// It is optimistic: the plan is made from rows read without a lock, and each transaction begins with
 /// guards that take the target's lock and compare the rows before the first statement runs. When a
 /// guard fails, nothing was done; the engine waits for the lock where that was the reason, reads the
-/// rows again and goes on from where the target stands. So the undisturbed case costs one round trip
+/// rows again and continues from them. So the undisturbed case costs one round trip
 /// for the whole plan, and rows that move under it cost one more.
 package struct SQLEngine: Sendable {
     /// How transactions are made, and how long others are waited for.

@@ -11,15 +11,15 @@ package struct UnfinishedStep: Sendable, Equatable {
     /// The version rows before the step, and after it.
     package let fromRows: [String]
     package let toRows: [String]
-    /// The unit that is under way or comes next; those before it are durable.
+    /// The unit that is running or comes next; those before it are durable.
     package var unit = 0
-    /// A digest of what the units before it ran: a file may be mended from `unit` on.
+    /// A digest of what the units before it ran: a file may be corrected from `unit` on.
     package var doneDigest = ""
     /// The statement that `unit` begins with, cut to a readable length.
     package var statement = ""
-    /// What is known of the unit under way; nil while it has not begun.
+    /// What is known of the running unit; `nil` while it has not begun.
     package var begun: BegunUnit?
-    /// Why nobody but a person can say whether `unit` took effect; nil where that is not so.
+    /// Why only a person can say whether `unit` was applied; `nil` otherwise.
     package var doubt: String?
 
     package init(revision: String, direction: Direction, fromRows: [String], toRows: [String]) {
@@ -36,7 +36,7 @@ package struct UnfinishedStep: Sendable, Equatable {
     }
 }
 
-/// How to find out what became of a unit whose answer was lost.
+/// How to determine the outcome of a unit whose answer was lost.
 package struct BegunUnit: Sendable, Equatable {
     /// The session that ran it.
     package let backend: Int
@@ -64,13 +64,13 @@ package struct BegunUnit: Sendable, Equatable {
     }
 }
 
-/// Where unfinished steps are written down, durably and before anything is done.
+/// The durable record of unfinished steps, written before anything is done.
 ///
 /// Each method answers for one target, which has at most one unfinished step.
 package protocol StepJournal: Sendable {
     func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep?
 
-    /// Writes where a step stands.
+    /// Writes the state of a step.
     ///
     /// - Throws: also when the step is in the hands of another job that lives.
     func write(
@@ -81,23 +81,23 @@ package protocol StepJournal: Sendable {
     func remove(_ target: Target) async throws(TenantFailure)
 
     /// Takes the only place to build an index in the target's database, for as long as its step is
-    /// in the journal or until it is given back.
+    /// in the journal or until it is released.
     ///
     /// - Returns: false while another target of the database has it.
-    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool
+    func acquireBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool
 
-    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure)
+    func releaseBuildPlace(_ target: Target) async throws(TenantFailure)
 }
 
 /// What an unfinished step means for the rows and the plan that a target has now.
 enum UnfinishedFinding: Equatable {
     /// The rows have moved: the step was finished, or somebody has set the rows right.
     case obsolete
-    /// The plan goes on with it.
+    /// The plan resumes it.
     case resume
-    /// Only a person can say how it stands.
+    /// Only a person can say whether it was applied.
     case inDoubt
-    /// The plan would pass over what the step has done already.
+    /// The plan would skip what the step has already done.
     case inTheWay
     /// What has run of the step is not what the script says now.
     case edited
@@ -127,7 +127,7 @@ extension StepScript {
             let range =
                 switch unit {
                 case .transaction(let range): range
-                case .alone(let index, _): index..<index + 1
+                case .nonTransactional(let index, _): index..<index + 1
                 }
             for index in range { done += Array(statements[index].text.utf8) + [0] }
             digests.append(Hex.encode(Digest.sha256(done)))
@@ -138,7 +138,7 @@ extension StepScript {
 
 extension SQLEngine {
     /// Makes durable which rows a relative plan counts from. Nothing is applied unless it returns:
-    /// a daemon that goes on after a crash could otherwise count the same step twice.
+    /// a daemon that resumes the job after a crash could otherwise count the same step twice.
     package typealias StartNote =
         @Sendable (_ tenants: [TenantName], _ rows: [String]) async throws(TenantFailure) -> Void
 }

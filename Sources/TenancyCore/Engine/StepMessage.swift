@@ -116,7 +116,7 @@ package enum TransactionScope: String, Sendable, CaseIterable {
 
 /// Bounds and settings of a target's transactions.
 package struct SessionSettings: Sendable, Equatable {
-    /// Milliseconds; 0 waits for ever.
+    /// Milliseconds; 0 waits indefinitely.
     package var lockTimeoutMilliseconds: Int
     /// Milliseconds; 0 sets no bound.
     package var statementTimeoutMilliseconds: Int
@@ -126,7 +126,7 @@ package struct SessionSettings: Sendable, Equatable {
     /// database.
     package var overridesReadOnly: Bool
     /// What bounds the waits of a statement that builds or drops an index beside the application, in
-    /// milliseconds; 0 waits for ever.
+    /// milliseconds; 0 waits indefinitely.
     package var concurrentLockTimeoutMilliseconds: Int
 
     package init(

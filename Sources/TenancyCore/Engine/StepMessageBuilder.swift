@@ -181,7 +181,7 @@ package struct StepMessageBuilder: Sendable {
         let statements = settings.statements(
             schema: target.schema, serverVersion: serverVersion)
         for statement in statements { message.append(.opening, statement) }
-        message.append(.lock, TargetLock.takeOrFail(target.lockKey))
+        message.append(.lock, TargetLock.tryAcquire(target.lockKey))
     }
 
     private func guardState(

@@ -10,7 +10,7 @@ extension TargetAttempt {
     mutating func recover(from interrupted: InterruptedMessage) async throws(AttemptStop) {
         state = interrupted.state
         do throws(AttemptStop) {
-            try await settle(interrupted)
+            try await reconcile(interrupted)
         } catch {
             // The journal may name the session, and whoever resumes the step waits for its end.
             if interrupted.stage != .start { await session.close() }
@@ -22,7 +22,7 @@ extension TargetAttempt {
         }
     }
 
-    private mutating func settle(_ interrupted: InterruptedMessage) async throws(AttemptStop) {
+    private mutating func reconcile(_ interrupted: InterruptedMessage) async throws(AttemptStop) {
         let (message, error) = (interrupted.message, interrupted.error)
         switch error {
         case .server(let server):

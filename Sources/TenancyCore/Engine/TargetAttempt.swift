@@ -7,7 +7,7 @@ internal import Tenants
 /// One attempt on one target: reads it, plans, has runners apply the plan, and compares what they did
 /// with the target's rows.
 struct TargetAttempt {
-    /// Rows that move again and again while nothing of ours gets done: somebody is in a loop.
+    /// Rows that keep moving while nothing of ours commits: somebody is in a loop.
     private static let replanLimit = 20
 
     let engine: SQLEngine
@@ -16,12 +16,12 @@ struct TargetAttempt {
     let journal: TargetJournal
     private let known: VersionState?
     private var visit: ExternalVisit?
-    /// The rows that are noted as what the plan counts from.
+    /// The rows that the plan counts from, as the control database has them.
     private(set) var plannedFrom: [String]?
     var progress: TargetProgress?
     /// What the next message builds on.
     var state = VersionState.noTable
-    /// Whether `progress` tells for sure where the target is.
+    /// Whether the target's rows are known to be those that `progress` expects.
     var isCertain = false
     /// Whether the plan's next step is left to a person: it has committed a part and failed.
     var isInDoubt = false
@@ -94,7 +94,7 @@ struct TargetAttempt {
         }
     }
 
-    /// Takes what was read of the target: makes the plan, or finds the place on it.
+    /// Makes the plan from what was read of the target, or finds the target's position on it.
     mutating func adopt(_ state: VersionState) throws(AttemptStop) {
         self.state = state
         let mayBeOurs = !isCertain
@@ -121,7 +121,7 @@ struct TargetAttempt {
         progress = TargetProgress(plan: plan, from: state.revisions)
     }
 
-    /// Goes on with the plan of a daemon that died over it, if the target stands on that plan.
+    /// Resumes the plan of a daemon that died over it, if the rows are on that plan.
     private mutating func resumeEarlierPlan(at state: VersionState) throws(AttemptStop) -> Bool {
         guard engine.task.changesTargets, let plannedFrom, plannedFrom != state.revisions,
             let plan = try? engine.task.plan(from: plannedFrom)

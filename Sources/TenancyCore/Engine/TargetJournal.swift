@@ -134,12 +134,12 @@ final class TargetJournal {
 
     /// Takes the only place to build an index in the target's database. A short build of another target
     /// is waited for here; for a long one the worker turns to other targets.
-    func takeBuildPlace(for step: UnfinishedStep) async throws(AttemptStop) {
+    func acquireBuildPlace(for step: UnfinishedStep) async throws(AttemptStop) {
         let deadline = Deadline.after(.seconds(2))
         var pause = Duration.milliseconds(5)
         while true {
             do throws(TenantFailure) {
-                if try await journal.takeBuildPlace(target) { return }
+                if try await journal.acquireBuildPlace(target) { return }
             } catch {
                 throw .failed(error)
             }
@@ -153,9 +153,9 @@ final class TargetJournal {
         }
     }
 
-    func giveBuildPlaceBack() async {
+    func releaseBuildPlace() async {
         // Else it is free when the step's job has ended.
-        try? await journal.giveBuildPlaceBack(target)
+        try? await journal.releaseBuildPlace(target)
     }
 }
 
@@ -164,28 +164,28 @@ extension TenantFailure {
         TenantFailure(
             code: .step(.inDoubt),
             message:
-                "revision \(step.revision) was interrupted in its middle: \(step.doubt ?? "")",
+                "revision \(step.revision) was interrupted midway: \(step.doubt ?? "")",
             revision: step.revision, statement: step.statement,
             hint: "look at the tenant, then POST /v1/tenants/{id}/resolve: resume runs the "
                 + "statement again (of a step in Python: the whole step), mark_applied and "
-                + "mark_not_applied settle the whole step")
+                + "mark_not_applied resolve the whole step")
     }
 
     fileprivate static func inTheWay(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
             code: .step(.unfinished),
-            message: "revision \(step.revision) was begun and is not finished",
+            message: "revision \(step.revision) was started and is not finished",
             revision: step.revision, statement: step.statement,
-            hint: "go on with it first, or settle it by POST /v1/tenants/{id}/resolve")
+            hint: "resume it first, or resolve it by POST /v1/tenants/{id}/resolve")
     }
 
     fileprivate static func edited(_ step: UnfinishedStep) -> TenantFailure {
         TenantFailure(
             code: .step(.edited),
-            message: "statements of revision \(step.revision) that have run already are others now",
+            message: "statements of revision \(step.revision) that have already run were changed",
             revision: step.revision, statement: step.statement,
-            hint: "put them back as they were; only the statement that failed and those after it "
-                + "may be mended")
+            hint: "restore them; only the statement that failed and those after it may be corrected"
+        )
     }
 
     fileprivate static func waitsForBuild(_ step: UnfinishedStep) -> TenantFailure {
@@ -193,6 +193,6 @@ extension TenantFailure {
             code: .step(.indexBuildWaits),
             message: "another index is being built in the tenant's database",
             revision: step.revision, statement: step.statement, isRetryable: true,
-            hint: "one is built at a time; the tenant's turn comes by itself")
+            hint: "one is built at a time; the tenant is retried by itself")
     }
 }

@@ -5,11 +5,11 @@ internal import Support
 /// The advisory lock of one target: a transaction lock, so that it is right behind a transaction
 /// pooler too, and always tried, never waited for, so that no session queues on it.
 enum TargetLock {
-    /// A server that does not even answer a try is taken for lost.
-    private static let patience = Duration.seconds(30)
+    /// A server that does not answer a try by then is taken for lost.
+    private static let timeout = Duration.seconds(30)
 
     /// A statement that takes the lock for the transaction, or fails with division_by_zero.
-    static func takeOrFail(_ key: Int64) -> String {
+    static func tryAcquire(_ key: Int64) -> String {
         "SELECT 1 / pg_try_advisory_xact_lock(\(key))::int"
     }
 
@@ -27,14 +27,14 @@ enum TargetLock {
             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 AND (l.classid::bigint << 32 | l.objid::bigint) = $1::bigint
-            """, [String(key)], deadline: .after(patience))
+            """, [String(key)], deadline: .after(timeout))
         return rows.compactMap { BlockingSession(row: $0[...]) }
     }
 
     /// Waits until the lock was free at one moment, asking again after a growing, jittered pause.
     ///
     /// Outside a transaction the try gives the lock back at once, so nothing is held when this
-    /// returns; whoever goes on takes it in the transaction that needs it.
+    /// returns; the caller takes it in the transaction that needs it.
     ///
     /// - Returns: false when the deadline passed first.
     static func waitUntilFree(
@@ -43,7 +43,7 @@ enum TargetLock {
         var pause = Duration.milliseconds(10)
         while true {
             let rows = try await connection.query(
-                "SELECT pg_try_advisory_xact_lock(\(key))", deadline: .after(patience))
+                "SELECT pg_try_advisory_xact_lock(\(key))", deadline: .after(timeout))
             if rows.first?.first == "t" { return true }
             if deadline.hasPassed { return false }
             let jitter = Double.random(in: 0.5...1)

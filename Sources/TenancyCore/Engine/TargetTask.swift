@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// What a job wants of each target: an operation and where it leads.
 ///
-/// Plans are computed once for each set of rows that is met and shared by all targets that stand
-/// there, so that a fleet of thousands costs a handful of walks of the graph.
+/// A plan is computed once for each set of version rows and shared by all targets that have those rows, so
+/// that a fleet of thousands costs a handful of walks of the graph.
 package final class TargetTask: Sendable {
     package let operation: JobOperation
     package let target: String
@@ -16,9 +16,9 @@ package final class TargetTask: Sendable {
     package let versionTable: VersionTableName
     /// Most steps of a plan that are carried out; `nil` for all.
     let stepLimit: Int?
-    /// What the run has named already that the plan goes on with.
+    /// Types that earlier steps of the run have named.
     private let namedBefore: Set<NamedType>
-    /// Whether the target is counted from where each tenant stands, such as `-1`.
+    /// Whether the target is counted from each tenant's own rows, such as `-1`.
     package let isRelative: Bool
     private let plans = Mutex<[[String]: Result<RevisionPlan, RevisionError>]>([:])
 

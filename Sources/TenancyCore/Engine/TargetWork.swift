@@ -18,14 +18,14 @@ package struct TargetWork: Sendable {
     package var tenants: [TenantName]
     /// What the set-wise read told; `nil` where it could not, or after an attempt.
     package var state: VersionState?
-    /// The rows that the tables have the job start from, so that a daemon that goes on after a crash
+    /// The rows that the tables have the job start from, so that a daemon that resumes the job after a crash
     /// counts a relative target from the same place.
     package var plannedFrom: [String]?
     /// Whether the journal may have an unfinished step of the target.
     package var isUnfinished = false
     /// Kept over attempts, so that a plan made once stays the plan.
     package var progress: TargetProgress?
-    /// How the last attempt ended, for one that is set aside.
+    /// How the last attempt ended, for one that is deferred.
     package var lastOutcome: TargetOutcome?
     package var attempts = 0
     package var startedAt: Timestamp?

@@ -13,7 +13,7 @@ package struct VersionReader {
     static let chunk = 200
     /// A server that does not answer in this time counts as unreachable.
     private static let patience = Duration.seconds(60)
-    /// Bounds of a reading where the settings have none: who migrates may wait for ever, who looks not.
+    /// Bounds of a reading where the settings have none: a migration may wait indefinitely, a reader may not.
     private static let lockTimeout = 10_000
     private static let statementTimeout = 30_000
 

@@ -80,7 +80,7 @@ struct VersionTable: Sendable {
     /// exactly one row.
     func change(_ step: PlannedStep) -> [String] {
         var statements = step.deleteVersions.map { version in
-            insistOnOneRow(
+            requireOneRow(
                 "DELETE FROM \(qualifiedName) WHERE version_num = \(SQLText.literal(version))")
         }
         statements += step.insertVersions.map { version in
@@ -88,7 +88,7 @@ struct VersionTable: Sendable {
         }
         if let update = step.updateVersion {
             statements.append(
-                insistOnOneRow(
+                requireOneRow(
                     """
                     UPDATE \(qualifiedName) SET version_num = \(SQLText.literal(update.to)) \
                     WHERE version_num = \(SQLText.literal(update.from))
@@ -128,7 +128,7 @@ struct VersionTable: Sendable {
         """
     }
 
-    private func insistOnOneRow(_ change: String) -> String {
+    private func requireOneRow(_ change: String) -> String {
         "WITH changed AS (\(change) RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
     }
 }

@@ -50,7 +50,7 @@ extension ConnectionStringError: CustomStringConvertible {
         case .unknownKeyword(let name?, let libPQ):
             "has the keyword \"\(name)\", which neither libpq \(libPQ.name) nor a Python driver "
                 + "knows"
-                + Nearness.suffix(
+                + EditDistance.suffix(
                     for: name, among: libPQ.keywords.union(PythonDriver.keywords).sorted())
         case .unknownKeyword(nil, let libPQ):
             "has a keyword that neither libpq \(libPQ.name) nor a Python driver knows"

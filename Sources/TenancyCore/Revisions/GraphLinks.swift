@@ -8,7 +8,7 @@ package struct GraphProblem: Equatable {
         case downRevision(String)
         case dependsOn(String)
         case branchLabel(String)
-        case circle
+        case cycle
     }
 
     /// The position of the revision in the order given.
@@ -37,7 +37,7 @@ package struct GraphLinks {
         addLabels(loaded)
         resolveLinks()
         guard problems.isEmpty else { return }
-        findCircles()
+        findCycles()
         guard problems.isEmpty else { return }
         keepOwnDependencies()
         findEnds(loaded)
@@ -129,20 +129,20 @@ package struct GraphLinks {
 }
 
 extension GraphLinks {
-    private mutating func findCircles() {
-        let parents = circles(nodes.map(\.down))
+    private mutating func findCycles() {
+        let parents = cycles(nodes.map(\.down))
         for ring in parents {
-            note(given[ring[0]], .circle, .cycle(ring.map { revisions[$0].id }))
+            note(given[ring[0]], .cycle, .cycle(ring.map { revisions[$0].id }))
         }
         guard parents.isEmpty else { return }
-        for ring in circles(nodes.map { $0.down + $0.dependencies }) {
-            note(given[ring[0]], .circle, .dependencyCycle(ring.map { revisions[$0].id }))
+        for ring in cycles(nodes.map { $0.down + $0.dependencies }) {
+            note(given[ring[0]], .cycle, .dependencyCycle(ring.map { revisions[$0].id }))
         }
     }
 
-    /// Circles that share no revision, each in the order of its links. Alembic looks for revisions
-    /// that do not lie between a head and a base, and so overlooks a circle that does.
-    private func circles(_ links: [[Int]]) -> [[Int]] {
+    /// Cycles that share no revision, each in the order of its links. Alembic looks for revisions
+    /// that do not lie between a head and a base, and so overlooks a cycle that does.
+    private func cycles(_ links: [[Int]]) -> [[Int]] {
         enum Mark { case fresh, open, done }
         var marks = Array(repeating: Mark.fresh, count: links.count)
         var rings: [[Int]] = []

@@ -17,7 +17,7 @@ package struct NamedType: Hashable, Sendable {
 }
 
 extension StepScript {
-    /// What runs of the script's passages behind steps that have named `types`, and all types that
+    /// What runs of the script's batches behind steps that have named `types`, and all types that
     /// are named then.
     ///
     /// A type that a statement of the migration's own drops is forgotten: what names it next has to
@@ -25,15 +25,15 @@ extension StepScript {
     package func running(after types: Set<NamedType>) -> (script: StepScript, types: Set<NamedType>)
     {
         var types = types
-        let left = passages.map { passage in
-            Passage(
-                statements: passage.statements.filter { statement in
+        let left = batches.map { batch in
+            Batch(
+                statements: batch.statements.filter { statement in
                     if let type = statement.namedType { return types.insert(type).inserted }
                     if !types.isEmpty { types = types.filter { !statement.drops($0) } }
                     return true
-                }, isTransactional: passage.isTransactional)
+                }, isTransactional: batch.isTransactional)
         }
-        return (with(left, withoutSchema: passagesWithoutSchema), types)
+        return (with(left, withoutSchema: batchesWithoutSchema), types)
     }
 }
 

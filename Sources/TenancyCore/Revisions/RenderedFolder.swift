@@ -155,17 +155,17 @@ package struct RenderedFolder: Sendable, Equatable {
 
     /// A script without the lines on which it stands.
     private struct Meaning: Equatable {
-        private let passages: [[String]]?
+        private let batches: [[String]]?
         private let withoutSchema: [[String]]?
 
         init(_ script: StepScript?) {
-            passages = script.map { Self.texts($0.passages) }
-            withoutSchema = script?.passagesWithoutSchema.map(Self.texts)
+            batches = script.map { Self.texts($0.batches) }
+            withoutSchema = script?.batchesWithoutSchema.map(Self.texts)
         }
 
-        private static func texts(_ passages: [StepScript.Passage]) -> [[String]] {
-            passages.filter { !$0.statements.isEmpty }.map { passage in
-                ["transaction: \(passage.isTransactional)"] + passage.statements.map(\.text)
+        private static func texts(_ batches: [StepScript.Batch]) -> [[String]] {
+            batches.filter { !$0.statements.isEmpty }.map { batch in
+                ["transaction: \(batch.isTransactional)"] + batch.statements.map(\.text)
             }
         }
     }
@@ -189,8 +189,8 @@ private struct RevisionText {
         for direction in Direction.allCases {
             if let script = revision.script(direction) {
                 open(SQLSection(direction))
-                write(script.passages)
-                if let other = script.passagesWithoutSchema {
+                write(script.batches)
+                if let other = script.batchesWithoutSchema {
                     open(SQLSection(direction).withoutSchema)
                     write(other)
                 }
@@ -209,14 +209,14 @@ private struct RevisionText {
         text += "\n-- \(section.title)\n"
     }
 
-    private mutating func write(_ passages: [StepScript.Passage]) {
+    private mutating func write(_ batches: [StepScript.Batch]) {
         var isTransactional = true
-        for passage in passages where !passage.statements.isEmpty {
-            if passage.isTransactional != isTransactional {
-                isTransactional = passage.isTransactional
+        for batch in batches where !batch.statements.isEmpty {
+            if batch.isTransactional != isTransactional {
+                isTransactional = batch.isTransactional
                 text += "-- transaction: \(isTransactional ? "on" : "off")\n"
             }
-            for statement in passage.statements {
+            for statement in batch.statements {
                 let sql = variable.write(statement.text)
                 // A line comment would take the semicolon in.
                 let lastLine = sql.split(separator: "\n").last ?? ""
@@ -228,7 +228,7 @@ private struct RevisionText {
     /// A name that means nothing else in the revision.
     private static func variable(for revision: Revision) -> SchemaVariable {
         let texts = Direction.allCases.compactMap(revision.script).flatMap { script in
-            (script.passages + (script.passagesWithoutSchema ?? [])).flatMap(\.statements)
+            (script.batches + (script.batchesWithoutSchema ?? [])).flatMap(\.statements)
                 .map(\.text)
         }
         var variable = SchemaVariable.standard

@@ -6,7 +6,7 @@ package enum RevisionError: Error, Sendable, Equatable {
     // Building the graph.
     case parentLoop(revision: String)
     case dependencyLoop(revision: String)
-    /// The revisions lie in a circle of parents, in its order.
+    /// The revisions form a cycle of parents, in its order.
     case cycle([String])
     /// The same, where at least one link is a `depends_on`.
     case dependencyCycle([String])

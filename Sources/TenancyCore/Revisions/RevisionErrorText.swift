@@ -27,9 +27,9 @@ extension RevisionError: CustomStringConvertible {
         case .dependencyLoop(let revision):
             "revision \(revision) depends on itself; take its own id out of depends_on"
         case .cycle(let revisions):
-            "the revisions \(path(revisions)) lie in a circle; correct one down_revision"
+            "the revisions \(path(revisions)) form a cycle; correct one down_revision"
         case .dependencyCycle(let revisions):
-            "the revisions \(path(revisions)) depend on one another in a circle; "
+            "the revisions \(path(revisions)) depend on one another in a cycle; "
                 + "take one depends_on out"
         case .illegalID(let revision, let characters):
             "revision id '\(revision)' holds \(list(characters)), which targets use as signs; "

@@ -3,7 +3,7 @@ extension RevisionGraph {
     ///
     /// For each target: rows above or below it give way to it, else it becomes a row of its own;
     /// `base` deletes the rows of its branch. No targets at all mean `base`. A purge deletes all
-    /// rows first, whatever they say, and goes on from none.
+    /// rows first, whatever they say, and continues from none.
     package func stamp(
         _ targets: [String], from rows: [String], purge: Bool = false
     ) throws(RevisionError) -> RevisionPlan {

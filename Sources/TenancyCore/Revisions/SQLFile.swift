@@ -71,9 +71,9 @@ private struct Parser {
 
     private var section: SQLSection?
     private var sectionLines: [SQLSection: Int] = [:]
-    private var passages: [SQLSection: [Passage]] = [:]
+    private var batches: [SQLSection: [Batch]] = [:]
 
-    private struct Passage {
+    private struct Batch {
         let isTransactional: Bool
         var statements: [SQLStatement] = []
     }
@@ -83,7 +83,7 @@ private struct Parser {
     }
 
     mutating func parse(_ text: String) {
-        if SchemaPlace.isIn(text) {
+        if SchemaPlaceholder.isIn(text) {
             note(
                 1, "reserved_character",
                 "the file holds U+F8F0 or U+F8F1, private characters that stand for a schema here; "
@@ -136,9 +136,9 @@ private struct Parser {
             case .transaction, nil: if section == nil { header.take(text, line: line) }
             }
         case .statement(let statement):
-            if let section, let last = passages[section]?.indices.last {
+            if let section, let last = batches[section]?.indices.last {
                 let placed = placed(statement)
-                passages[section]?[last].statements.append(placed)
+                batches[section]?[last].statements.append(placed)
             } else {
                 note(
                     statement.line, "statement_outside_section",
@@ -167,7 +167,7 @@ private struct Parser {
 
     private mutating func begin(isTransactional: Bool) {
         guard let section else { return }
-        passages[section, default: []].append(Passage(isTransactional: isTransactional))
+        batches[section, default: []].append(Batch(isTransactional: isTransactional))
     }
 
     private mutating func checkSections() {
@@ -187,7 +187,7 @@ private struct Parser {
             guard section == .noUpgrade else { continue }
             if sectionLines[.upgrade] != nil {
                 note(line, "duplicate_section", "'-- upgrade' is there too; remove one of them")
-            } else if let statement = passages[section]?.lazy.flatMap(\.statements).first {
+            } else if let statement = batches[section]?.lazy.flatMap(\.statements).first {
                 note(
                     statement.line, "statement_outside_section",
                     "this statement stands below '-- upgrade: none'; move it, or take ': none' away"
@@ -198,23 +198,23 @@ private struct Parser {
 
     private mutating func script(_ direction: Direction) -> StepScript? {
         let section = SQLSection(direction)
-        guard let passages = judged(section) else { return nil }
-        return StepScript(passages: passages, withoutSchema: judged(section.withoutSchema))
+        guard let batches = judged(section) else { return nil }
+        return StepScript(batches: batches, withoutSchema: judged(section.withoutSchema))
     }
 
-    private mutating func judged(_ section: SQLSection) -> [StepScript.Passage]? {
-        guard sectionLines[section] != nil, let all = passages[section] else { return nil }
+    private mutating func judged(_ section: SQLSection) -> [StepScript.Batch]? {
+        guard sectionLines[section] != nil, let all = batches[section] else { return nil }
         let used = all.filter { !$0.statements.isEmpty }
-        return (used.isEmpty ? Array(all.prefix(1)) : used).flatMap { passage in
+        return (used.isEmpty ? Array(all.prefix(1)) : used).flatMap { batch in
             let (script, findings) = StepScript.judge(
-                passage.statements, isTransactional: passage.isTransactional)
+                batch.statements, isTransactional: batch.isTransactional)
             for finding in findings {
                 switch finding {
                 case .problem(let line, let code, let message): note(line, code, message)
                 case .warning(let line, let message): warnings.append("\(name):\(line): \(message)")
                 }
             }
-            return script.passages
+            return script.batches
         }
     }
 

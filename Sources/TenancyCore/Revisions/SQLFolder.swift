@@ -199,7 +199,7 @@ extension SQLFile {
     fileprivate func line(of part: GraphProblem.Part) -> Int? {
         switch part {
         case .id: header.lines[.revision]
-        case .downRevision, .circle: header.lines[.downRevision] ?? header.lines[.dependsOn]
+        case .downRevision, .cycle: header.lines[.downRevision] ?? header.lines[.dependsOn]
         case .dependsOn: header.lines[.dependsOn]
         case .branchLabel: header.lines[.branchLabels]
         }
@@ -210,7 +210,7 @@ extension GraphProblem.Part {
     fileprivate var isLinkToOthers: Bool {
         switch self {
         case .downRevision, .dependsOn: true
-        case .id, .branchLabel, .circle: false
+        case .id, .branchLabel, .cycle: false
         }
     }
 }

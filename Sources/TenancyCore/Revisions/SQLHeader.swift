@@ -36,7 +36,7 @@ struct SQLHeader {
                 line, "unknown_header_key",
                 "unknown header key '\(name)'; the keys are \(known.joined(separator: ", ")), and "
                     + "other remarks belong below '-- upgrade'"
-                    + Nearness.suffix(for: name.lowercased(), among: known))
+                    + EditDistance.suffix(for: name.lowercased(), among: known))
             return
         }
         if let first = lines[key] {

@@ -125,7 +125,7 @@ struct SQLLexer {
         throw SQLSplitError(reason: .unclosedString, line: line)
     }
 
-    /// A string goes on after blanks with a line end (manual, "String Constants"), and in the same
+    /// A string continues after blanks with a line end (manual, "String Constants"), and in the same
     /// manner: an `E''` string keeps its escapes. Other strings read the same as two.
     private mutating func skipToContinuation() -> Bool {
         var end = position

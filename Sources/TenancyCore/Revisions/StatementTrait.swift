@@ -23,7 +23,7 @@ enum StatementTrait: Equatable {
 
     /// Whether a server of that version, as libpq counts versions, refuses the statement in a
     /// transaction block.
-    static func isOutside(_ statement: SQLStatement, serverVersion: Int) -> Bool {
+    static func isNonTransactional(_ statement: SQLStatement, serverVersion: Int) -> Bool {
         if case .outsideTransaction = StatementTrait(of: statement) { return true }
         guard serverVersion < firstWithAddValueInside else { return false }
         return StatementWords(statement.text).isAddValue

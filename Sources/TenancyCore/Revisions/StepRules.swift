@@ -11,7 +11,7 @@ extension StepScript {
         _ statements: [SQLStatement], isTransactional wanted: Bool
     ) -> (script: StepScript, findings: [Finding]) {
         let traits = statements.map(StatementTrait.init(of:))
-        let isTransactional = wanted && !traits.contains { $0?.runsOutside == true }
+        let isTransactional = wanted && !traits.contains { $0?.isNonTransactional == true }
         var findings: [Finding] = []
         for (statement, trait) in zip(statements, traits) {
             guard let trait else { continue }
@@ -24,7 +24,7 @@ extension StepScript {
 }
 
 extension StatementTrait {
-    fileprivate var runsOutside: Bool {
+    fileprivate var isNonTransactional: Bool {
         if case .outsideTransaction = self { true } else { false }
     }
 

@@ -1,9 +1,9 @@
 /// The statements of one revision in one direction.
 package struct StepScript: Sendable, Equatable {
-    /// Neighbouring statements that run in the same way.
-    package struct Passage: Sendable, Equatable {
+    /// Consecutive statements that run the same way.
+    package struct Batch: Sendable, Equatable {
         package let statements: [SQLStatement]
-        /// Whether they commit together; else every statement runs and commits on its own.
+        /// Whether they commit together; otherwise each statement runs and commits by itself.
         package let isTransactional: Bool
 
         package init(statements: [SQLStatement], isTransactional: Bool) {
@@ -14,69 +14,69 @@ package struct StepScript: Sendable, Equatable {
 
     /// In the order in which they run: one for a SQL file, several for an Alembic revision with
     /// `autocommit_block`.
-    package let passages: [Passage]
-    /// What runs instead where a target has no schema of its own; `nil` for the same passages.
-    package let passagesWithoutSchema: [Passage]?
-    /// Whether statements hold a place for the tenant's schema.
+    package let batches: [Batch]
+    /// What runs instead where a target has no schema of its own; `nil` for the same batches.
+    package let batchesWithoutSchema: [Batch]?
+    /// Whether statements have a placeholder for the tenant's schema.
     package let namesSchema: Bool
-    /// The statements of all passages.
+    /// The statements of all batches.
     package let statements: [SQLStatement]
     /// Whether the statements and the version row can commit together.
     package let isTransactional: Bool
     /// Whether a statement may make an object without a lock on its schema.
     package let leavesSchemaUnlocked: Bool
 
-    package init(passages: [Passage], withoutSchema: [Passage]? = nil) {
+    package init(batches: [Batch], withoutSchema: [Batch]? = nil) {
         self.init(
-            passages: passages, withoutSchema: withoutSchema,
-            leavesSchemaUnlocked: (passages + (withoutSchema ?? [])).contains {
+            batches: batches, withoutSchema: withoutSchema,
+            leavesSchemaUnlocked: (batches + (withoutSchema ?? [])).contains {
                 $0.statements.contains { StatementWords($0.text).leavesSchemaUnlocked }
             })
     }
 
-    /// The script with other passages of the same kind.
-    func with(_ passages: [Passage], withoutSchema: [Passage]? = nil) -> StepScript {
+    /// The script with other batches of the same kind.
+    func with(_ batches: [Batch], withoutSchema: [Batch]? = nil) -> StepScript {
         StepScript(
-            passages: passages, withoutSchema: withoutSchema,
+            batches: batches, withoutSchema: withoutSchema,
             leavesSchemaUnlocked: leavesSchemaUnlocked)
     }
 
-    private init(passages: [Passage], withoutSchema: [Passage]?, leavesSchemaUnlocked: Bool) {
-        self.passages = passages
+    private init(batches: [Batch], withoutSchema: [Batch]?, leavesSchemaUnlocked: Bool) {
+        self.batches = batches
         self.leavesSchemaUnlocked = leavesSchemaUnlocked
-        passagesWithoutSchema = withoutSchema
-        namesSchema = passages.contains { $0.statements.contains(where: SchemaPlace.isIn) }
-        statements = passages.flatMap(\.statements)
-        isTransactional = passages.allSatisfy { $0.isTransactional || $0.statements.isEmpty }
+        batchesWithoutSchema = withoutSchema
+        namesSchema = batches.contains { $0.statements.contains(where: SchemaPlaceholder.isIn) }
+        statements = batches.flatMap(\.statements)
+        isTransactional = batches.allSatisfy { $0.isTransactional || $0.statements.isEmpty }
     }
 
     /// Whether nothing can run where a target has no schema of its own.
-    package var needsSchema: Bool { namesSchema && passagesWithoutSchema == nil }
+    package var needsSchema: Bool { namesSchema && batchesWithoutSchema == nil }
 
-    /// One passage; not transactional when the file says `transaction: off`, or holds a statement
+    /// One batch; not transactional when the file says `transaction: off`, or holds a statement
     ///   that PostgreSQL refuses in a transaction block.
     package init(statements: [SQLStatement], isTransactional: Bool = true) {
         self.init(
-            passages: [Passage(statements: statements, isTransactional: isTransactional)])
+            batches: [Batch(statements: statements, isTransactional: isTransactional)])
     }
 }
 
-/// What one transaction or one statement outside of any does on the way through a step whose
-/// statements and version row cannot commit together.
+/// One transaction, or one non-transactional statement, of a step that cannot commit together with its
+/// version row.
 ///
-/// Between two units everything before is durable, so a step that was interrupted goes on with the
-/// unit that was under way.
+/// Everything before a unit is durable when it starts, so an interrupted step resumes with the unit
+/// that was running.
 package enum StepUnit: Equatable, Sendable {
     /// Statements that commit together, by their places in the script.
     case transaction(Range<Int>)
-    /// A statement that runs outside a transaction block.
-    case alone(Int, OutsideCommand)
+    /// A statement that PostgreSQL refuses in a transaction block.
+    case nonTransactional(Int, NonTransactionalStatement)
 
     /// The first statement's place in the script.
     package var first: Int {
         switch self {
         case .transaction(let range): range.lowerBound
-        case .alone(let index, _): index
+        case .nonTransactional(let index, _): index
         }
     }
 }
@@ -89,24 +89,25 @@ extension StepScript {
         isTransactional
             && (serverVersion >= StatementTrait.firstWithAddValueInside
                 || !statements.contains {
-                    StatementTrait.isOutside($0, serverVersion: serverVersion)
+                    StatementTrait.isNonTransactional($0, serverVersion: serverVersion)
                 })
     }
 
-    /// The script as units. A statement that a transaction can hold gets one of its own even where
-    /// the author wants none: so its outcome can be asked for after a crash.
+    /// The script as units. A statement that can run in a transaction gets one even where the author
+    /// wants none, so that its outcome can be looked up after a crash.
     package func units(serverVersion: Int) -> [StepUnit] {
         var units: [StepUnit] = []
         var index = 0
-        for passage in passages {
+        for batch in batches {
             var start = index
-            for statement in passage.statements {
+            for statement in batch.statements {
                 defer { index += 1 }
-                var command = OutsideCommand(of: statement, serverVersion: serverVersion)
-                if command == nil && passage.isTransactional { continue }
+                var command = NonTransactionalStatement(of: statement, serverVersion: serverVersion)
+                if command == nil && batch.isTransactional { continue }
                 if command == nil, StatementWords(statement.text).mayCommit { command = .opaque }
                 if start < index { units.append(.transaction(start..<index)) }
-                units.append(command.map { .alone(index, $0) } ?? .transaction(index..<index + 1))
+                units.append(
+                    command.map { .nonTransactional(index, $0) } ?? .transaction(index..<index + 1))
                 start = index + 1
             }
             if start < index { units.append(.transaction(start..<index)) }

@@ -277,7 +277,7 @@ extension ObjectReader {
         }
         let words = type.allCases.map(\.rawValue)
         let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
-        let near = value.stringValue.map { Nearness.suffix(for: $0, among: words) } ?? ""
+        let near = value.stringValue.map { EditDistance.suffix(for: $0, among: words) } ?? ""
         return .failure(FieldIssue(path: path, detail: "must be one of \(list)\(near)"))
     }
 
@@ -292,7 +292,7 @@ extension ObjectReader {
             } else {
                 effort.guesses += 1
                 report(
-                    member.key, "is not known" + Nearness.suffix(for: member.key, among: known))
+                    member.key, "is not known" + EditDistance.suffix(for: member.key, among: known))
             }
         }
     }

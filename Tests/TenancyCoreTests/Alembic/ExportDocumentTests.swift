@@ -23,14 +23,14 @@ struct ExportDocumentTests {
         return try #require(set.graph["a"])
     }
 
-    @Test func statementsBecomeAScriptWithItsPassages() throws {
+    @Test func statementsBecomeAScriptWithItsBatches() throws {
         let revision = try one(
             """
             {"statements": [{"sql": "SELECT 1; SELECT 2 -- end"},
              {"sql": "CREATE INDEX CONCURRENTLY i ON t (a)", "autocommit": true}]}
             """)
         let script = try #require(revision.upgrade)
-        #expect(script.passages.map(\.isTransactional) == [true, false])
+        #expect(script.batches.map(\.isTransactional) == [true, false])
         #expect(
             script.statements.map(\.text) == [
                 "SELECT 1", "SELECT 2 -- end", "CREATE INDEX CONCURRENTLY i ON t (a)",

@@ -34,14 +34,14 @@ import Testing
                     ], job: job.id, lease: makeLease())
                 try await write("a'\"é", first, in: journal)
                 try await write("b", second, in: journal)
-                #expect(try await journal.takeBuildPlace(first))
-                #expect(try await journal.takeBuildPlace(first), "it is its own already")
-                #expect(try await !journal.takeBuildPlace(second), "the first one builds")
+                #expect(try await journal.acquireBuildPlace(first))
+                #expect(try await journal.acquireBuildPlace(first), "it is its own already")
+                #expect(try await !journal.acquireBuildPlace(second), "the first one builds")
                 // Neither giving it back nor removing the step came through.
                 try await store.jobTenants.record(
                     [makeResult("a'\"é", .succeeded)], job: job.id, lease: makeLease())
-                #expect(try await journal.takeBuildPlace(second))
-                #expect(try await !journal.takeBuildPlace(first))
+                #expect(try await journal.acquireBuildPlace(second))
+                #expect(try await !journal.acquireBuildPlace(first))
             }
         }
     }
@@ -59,10 +59,10 @@ import Testing
                     job: job.id, lease: makeLease())
                 try await write("a", first, in: journal)
                 try await write("b", second, in: journal)
-                #expect(try await journal.takeBuildPlace(first))
-                #expect(try await !journal.takeBuildPlace(second))
-                try await journal.giveBuildPlaceBack(first)
-                #expect(try await journal.takeBuildPlace(second))
+                #expect(try await journal.acquireBuildPlace(first))
+                #expect(try await !journal.acquireBuildPlace(second))
+                try await journal.releaseBuildPlace(first)
+                #expect(try await journal.acquireBuildPlace(second))
             }
         }
     }

@@ -150,14 +150,14 @@ final class MemoryJournal: StepJournal {
         put(nil, for: target)
     }
 
-    func takeBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
+    func acquireBuildPlace(_ target: Target) async throws(TenantFailure) -> Bool {
         state.withLock { state in
             if state.builder == nil { state.builder = target }
             return state.builder == target
         }
     }
 
-    func giveBuildPlaceBack(_ target: Target) async throws(TenantFailure) {
+    func releaseBuildPlace(_ target: Target) async throws(TenantFailure) {
         state.withLock { if $0.builder == target { $0.builder = nil } }
     }
 }

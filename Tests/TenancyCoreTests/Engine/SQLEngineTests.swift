@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test("a target at the head is left alone, and one half way goes on from there")
+    @Test("a target at the head is left alone, and one half way continues from there")
     func known() async throws {
         try await EngineRig.with { rig in
             _ = try await rig.apply(task(.upgrade, "r2", threeTables()))
@@ -160,7 +160,7 @@ import Testing
             let check = try await rig.apply(task(.check, "heads", threeTables()))
             #expect(check.state == .succeeded && check.toRevisions == [])
             var resumed = try rig.work()
-            // As a daemon finds it that goes on with a dry run over a tenant that moved meanwhile.
+            // As a daemon finds it that resumes a dry run over a tenant that moved meanwhile.
             _ = try await rig.apply(task(.upgrade, "r1", threeTables()))
             resumed.plannedFrom = []
             let again = await rig.attempt(
@@ -324,7 +324,7 @@ import Testing
         }
     }
 
-    @Test("a table that is held fails as a matter of time, and the next attempt goes on")
+    @Test("a table that is held fails as a matter of time, and the next attempt succeeds")
     func lockTimeout() async throws {
         try await EngineRig.with { rig in
             _ = try await rig.apply(task(.upgrade, "r1", threeTables()))

@@ -13,7 +13,8 @@ import Testing
     // MARK: - The target's lock
 
     @Test(
-        "a target that another session migrates is waited for, and goes on from where that left it")
+        "a target that another session migrates is waited for, and continues from where that left it"
+    )
     func waitsForLock() async throws {
         try await EngineRig.with { rig in
             _ = try await rig.apply(task(.upgrade, "r1", threeTables()))
@@ -97,7 +98,8 @@ import Testing
     }
 
     @Test(
-        "a backend that is terminated in mid message is settled by the rows, and the plan goes on")
+        "a backend that is terminated in mid message is resolved by the rows, and the plan continues"
+    )
     func terminated() async throws {
         try await EngineRig.with { rig in
             try await rig.database.psql("CREATE SEQUENCE runs")

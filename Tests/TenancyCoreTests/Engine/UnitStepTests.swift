@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("wherever the journal breaks off, the next attempt goes on and runs nothing twice")
+    @Test("wherever the journal breaks off, the next attempt resumes and runs nothing twice")
     func broken() async throws {
         var write = 1
         while true {

@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test("a table that is held does not hold up the reader for ever")
+    @Test("a table that is held does not block the reader indefinitely")
     func held() async throws {
         try await TestCluster.withDatabase { database in
             try await database.psql("CREATE TABLE alembic_version (version_num text)")

@@ -113,7 +113,7 @@ import Testing
 
     @Test("a type keeps its mark when the tenant's schema is put into the statement")
     func placed() throws {
-        let place = String(SchemaPlace.identifier)
+        let place = String(SchemaPlaceholder.identifier)
         let script = StepScript(statements: [
             SQLStatement(text: "CREATE TYPE \(place).mood", line: 0, namedType: Self.mood)
         ])

@@ -5,31 +5,31 @@ import Testing
 @testable import Tenants
 
 @Suite struct RenderedFolderTests {
-    private static func passage(_ texts: [String], _ isTransactional: Bool = true)
-        -> StepScript.Passage
+    private static func batch(_ texts: [String], _ isTransactional: Bool = true)
+        -> StepScript.Batch
     {
-        StepScript.Passage(
+        StepScript.Batch(
             statements: texts.map { SQLStatement(text: $0, line: 0) },
             isTransactional: isTransactional)
     }
 
-    private static let place = String(SchemaPlace.identifier)
-    private static let bare = String(SchemaPlace.bare)
+    private static let place = String(SchemaPlaceholder.identifier)
+    private static let bare = String(SchemaPlaceholder.bare)
 
     /// Scripts with everything that the form of a file could spoil.
     private static let scripts: [StepScript] = [
-        StepScript(passages: []),
-        StepScript(passages: [passage(["SELECT 1 -- a remark", "SELECT '--'", "SELECT\n2"])]),
-        StepScript(passages: [
-            passage(["CREATE TABLE t ()"]), passage(["VACUUM t", "ANALYZE t"], false),
-            passage(["DROP TABLE t"]),
+        StepScript(batches: []),
+        StepScript(batches: [batch(["SELECT 1 -- a remark", "SELECT '--'", "SELECT\n2"])]),
+        StepScript(batches: [
+            batch(["CREATE TABLE t ()"]), batch(["VACUUM t", "ANALYZE t"], false),
+            batch(["DROP TABLE t"]),
         ]),
         StepScript(
-            passages: [passage(["COMMENT ON SCHEMA \(place) IS '\(bare)'"])], withoutSchema: []),
+            batches: [batch(["COMMENT ON SCHEMA \(place) IS '\(bare)'"])], withoutSchema: []),
         StepScript(
-            passages: [passage(["SELECT ':tenant_schema' FROM \(place).t"])],
-            withoutSchema: [passage(["SELECT ':tenant_schema' FROM t"])]),
-        StepScript(passages: [passage(["SELECT $$ ; -- \(place) $$", "SELECT $a$'$a$"])]),
+            batches: [batch(["SELECT ':tenant_schema' FROM \(place).t"])],
+            withoutSchema: [batch(["SELECT ':tenant_schema' FROM t"])]),
+        StepScript(batches: [batch(["SELECT $$ ; -- \(place) $$", "SELECT $a$'$a$"])]),
     ]
 
     private func set(_ revisions: [Revision]) throws -> RevisionSet {
@@ -53,7 +53,7 @@ import Testing
         let revisions = [
             Revision(id: "a", branchLabels: ["x"], message: "two\nlines: of it", upgrade: script),
             Revision(
-                id: "b", downRevisions: ["a"], upgrade: StepScript(passages: []), downgrade: script),
+                id: "b", downRevisions: ["a"], upgrade: StepScript(batches: []), downgrade: script),
             Revision(id: "c", dependsOn: ["b"], upgrade: script, downgrade: script),
         ]
         try withFolder { path in
@@ -80,7 +80,7 @@ import Testing
     @Test("steps that only Alembic can run are refused, or left out")
     func pythonSteps() throws {
         let revisions = [
-            Revision(id: "a", upgrade: StepScript(passages: [])),
+            Revision(id: "a", upgrade: StepScript(batches: [])),
             Revision(
                 id: "b", downRevisions: ["a"], file: "b.py",
                 pythonReasons: [.up: "it looks", .down: "it asks"]),
@@ -122,12 +122,12 @@ import Testing
         #expect(throws: FolderError.self) { try RenderedFolder(set(revisions).settled(onMajor: 9)) }
     }
 
-    private static let earlier = StepScript(passages: [passage(["SELECT 10"])])
-    private static let later = StepScript(passages: [passage(["SELECT 18"])])
+    private static let earlier = StepScript(batches: [batch(["SELECT 10"])])
+    private static let later = StepScript(batches: [batch(["SELECT 18"])])
 
     @Test("a statement with a comment like a section's cannot be written down")
     func comment() throws {
-        let script = StepScript(passages: [Self.passage(["SELECT\n-- downgrade\n1"])])
+        let script = StepScript(batches: [Self.batch(["SELECT\n-- downgrade\n1"])])
         let error = #expect(throws: FolderError.self) {
             try RenderedFolder(set([Revision(id: "a", upgrade: script)]))
         }

@@ -123,8 +123,8 @@ struct RevisionGraphTests {
         #expect(try graph.downgrade(to: "-1", from: ["b1"]).warnings.isEmpty)
     }
 
-    @Test("a circle is found although it lies between a base and a head")
-    func findsHiddenCircle() {
+    @Test("a cycle is found although it lies between a base and a head")
+    func findsHiddenCycle() {
         let revisions = [
             Revision(id: "a"), Revision(id: "b", downRevisions: ["a", "d"]),
             Revision(id: "c", downRevisions: ["b"]), Revision(id: "d", downRevisions: ["c"]),

@@ -164,8 +164,8 @@ struct SQLFolderTests {
             ])
     }
 
-    @Test("a circle is reported once, with its way")
-    func reportsCircle() throws {
+    @Test("a cycle is reported once, with its path")
+    func reportsCycle() throws {
         let files = ["a": "c", "b": "a", "c": "b", "d": "none"].map { id, parent in
             ("\(id).sql", "-- revision: \(id)\n-- down_revision: \(parent)\n-- upgrade\n")
         }
@@ -174,7 +174,7 @@ struct SQLFolderTests {
         }
         #expect(
             error?.description
-                == "a.sql:2: the revisions a -> c -> b -> a lie in a circle; "
+                == "a.sql:2: the revisions a -> c -> b -> a form a cycle; "
                 + "correct one down_revision")
     }
 

@@ -6,13 +6,13 @@ import Testing
 @Suite struct SQLSectionTests {
     private func read(_ text: String) -> SQLFile { SQLFile(name: "f.sql", text: text) }
 
-    private func passages(_ script: StepScript?) -> [String]? {
-        script?.passages.map(Self.described)
+    private func batches(_ script: StepScript?) -> [String]? {
+        script?.batches.map(Self.described)
     }
 
-    private static func described(_ passage: StepScript.Passage) -> String {
-        let texts = passage.statements.map(\.text).joined(separator: "; ")
-        return (passage.isTransactional ? "together: " : "alone: ") + texts
+    private static func described(_ batch: StepScript.Batch) -> String {
+        let texts = batch.statements.map(\.text).joined(separator: "; ")
+        return (batch.isTransactional ? "together: " : "alone: ") + texts
     }
 
     @Test("comments in a section tell what commits together")
@@ -32,12 +32,12 @@ import Testing
             """)
         #expect(file.problems.isEmpty && file.warnings.isEmpty)
         #expect(
-            passages(file.upgrade) == [
+            batches(file.upgrade) == [
                 "together: CREATE TABLE t (x int)",
                 "alone: CREATE INDEX CONCURRENTLY i ON t (x)",
                 "together: INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)",
             ])
-        #expect(passages(file.downgrade) == ["alone: VACUUM t"])
+        #expect(batches(file.downgrade) == ["alone: VACUUM t"])
         #expect(file.upgrade?.isTransactional == false)
     }
 
@@ -45,7 +45,7 @@ import Testing
     func header() {
         let file = read(
             "-- revision: a\n-- transaction: off\n-- upgrade\nSELECT 1;\n-- downgrade\n")
-        #expect(passages(file.upgrade) == ["alone: SELECT 1"])
+        #expect(batches(file.upgrade) == ["alone: SELECT 1"])
         #expect(file.downgrade?.statements.isEmpty == true)
         #expect(file.downgrade?.isTransactional == true)
     }
@@ -70,7 +70,7 @@ import Testing
                 "INSERT INTO \"tenant_1\".t SELECT 'tenant_1', x::home, ':homes' FROM atenant_1"
             ])
         #expect(script.placed(in: nil).statements.isEmpty && !script.needsSchema)
-        #expect(file.downgrade?.passagesWithoutSchema == nil)
+        #expect(file.downgrade?.batchesWithoutSchema == nil)
         let without = read(
             "-- revision: a\n-- schema_variable: s\n-- upgrade\nCOMMENT ON SCHEMA :\"s\" IS ''\n")
         #expect(without.upgrade?.needsSchema == true)

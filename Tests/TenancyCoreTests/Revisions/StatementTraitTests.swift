@@ -39,7 +39,7 @@ struct StatementTraitTests {
             ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", "ALTER SUBSCRIPTION"),
             ("ALTER SUBSCRIPTION s SET PUBLICATION p", "ALTER SUBSCRIPTION"),
         ])
-    func runsOutside(sql: String, command: String) {
+    func isNonTransactional(sql: String, command: String) {
         #expect(trait(sql) == .outsideTransaction(command))
     }
 

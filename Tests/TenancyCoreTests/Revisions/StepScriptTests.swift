@@ -9,7 +9,7 @@ struct StepScriptTests {
     }
 
     @Test(
-        "a statement that runs outside a transaction is known by what can be found out about it",
+        "a non-transactional statement is known by how its outcome can be determined",
         arguments: [
             (
                 "CREATE INDEX CONCURRENTLY i ON t (x)",
@@ -36,10 +36,10 @@ struct StepScriptTests {
             ("CREATE DATABASE d", .opaque),
             ("CREATE INDEX i ON t (x)", nil), ("ALTER TYPE e ADD VALUE 'x'", nil),
             ("CALL p()", nil),
-        ] as [(String, OutsideCommand?)])
-    func commands(text: String, expected: OutsideCommand?) throws {
+        ] as [(String, NonTransactionalStatement?)])
+    func commands(text: String, expected: NonTransactionalStatement?) throws {
         let statement = try #require(try statements(text).first)
-        #expect(OutsideCommand(of: statement, serverVersion: 150_000) == expected)
+        #expect(NonTransactionalStatement(of: statement, serverVersion: 150_000) == expected)
     }
 
     @Test("a value of an enum could not be added in a transaction before PostgreSQL 12")
@@ -51,7 +51,7 @@ struct StepScriptTests {
         #expect(script.units(serverVersion: 120_000) == [.transaction(0..<1)])
         #expect(
             script.units(serverVersion: 110_022) == [
-                .alone(0, .addEnumValue(type: "s.e", value: "'it''s'"))
+                .nonTransactional(0, .addEnumValue(type: "s.e", value: "'it''s'"))
             ])
     }
 
@@ -62,28 +62,29 @@ struct StepScriptTests {
             isTransactional: false)
         #expect(
             script.units(serverVersion: 150_000) == [
-                .transaction(0..<1), .alone(1, .repeatable), .alone(2, .opaque),
+                .transaction(0..<1), .nonTransactional(1, .repeatable),
+                .nonTransactional(2, .opaque),
                 .transaction(3..<4),
             ])
     }
 
-    @Test("passages keep their statements together, but for those that no transaction can hold")
-    func passages() throws {
-        func passage(_ text: String, _ isTransactional: Bool) throws -> StepScript.Passage {
+    @Test("batches keep their statements together, but for those that no transaction can hold")
+    func batches() throws {
+        func batch(_ text: String, _ isTransactional: Bool) throws -> StepScript.Batch {
             .init(statements: try statements(text), isTransactional: isTransactional)
         }
-        let script = StepScript(passages: [
-            try passage("SELECT 1; SELECT 2", true), try passage("VACUUM t; SELECT 3", false),
-            try passage("SELECT 4; SELECT 5; CALL p()", true),
+        let script = StepScript(batches: [
+            try batch("SELECT 1; SELECT 2", true), try batch("VACUUM t; SELECT 3", false),
+            try batch("SELECT 4; SELECT 5; CALL p()", true),
         ])
         #expect(!script.isTransactional)
         #expect(script.statements.count == 7)
         #expect(
             script.units(serverVersion: 150_000) == [
-                .transaction(0..<2), .alone(2, .repeatable), .transaction(3..<4),
+                .transaction(0..<2), .nonTransactional(2, .repeatable), .transaction(3..<4),
                 .transaction(4..<7),
             ])
-        #expect(StepScript(passages: []).isTransactional)
+        #expect(StepScript(batches: []).isTransactional)
     }
 
     @Test("an unfinished step is gone on with where rows, plan and text agree with it")

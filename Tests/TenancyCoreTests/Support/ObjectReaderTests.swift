@@ -159,6 +159,6 @@ private func read(_ text: String) throws -> Request {
         ] as [(String, String?)])
     func nearness(name: String, expected: String?) {
         let names = ["database_url", "port", "concurrency"]
-        #expect(Nearness.nearest(to: name, among: names) == expected)
+        #expect(EditDistance.nearest(to: name, among: names) == expected)
     }
 }

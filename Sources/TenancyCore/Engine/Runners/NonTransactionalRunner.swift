@@ -6,8 +6,8 @@ internal import Tenants
 
 /// Carries out a step whose statements cannot commit together with its version row.
 ///
-/// The step is written down before anything of it runs, and with each unit what is needed to find out
-/// about it later. No lock is held and no transaction is open while a statement runs outside one: a
+/// The step is in the journal before anything of it runs, and each unit with what is needed to determine
+/// its outcome later. No lock is held and no transaction is open while a statement runs outside one: a
 /// concurrent index build waits for every transaction of its database.
 struct NonTransactionalRunner: StepRunner {
     let channel: PostgresChannel
@@ -46,8 +46,8 @@ struct NonTransactionalRunner: StepRunner {
         }
     }
 
-    /// Sets up the session for statements outside of transactions, which SET LOCAL does not reach, and
-    /// tells which session of the server it is.
+    /// Sets up the session for non-transactional statements, which SET LOCAL does not reach, and identifies
+    /// it on the server.
     private func openSession() async throws(AttemptStop) -> BegunUnit {
         let connection = channel.connection
         do throws(PostgresError) {
@@ -104,28 +104,28 @@ struct NonTransactionalRun {
 
     // MARK: - One unit
 
-    /// Runs the unit at which `step` is, or finds that an interrupted run of it took effect.
+    /// Runs the unit at which `step` is, or finds that an interrupted run of it was applied.
     private mutating func runUnit() async throws(AttemptStop) -> InterruptedMessage? {
         let unit = units[step.unit]
         step.statement = scrub(
             runner.script.statements[unit.first].text, limit: FailureDescription.statementLimit)
-        if let begun = step.begun, try await tookEffect(unit, begun) { return nil }
+        if let begun = step.begun, try await isApplied(unit, begun) { return nil }
         switch unit {
         case .transaction(let range):
             return try await runTransaction(range)
-        case .alone(let index, let command):
-            try await runAlone(index, command)
+        case .nonTransactional(let index, let command):
+            try await runStatement(index, command)
             return nil
         }
     }
 
-    /// Whether an interrupted run of the unit took effect; what it left half done is cleared away.
-    private mutating func tookEffect(
+    /// Whether an interrupted run of the unit was applied; what it left half done is cleared.
+    private mutating func isApplied(
         _ unit: StepUnit, _ begun: BegunUnit
     ) async throws(AttemptStop) -> Bool {
-        let verdict: Leftovers.Verdict?
+        let verdict: StatementRecovery.Verdict?
         do throws(PostgresError) {
-            verdict = try await leftovers.verdict(
+            verdict = try await recovery.verdict(
                 on: unit, begun, markQuery: channel.builder.markQuery(state: state))
         } catch {
             throw AttemptStop(error)
@@ -141,12 +141,12 @@ struct NonTransactionalRun {
         }
     }
 
-    var leftovers: Leftovers {
-        Leftovers(connection: channel.connection, deadline: .after(runner.lockTimeout))
+    var recovery: StatementRecovery {
+        StatementRecovery(connection: channel.connection, deadline: .after(runner.lockTimeout))
     }
 
     /// Runs statements that commit together, but not with the version row. The transaction's id is
-    /// written down first: the server knows for a long time whether it committed.
+    /// in the journal first: the server knows for a long time whether it committed.
     private mutating func runTransaction(
         _ range: Range<Int>
     ) async throws(AttemptStop) -> InterruptedMessage? {
@@ -182,7 +182,8 @@ struct NonTransactionalRun {
 
     // MARK: - The end
 
-    /// Commits the version row, with the last statements where they can, and forgets the step.
+    /// Commits the version row, together with the last statements where possible, and removes the step
+    /// from the journal.
     private mutating func finish() async throws(AttemptStop) -> StepResult {
         let message = channel.builder.endMessage(
             step: runner.place, runner.planned, runner.script,
@@ -216,7 +217,7 @@ extension TenantFailure {
             message: "the server still runs a statement of revision \(step.revision) whose "
                 + "connection was lost",
             revision: step.revision, statement: step.statement, isRetryable: true,
-            hint: "see pg_stat_activity; the step goes on when the statement has ended")
+            hint: "see pg_stat_activity; the step resumes when the statement has ended")
     }
 
     static let rowsMovedMidStep = TenantFailure(

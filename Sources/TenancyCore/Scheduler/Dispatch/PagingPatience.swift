@@ -21,7 +21,7 @@ struct PagingPatience: Sendable {
                 return try await body()
             } catch {
                 attempts += 1
-                // A cancelled task would not wait but turn in circles.
+                // A cancelled task would not wait but turn in cycles.
                 let isOver = job.isDraining || Task.isCancelled
                 if isOver || !error.isWorthRetrying(attempts: attempts) { throw error }
                 logger.warning("A page of tenants must wait", metadata: ["reason": "\(error)"])

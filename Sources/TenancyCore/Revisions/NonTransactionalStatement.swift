@@ -1,6 +1,6 @@
-/// A statement that runs outside a transaction block, as far as it decides what can be found out
-/// about it after its answer was lost. Names are SQL, quoted as the statement has them.
-package enum OutsideCommand: Equatable, Sendable {
+/// A statement that cannot run in a transaction block, by how its outcome is determined after its answer
+/// was lost. Names are SQL, quoted as the statement has them.
+package enum NonTransactionalStatement: Equatable, Sendable {
     /// `CREATE INDEX CONCURRENTLY`. An interrupted one leaves an INVALID index behind.
     case createIndex(name: String?, table: String)
     /// `DROP INDEX CONCURRENTLY`.
@@ -12,18 +12,20 @@ package enum OutsideCommand: Equatable, Sendable {
     /// `ALTER TYPE ... ADD VALUE` on a server that refuses it in a transaction block; the value is a
     /// literal.
     case addEnumValue(type: String, value: String)
-    /// Running it again does no harm and comes to the same: `VACUUM`, `REINDEX SCHEMA`.
+    /// Idempotent: `VACUUM`, `REINDEX SCHEMA`.
     case repeatable
-    /// Nothing tells whether it has run: `CALL`, `CREATE DATABASE`.
+    /// Nothing in the database shows whether it has run: `CALL`, `CREATE DATABASE`.
     case opaque
 
-    /// Nil for a statement that a transaction can hold.
+    /// `nil` for a statement that can run in a transaction.
     init?(of statement: SQLStatement, serverVersion: Int) {
-        guard StatementTrait.isOutside(statement, serverVersion: serverVersion) else { return nil }
+        guard StatementTrait.isNonTransactional(statement, serverVersion: serverVersion) else {
+            return nil
+        }
         let words = StatementWords(statement.text)
         self =
-            OutsideCommand.index(words) ?? OutsideCommand.partition(words)
-            ?? OutsideCommand.enumValue(words) ?? OutsideCommand.other(words)
+            NonTransactionalStatement.index(words) ?? NonTransactionalStatement.partition(words)
+            ?? NonTransactionalStatement.enumValue(words) ?? NonTransactionalStatement.other(words)
     }
 
     /// Whether it builds an index without locking out writers, which waits for all transactions of
@@ -44,7 +46,7 @@ package enum OutsideCommand: Equatable, Sendable {
         }
     }
 
-    private static func index(_ words: StatementWords) -> OutsideCommand? {
+    private static func index(_ words: StatementWords) -> NonTransactionalStatement? {
         if let place = words.place(
             after: ["create", "[unique]", "index", "concurrently", "[if not exists]"])
         {
@@ -62,7 +64,7 @@ package enum OutsideCommand: Equatable, Sendable {
         return words[0] == "reindex" && isConcurrent ? .reindexConcurrently : nil
     }
 
-    private static func partition(_ words: StatementWords) -> OutsideCommand? {
+    private static func partition(_ words: StatementWords) -> NonTransactionalStatement? {
         guard let place = words.place(after: ["alter", "table", "[if exists]", "[only]"]),
             let table = words.name(at: place),
             let next = words.place(after: ["detach", "partition"], from: table.end),
@@ -71,7 +73,7 @@ package enum OutsideCommand: Equatable, Sendable {
         return .detachPartition(table: table.sql, partition: partition.sql)
     }
 
-    private static func enumValue(_ words: StatementWords) -> OutsideCommand? {
+    private static func enumValue(_ words: StatementWords) -> NonTransactionalStatement? {
         guard let place = words.place(after: ["alter", "type"]), let type = words.name(at: place),
             let value = words.place(after: ["add", "value", "[if not exists]"], from: type.end),
             value < words.sources.count
@@ -79,7 +81,7 @@ package enum OutsideCommand: Equatable, Sendable {
         return .addEnumValue(type: type.sql, value: words.sources[value])
     }
 
-    private static func other(_ words: StatementWords) -> OutsideCommand {
+    private static func other(_ words: StatementWords) -> NonTransactionalStatement {
         switch words[0] {
         case "vacuum", "cluster", "reindex", "discard": .repeatable
         case "alter" where words[1] == "system" || words[1] == "database": .repeatable

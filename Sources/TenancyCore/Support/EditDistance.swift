@@ -1,5 +1,5 @@
-/// Guesses what a mistyped name was meant to be.
-package enum Nearness {
+/// Suggests the known name that a mistyped one is nearest to.
+package enum EditDistance {
     /// The candidate with the fewest edits from `name`, when they are few for its length.
     static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
         // Comparing costs the product of both lengths, so a long name is not compared.

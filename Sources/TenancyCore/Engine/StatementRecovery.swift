@@ -2,45 +2,44 @@ internal import PostgresClient
 internal import Revisions
 internal import Support
 
-/// Finds out what an interrupted statement has left, and clears it away.
+/// Determines whether an interrupted statement was applied, and clears what it left half done.
 ///
-/// Works on a session whose search_path is the one that the statement had, so that its names mean
-/// the same.
-struct Leftovers {
-    /// Whether a statement whose answer was lost took effect.
+/// Works on a session with the statement's own search_path, so that its names mean the same.
+struct StatementRecovery {
+    /// The outcome of a statement whose answer was lost.
     enum Verdict: Equatable {
         case applied
-        /// It did not, and nothing of it is left.
+        /// Nothing of it is left.
         case notApplied
-        /// Only a person can say; why.
+        /// Only a person can say, for this reason.
         case unknown(String)
     }
 
-    private static let patience = Duration.seconds(30)
+    private static let timeout = Duration.seconds(30)
 
     let connection: PostgresConnection
-    /// Bounds the clearing, which waits for other transactions as the building does.
+    /// Bounds the clearing, which waits for other transactions as the build does.
     let deadline: Deadline
 
-    /// What became of a unit that was begun; nil while the server still runs it. `markQuery` asks
+    /// The outcome of a unit that was begun; `nil` while the server still runs it. `markQuery` asks
     /// whether the transaction `$1` left its mark.
     func verdict(
         on unit: StepUnit, _ begun: BegunUnit, markQuery: String
     ) async throws(PostgresError) -> Verdict? {
         guard try await waitForEnd(of: begun) else { return nil }
         switch unit {
-        case .transaction: return try await settleTransaction(begun, markQuery)
-        case .alone(_, let command): return try await settle(command, begun)
+        case .transaction: return try await transactionVerdict(begun, markQuery)
+        case .nonTransactional(_, let command): return try await statementVerdict(command, begun)
         }
     }
 
-    /// What became of `command`, with whatever it left cleared away or completed.
-    private func settle(
-        _ command: OutsideCommand, _ begun: BegunUnit
+    /// The outcome of `command`, with whatever it left half done cleared or completed.
+    private func statementVerdict(
+        _ command: NonTransactionalStatement, _ begun: BegunUnit
     ) async throws(PostgresError) -> Verdict {
         switch command {
         case .createIndex(let name, let table):
-            return try await settleIndex(name, table, before: begun.indexes)
+            return try await indexVerdict(name, table, before: begun.indexes)
         case .dropIndex(let name):
             let isThere = try await answer("SELECT to_regclass($1) IS NOT NULL", [name])
             return isThere == "t" ? .notApplied : .applied
@@ -48,7 +47,7 @@ struct Leftovers {
             try await dropRebuilt()
             return .notApplied
         case .detachPartition(let table, let partition):
-            return try await settlePartition(table, partition)
+            return try await partitionVerdict(table, partition)
         case .addEnumValue(let type, let value):
             let isThere = try await answer(
                 """
@@ -59,15 +58,15 @@ struct Leftovers {
         case .repeatable:
             return .notApplied
         case .opaque:
-            return .unknown("nothing in the database tells whether the statement took effect")
+            return .unknown("nothing in the database shows whether the statement was applied")
         }
     }
 
-    /// What became of a transaction whose session is gone.
+    /// The outcome of a transaction whose session is gone.
     ///
     /// A server that crashed before anything of the transaction was on its disk gives its id out
     /// again: then it is not given out yet, or that of a later transaction.
-    private func settleTransaction(
+    private func transactionVerdict(
         _ begun: BegunUnit, _ markQuery: String
     ) async throws(PostgresError) -> Verdict {
         let parameters = [begun.transaction ?? "0"]
@@ -80,7 +79,7 @@ struct Leftovers {
         case "aborted", "in progress", "not given out": return .notApplied
         case "committed": break
         default:
-            return .unknown("the server does not know any more what became of the transaction")
+            return .unknown("the server no longer knows the outcome of the transaction")
         }
         guard begun.isMarked else { return .applied }
         switch try await answer(markQuery, parameters) {
@@ -93,7 +92,7 @@ struct Leftovers {
         }
     }
 
-    /// Waits until the session that ran a unit is gone; what it did stands from then on. A session whose
+    /// Waits until the session that ran a unit is gone; its outcome is final from then on. A session whose
     /// start this role may not see could be that one.
     ///
     /// - Returns: false when the deadline passed first.
@@ -118,7 +117,7 @@ struct Leftovers {
     }
 
     /// Drops the INVALID index that an earlier run of `command` left, whoever ran it.
-    func clear(before command: OutsideCommand) async throws(PostgresError) {
+    func clear(before command: NonTransactionalStatement) async throws(PostgresError) {
         if case .reindexConcurrently = command { return try await dropRebuilt() }
         guard case .createIndex(let name?, let table) = command else { return }
         for index in try await indexes(of: table, named: name)
@@ -145,7 +144,7 @@ struct Leftovers {
         let isValid: Bool
     }
 
-    private func settleIndex(
+    private func indexVerdict(
         _ name: String?, _ table: String, before: [String]
     ) async throws(PostgresError) -> Verdict {
         let candidates = try await indexes(of: table, named: name)
@@ -225,7 +224,7 @@ struct Leftovers {
 
     // MARK: - Partitions
 
-    private func settlePartition(
+    private func partitionVerdict(
         _ table: String, _ partition: String
     ) async throws(PostgresError) -> Verdict {
         let rows = try await query(
@@ -245,7 +244,7 @@ struct Leftovers {
     private func query(
         _ sql: String, _ parameters: [String?] = []
     ) async throws(PostgresError) -> [[String?]] {
-        try await connection.query(sql, parameters, deadline: .after(Leftovers.patience))
+        try await connection.query(sql, parameters, deadline: .after(StatementRecovery.timeout))
     }
 
     private func answer(

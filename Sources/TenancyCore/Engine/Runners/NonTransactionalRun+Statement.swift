@@ -3,39 +3,40 @@ internal import PostgresClient
 internal import Revisions
 internal import Support
 
-/// A statement that runs outside of transactions, and what is special about those that build or drop an
-/// index beside the application.
+/// How a non-transactional statement runs, and what is special about concurrent index builds and drops.
 extension NonTransactionalRun {
-    mutating func runAlone(_ index: Int, _ command: OutsideCommand) async throws(AttemptStop) {
-        // Written first: the place belongs to a step that the journal knows.
+    mutating func runStatement(_ index: Int, _ command: NonTransactionalStatement)
+        async throws(AttemptStop)
+    {
+        // First, since the place belongs to a step that the journal knows.
         try await runner.journal.write(step)
-        guard command.buildsIndex else { return try await runPlaced(index, command) }
-        try await runner.journal.takeBuildPlace(for: step)
+        guard command.buildsIndex else { return try await runInPlace(index, command) }
+        try await runner.journal.acquireBuildPlace(for: step)
         do throws(AttemptStop) {
-            try await runPlaced(index, command)
+            try await runInPlace(index, command)
         } catch {
-            await runner.journal.giveBuildPlaceBack()
+            await runner.journal.releaseBuildPlace()
             throw error
         }
-        await runner.journal.giveBuildPlaceBack()
+        await runner.journal.releaseBuildPlace()
     }
 
-    private mutating func runPlaced(
-        _ index: Int, _ command: OutsideCommand
+    private mutating func runInPlace(
+        _ index: Int, _ command: NonTransactionalStatement
     ) async throws(AttemptStop) {
-        let leftovers = leftovers
+        let recovery = recovery
         var begun = session
         begun.digest = digests[step.unit + 1]
         do throws(PostgresError) {
-            try await leftovers.clear(before: command)
+            try await recovery.clear(before: command)
             if case .createIndex(nil, let table) = command {
-                begun.indexes = try await leftovers.indexIDs(of: table)
+                begun.indexes = try await recovery.indexIDs(of: table)
             }
             try await boundWaits(of: command)
         } catch {
             throw AttemptStop(error)
         }
-        try await refuseToAddLeftovers(by: command, leftovers)
+        try await refuseWithInvalidIndexes(by: command, recovery)
         step.begun = begun
         try await runner.journal.write(step)
         do throws(PostgresError) {
@@ -45,17 +46,17 @@ extension NonTransactionalRun {
             let failure = channel.builder.failure(
                 error, of: runner.planned, statement: index,
                 offset: error.position.map { $0 - 1 })
-            throw .failed(await explained(failure, of: command, leftovers))
+            throw .failed(await explained(failure, of: command, recovery))
         } catch {
             await channel.session.close()
             throw AttemptStop(error)
         }
-        await warnOfLeftovers(by: command, leftovers)
+        await warnOfInvalidIndexes(by: command, recovery)
     }
 
     /// They wait for every older snapshot of their database, also of other tenants' readers, and keep
     /// nobody from anything meanwhile.
-    private func boundWaits(of command: OutsideCommand) async throws(PostgresError) {
+    private func boundWaits(of command: NonTransactionalStatement) async throws(PostgresError) {
         let settings = channel.builder.settings
         let bound =
             command.waitsHarmlessly
@@ -64,11 +65,13 @@ extension NonTransactionalRun {
             "SET lock_timeout = \(bound)", deadline: .after(.seconds(30)))
     }
 
-    /// Names what earlier rebuilds that were cut off have left and the one that went through has not
-    /// taken away: PostgreSQL passes over INVALID indexes of a TOAST table.
-    private func warnOfLeftovers(by command: OutsideCommand, _ leftovers: Leftovers) async {
+    /// Names what earlier interrupted rebuilds have left and the successful one has not removed: PostgreSQL
+    /// skips INVALID indexes of a TOAST table.
+    private func warnOfInvalidIndexes(
+        by command: NonTransactionalStatement, _ recovery: StatementRecovery
+    ) async {
         guard case .reindexConcurrently = command,
-            let left = try? await leftovers.rebuiltInToast(), !left.isEmpty
+            let left = try? await recovery.rebuiltInToast(), !left.isEmpty
         else { return }
         channel.session.warnings.append(
             NonTransactionalRun.named(left) + "; " + NonTransactionalRun.toastRemedy)
@@ -84,15 +87,15 @@ extension NonTransactionalRun {
         + "pg_toast.NAME), or let the role do so by GRANT USAGE ON SCHEMA pg_toast; a command that "
         + "rewrites the table takes them away, too, and VACUUM FULL and TRUNCATE do not"
 
-    /// Refuses a rebuild while what earlier ones have left in `pg_toast` is there, and cannot be cleared
-    /// away: an attempt that is cut off would leave one more.
-    private func refuseToAddLeftovers(
-        by command: OutsideCommand, _ leftovers: Leftovers
+    /// Refuses a rebuild while earlier ones have left INVALID indexes in `pg_toast` that cannot be cleared:
+    /// an interrupted attempt would leave one more.
+    private func refuseWithInvalidIndexes(
+        by command: NonTransactionalStatement, _ recovery: StatementRecovery
     ) async throws(AttemptStop) {
         guard case .reindexConcurrently = command else { return }
         let left: [(index: String, table: String)]
         do throws(PostgresError) {
-            left = try await leftovers.rebuiltInToast()
+            left = try await recovery.rebuiltInToast()
         } catch {
             throw AttemptStop(error)
         }
@@ -105,9 +108,10 @@ extension NonTransactionalRun {
                 hint: NonTransactionalRun.toastRemedy))
     }
 
-    /// Clears away what a statement that failed has left, and says what nobody but a person can.
+    /// Clears what a failed statement has left, and adds what only a person can clear.
     private func explained(
-        _ failure: TenantFailure, of command: OutsideCommand, _ leftovers: Leftovers
+        _ failure: TenantFailure, of command: NonTransactionalStatement,
+        _ recovery: StatementRecovery
     ) async -> TenantFailure {
         var failure = failure
         if failure.sqlState == SQLState.readOnlyTransaction {
@@ -120,11 +124,11 @@ extension NonTransactionalRun {
                 + "scheduler.concurrent_lock_timeout_ms"
         }
         // A build that failed leaves an INVALID index, which every write would have to serve.
-        try? await leftovers.clear(before: command)
+        try? await recovery.clear(before: command)
         guard case .reindexConcurrently = command,
-            let left = try? await leftovers.rebuiltInToast(), !left.isEmpty
+            let left = try? await recovery.rebuiltInToast(), !left.isEmpty
         else { return failure }
-        // Each attempt that is cut off would leave one more.
+        // Each interrupted attempt would leave one more.
         failure.isRetryable = false
         failure.message += "; " + NonTransactionalRun.named(left)
         failure.hint = NonTransactionalRun.toastRemedy

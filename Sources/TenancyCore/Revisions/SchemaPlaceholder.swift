@@ -1,11 +1,11 @@
 internal import Support
 package import Tenants
 
-/// Where the name of a tenant's schema goes in a statement, for migrations that name it.
+/// Stands for the name of a tenant's schema in the statements of migrations that name it.
 ///
-/// Two characters of the private use area stand for it, so that no text of a migration can be
-/// taken for one: what a migration holds of them itself is refused when it is read.
-package enum SchemaPlace {
+/// The placeholders are two characters of the private use area, which cannot be confused with a
+/// migration's own text: a migration that contains them is refused when it is read.
+package enum SchemaPlaceholder {
     /// As an identifier, quoted.
     package static let identifier: Unicode.Scalar = "\u{F8F0}"
     /// The bare name, inside a string or a quoted identifier.
@@ -34,7 +34,7 @@ package enum SchemaPlace {
     }
 }
 
-/// How a file writes the place of the tenant's schema: `:"NAME"` as an identifier, `:NAME` bare.
+/// How a file writes the placeholder of the tenant's schema: `:"NAME"` as an identifier, `:NAME` bare.
 /// NAME is what its header calls the variable. The forms are those of psql's variables; unlike
 /// psql's they also count inside strings.
 struct SchemaVariable {
@@ -48,13 +48,13 @@ struct SchemaVariable {
             && text == text.lowercased()
     }
 
-    /// The text with the variable where it has places.
+    /// The text with the variable in place of placeholders.
     func write(_ text: String) -> String {
-        text.replacing(String(SchemaPlace.identifier), with: ":\"\(name)\"")
-            .replacing(String(SchemaPlace.bare), with: ":\(name)")
+        text.replacing(String(SchemaPlaceholder.identifier), with: ":\"\(name)\"")
+            .replacing(String(SchemaPlaceholder.bare), with: ":\(name)")
     }
 
-    /// The text with places where it has the variable; `::name` is a cast.
+    /// The text with placeholders in place of the variable; `::name` is a cast.
     func read(_ text: String) -> String {
         let bytes = Array(text.utf8)
         let (quoted, bare) = (Array("\"\(name)\"".utf8), Array(name.utf8))
@@ -67,12 +67,12 @@ struct SchemaVariable {
                 bytes[index] == UInt8(ascii: ":")
                 && (index == 0 || bytes[index - 1] != bytes[index])
             if isColon, rest.starts(with: quoted) {
-                result += Array(String(SchemaPlace.identifier).utf8)
+                result += Array(String(SchemaPlaceholder.identifier).utf8)
                 index += quoted.count
             } else if isColon, rest.starts(with: bare),
                 rest.dropFirst(bare.count).first.map(Self.isNameByte) != true
             {
-                result += Array(String(SchemaPlace.bare).utf8)
+                result += Array(String(SchemaPlaceholder.bare).utf8)
                 index += bare.count
             } else {
                 result.append(bytes[index])
@@ -90,7 +90,7 @@ extension SQLStatement {
     /// The statement with `:tenant_schema`, as psql would name a variable, where a tenant's schema
     /// goes.
     package var textForPeople: String {
-        SchemaPlace.isIn(self) ? SchemaVariable.standard.write(text) : text
+        SchemaPlaceholder.isIn(self) ? SchemaVariable.standard.write(text) : text
     }
 }
 
@@ -98,17 +98,17 @@ extension StepScript {
     /// The script for a target with that schema, or without one.
     package func placed(in schema: SchemaName?) -> StepScript {
         guard let schema else {
-            return passagesWithoutSchema.map { with($0) } ?? self
+            return batchesWithoutSchema.map { with($0) } ?? self
         }
         guard namesSchema else { return self }
         return with(
-            passages.map { passage in
-                Passage(
-                    statements: passage.statements.map {
+            batches.map { batch in
+                Batch(
+                    statements: batch.statements.map {
                         SQLStatement(
-                            text: SchemaPlace.fill($0.text, with: schema), line: $0.line,
+                            text: SchemaPlaceholder.fill($0.text, with: schema), line: $0.line,
                             namedType: $0.namedType)
-                    }, isTransactional: passage.isTransactional)
+                    }, isTransactional: batch.isTransactional)
             })
     }
 }
