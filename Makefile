@@ -30,7 +30,7 @@ build: ## Build the daemon for production into .build-release
 	@scripts/install-dependencies build
 	$(SWIFT) build -c release --scratch-path .build-release --static-swift-stdlib --product migrationd
 
-demo: build ## Migrate a demo fleet on a PostgreSQL of its own, and keep serving it
+demo: build ## Migrate a demo fleet on a private PostgreSQL, and keep serving it
 	@scripts/install-dependencies demo
 	exec $(RELEASE) demo
 
@@ -57,16 +57,16 @@ test-optimised: ## Run the Swift tests of descriptors, processes, TLS and connec
 
 optimised := -c release -Xswiftc -enable-testing --scratch-path .build-optimised
 
-test-e2e: $(program) .venv/.installed .build-drivers/.installed ## Run the end-to-end tests against what ships, or against MIGRATIOND
+test-e2e: $(program) .venv/.installed .build-drivers/.installed ## Run the end-to-end tests against the release build, or against MIGRATIOND
 	@printf '\n=== End-to-end tests of %s\n' '$(MIGRATIOND)'
 	@# For fleets on servers of two versions.
 	@scripts/install-postgres 18 >/dev/null
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini Tests/EndToEnd
 
-test-postgres: .venv/.installed ## The same and the Swift tests on another PostgreSQL: VERSION=16, 17 or 18
+test-postgres: .venv/.installed ## Run the Swift and end-to-end tests on PostgreSQL VERSION=16, 17 or 18
 	PATH="$$(scripts/install-postgres $(VERSION)):$$PATH" $(MAKE) test-unit test-e2e
 
-test-newest: $(program) .venv/.installed .build-drivers/.installed ## Run what touches the server's behaviour on PostgreSQL 18
+test-newest: $(program) .venv/.installed .build-drivers/.installed ## Run the end-to-end tests that depend on PostgreSQL's behaviour on 18
 	@printf '\n=== End-to-end tests on PostgreSQL 18\n'
 	PATH="$$(scripts/install-postgres 18):$$PATH" MIGRATIOND=$(MIGRATIOND) \
 		.venv/bin/python -m pytest -c Tests/EndToEnd/pytest.ini -m server Tests/EndToEnd
@@ -75,10 +75,10 @@ test-chaos: $(program) .venv/.installed ## Migrate a fleet under every kind of f
 	@printf '\n=== Faults to %s\n' '$(MIGRATIOND)'
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python Tests/Chaos/run.py --rounds 1
 
-chaos: $(program) .venv/.installed ## The same for long: CHAOS="kill-daemon --rounds 100 --seed 7"
+chaos: $(program) .venv/.installed ## Run one kind of fault repeatedly: CHAOS="kill-daemon --rounds 100 --seed 7"
 	MIGRATIOND=$(MIGRATIOND) .venv/bin/python Tests/Chaos/run.py $(CHAOS)
 
-test-real: $(program) ## Migrate whole public projects beside Alembic, not in CI: REAL="prefect"
+test-real: $(program) ## Migrate whole public projects and compare with Alembic, not in CI: REAL="prefect"
 	MIGRATIOND=$(MIGRATIOND) $(PYTHON) Tests/Real/run.py $(REAL)
 
 fmt: ## Format the Swift code
