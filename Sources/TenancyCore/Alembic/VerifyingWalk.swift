@@ -192,7 +192,7 @@ struct VerifyingWalk {
     }
 }
 
-/// Nothing is gone on with after a crash: the schemas are thrown away.
+/// Nothing is resumed after a crash: the schemas are dropped.
 private struct NoJournal: StepJournal {
     func find(_ target: Target) async throws(TenantFailure) -> UnfinishedStep? { nil }
     func write(

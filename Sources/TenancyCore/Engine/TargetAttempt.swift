@@ -174,7 +174,7 @@ struct TargetAttempt {
         }
     }
 
-    /// Has the next runner take its turn, and takes in what it has done.
+    /// Runs the next runner, and applies its result to the plan.
     private mutating func advance(_ progress: TargetProgress) async throws(AttemptStop) {
         switch try await runner(for: progress).run() {
         case .committed(let steps): didCommit(steps)

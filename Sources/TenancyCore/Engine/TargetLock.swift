@@ -3,7 +3,7 @@ internal import PostgresClient
 internal import Support
 
 /// The advisory lock of one target: a transaction lock, so that it is right behind a transaction
-/// pooler too, and always tried, never waited for, so that no session queues on it.
+/// pooler too; always tried, never waited for, so that no session queues on it.
 enum TargetLock {
     /// A server that does not answer a try by then is taken for lost.
     private static let timeout = Duration.seconds(30)

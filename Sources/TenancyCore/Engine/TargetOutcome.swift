@@ -13,7 +13,7 @@ package struct TargetOutcome: Sendable, Equatable {
     /// What a dry run would apply.
     package var plannedRevisions: [String]?
     package var failure: TenantFailure?
-    /// What an operator should know of the target although its steps went through.
+    /// What an operator should know of the target although its steps succeeded.
     package var warnings: [String] = []
     /// Whether the target only waits for its turn, so that the attempt does not count.
     package var isPostponed = false

@@ -16,7 +16,7 @@ final class TargetSession {
     private var isCounted = false
     /// The sessions that blocked the last message.
     private(set) var blockers: [BlockingSession] = []
-    /// What a person should know of the target although its steps went through.
+    /// What an operator should know of the target although its steps succeeded.
     var warnings: [String] = []
 
     init(

@@ -12,10 +12,8 @@ package struct Backoff: Sendable, Equatable {
         pause = self.shortest
     }
 
-    /// The next pause.
-    ///
-    /// - Parameter jitter: the share of it to wait, 0 to 1, so that those who failed together do not
-    ///   try again together.
+    /// The next pause. `jitter`, 0 to 1, is the share of it to wait, so that those who failed together do
+    /// not try again together.
     package mutating func next(jitter: Double = 1) -> Duration {
         defer { pause = min(pause * 2, longest) }
         return pause * jitter

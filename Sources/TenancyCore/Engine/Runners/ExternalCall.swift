@@ -8,7 +8,7 @@ internal import Tenants
 /// A step that has committed nothing is rolled back and may be tried again. One that has committed a
 /// part cannot be tried again from its start: it would meet its own work, and the second error would
 /// hide the first. So as soon as it has committed a part, the journal has it as one that only a person
-/// can settle, for whoever takes over should this daemon die.
+/// can resolve, for whoever takes over should this daemon die.
 struct ExternalCall {
     let program: any ExternalStepRunner
     let step: ExternalStep
