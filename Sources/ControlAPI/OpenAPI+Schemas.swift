@@ -104,6 +104,11 @@ extension OpenAPI {
                     Schema.answer([
                         "tenant_id": Schema.text, "identifier": Schema.text, "error": Schema.text,
                     ])),
+                "holds": Schema.list(
+                    Schema.answer([
+                        "reason": Schema.words(JobHold.Reason.self), "since": Schema.time,
+                        "detail": Schema.orNull(Schema.text),
+                    ])),
                 "retry_of": Schema.orNull(Schema.uuid), "version": Schema.count,
                 "links": Schema.answer([
                     "self": Schema.text, "tenants": Schema.text,

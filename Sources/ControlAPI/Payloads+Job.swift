@@ -20,6 +20,7 @@ extension JobSnapshot {
             "tenants_per_second": JSONValue(tenantsPerSecond(now: now).map { rounded($0, 1) }),
             "eta_ms": JSONValue(etaMilliseconds(now: now)),
             "first_errors": .array(firstErrors.map(\.json)),
+            "holds": .array(holds.map(\.json)),
             "retry_of": JSONValue(retryOf?.description), "version": JSONValue(version),
             "links": [
                 "self": .string(path), "tenants": .string("\(path)/tenants"),
@@ -47,6 +48,15 @@ extension JobCounts {
             "running": JSONValue(running), "succeeded": JSONValue(succeeded),
             "skipped": JSONValue(skipped), "failed": JSONValue(failed),
             "cancelled": JSONValue(cancelled),
+        ]
+    }
+}
+
+extension JobHold {
+    fileprivate var json: JSONValue {
+        [
+            "reason": .string(reason.rawValue), "since": .string(since.description),
+            "detail": JSONValue(detail),
         ]
     }
 }

@@ -107,12 +107,16 @@ def test_a_paused_job_starts_no_further_tenant_until_it_is_resumed(ten, start_da
     eventually(lambda: job_now(client, job)["counts"]["running"] == 0)
     counts = job_now(client, job)["counts"]
     assert (counts["succeeded"], counts["pending"]) == (2, 8)
-    # Nothing starts while we watch: the version stands still.
-    seen = job_now(client, job)["version"]
+    # Nothing starts while we watch: the version stays the same.
+    now = job_now(client, job)
+    assert [(hold["reason"], hold["detail"]) for hold in now["holds"]] == [("paused", None)]
+    assert job["created_at"] < now["holds"][0]["since"]
+    seen = now["version"]
     answer = client.get(f"/v1/jobs/{job['id']}?wait=1&version={seen}").json
     assert (answer["version"], answer["state"]) == (seen, "paused")
     assert control(client, job, "resume").expect(200).json["state"] == "running"
-    assert client.finish(job)["counts"]["succeeded"] == 10
+    finished = client.finish(job)
+    assert (finished["counts"]["succeeded"], finished["holds"]) == (10, [])
     assert_each_once(ten, ten.schemas)
 
 

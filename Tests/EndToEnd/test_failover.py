@@ -141,6 +141,13 @@ def test_a_server_that_recovers_for_long_costs_no_attempt(fleet, moved, primary,
     refusals = 'migrationd_tenant_waits_total{code="server_unavailable"}'
     eventually(lambda: client.metric(refusals) > 1.5 * TENANTS)
     assert client.get(f"/v1/jobs/{job['id']}").json["counts"]["failed"] == 0
+
+    def holds():
+        return client.get(f"/v1/jobs/{job['id']}").json["holds"]
+
+    # Every target waits for the one server there is.
+    hold = eventually(holds)[0]
+    assert (hold["reason"], hold["detail"]) == ("server_unavailable", f"127.0.0.1:{primary.port}")
     recovery.finish()
     job = client.finish(job, within=60)
     assert_whole(client, job, primary, moved.app, tenants)

@@ -13,6 +13,8 @@ struct JobProgress: Sendable, Equatable {
     let tenantsPerSecond: Double?
     let etaMilliseconds: Int?
     let firstErrors: [String]
+    /// Why no further tenant starts.
+    let holds: [String]
 
     /// Nil when the answer is not that of a daemon.
     init?(_ job: JSONValue) {
@@ -32,6 +34,13 @@ struct JobProgress: Sendable, Equatable {
         firstErrors = (job["first_errors"]?.arrayValue ?? []).map { note in
             "\(note["identifier"]?.stringValue ?? "?"): \(note["error"]?.stringValue ?? "")"
         }
+        holds = (job["holds"]?.arrayValue ?? []).map(JobProgress.hold)
+    }
+
+    /// A hold in a line, such as `server_unavailable since 2026-11-28T12:00:00.000Z: db1:5432`.
+    private static func hold(_ hold: JSONValue) -> String {
+        let detail = hold["detail"]?.stringValue.map { ": \($0)" } ?? ""
+        return "\(JSONText.of(hold["reason"])) since \(JSONText.of(hold["since"]))\(detail)"
     }
 
     var isFinal: Bool { ["succeeded", "failed", "cancelled"].contains(state) }

@@ -9,6 +9,7 @@ enum WaitReason {
         case "paused": "paused; to continue: migrationd job resume \(job.id)"
         default:
             held(tenants) ?? building(tenants) ?? running(tenants)
+                ?? (job.holds.isEmpty ? nil : "held: " + job.holds.joined(separator: "; "))
                 ?? "no tenant has ended for a while"
         }
     }

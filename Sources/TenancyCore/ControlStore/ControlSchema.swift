@@ -183,6 +183,10 @@ enum ControlSchema {
         CREATE INDEX tenant_status_failed ON $schema.tenant_status (tenant_id)
             WHERE last_migration ->> 'state' = 'failed' OR last_state = 'failed';
         """,
+        """
+        ALTER TABLE $schema.jobs ADD COLUMN holds jsonb NOT NULL DEFAULT '[]';
+        COMMENT ON COLUMN $schema.jobs.holds IS 'why no further tenant starts, as the replica that leads the job last said';
+        """,
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.

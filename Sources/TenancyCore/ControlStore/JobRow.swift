@@ -32,6 +32,13 @@ struct JobRow {
                         "error": .string($0.error),
                     ]
                 }),
+            "holds": .array(
+                job.holds.map {
+                    [
+                        "reason": .string($0.reason.rawValue),
+                        "since": JSONValue($0.since.milliseconds), "detail": JSONValue($0.detail),
+                    ]
+                }),
             "version": JSONValue(job.version),
             "lease_replica": .string(lease.replica),
             "lease_epoch": JSONValue(lease.epoch),
@@ -42,7 +49,7 @@ struct JobRow {
     static let names = """
         id, operation, target, request, resolved_target, state, state_reason, created_by, \
         created_at, started_at, finished_at, retry_of, pending, running, succeeded, skipped, \
-        failed, cancelled, first_errors, version, lease_replica, lease_epoch, lease_until, \
+        failed, cancelled, first_errors, holds, version, lease_replica, lease_epoch, lease_until, \
         migrations
         """
 
@@ -53,7 +60,8 @@ struct JobRow {
         .milliseconds("created_at"), .milliseconds("started_at"), .milliseconds("finished_at"),
         SelectedColumn("retry_of"), SelectedColumn("pending"), SelectedColumn("running"),
         SelectedColumn("succeeded"), SelectedColumn("skipped"), SelectedColumn("failed"),
-        SelectedColumn("cancelled"), SelectedColumn("first_errors"), SelectedColumn("version"),
+        SelectedColumn("cancelled"), SelectedColumn("first_errors"), SelectedColumn("holds"),
+        SelectedColumn("version"),
     ]
 
     /// Reads a row of `columns`; `nil` for a row that this release does not understand.
@@ -77,8 +85,20 @@ struct JobRow {
         job.counts.failed = try row.integer("failed") ?? 0
         job.counts.cancelled = try row.integer("cancelled") ?? 0
         job.firstErrors = try row.json("first_errors").map(readFailures) ?? []
+        job.holds = try row.json("holds").map(readHolds) ?? []
         job.version = try row.integer("version") ?? 1
         return job
+    }
+
+    private static func readHolds(_ stored: JSONValue) -> [JobHold] {
+        (stored.arrayValue ?? []).compactMap { item in
+            // A later release may hold jobs for reasons that this one does not know.
+            guard let reason = item["reason"]?.stringValue.flatMap(JobHold.Reason.init),
+                let since = item["since"]?.intValue
+            else { return nil }
+            return JobHold(
+                reason: reason, since: Timestamp(milliseconds: Int64(since)), detail: item["detail"]?.stringValue)
+        }
     }
 
     private static func readFailures(_ stored: JSONValue) -> [JobFailureNote] {

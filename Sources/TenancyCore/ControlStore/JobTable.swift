@@ -139,9 +139,9 @@ package struct JobTable: TableGroup {
             """
             WITH changed AS (
             UPDATE \(table("jobs")) AS j SET (state, state_reason, started_at, finished_at, pending,
-                running, succeeded, skipped, failed, cancelled, first_errors, version) =
+                running, succeeded, skipped, failed, cancelled, first_errors, holds, version) =
                 (r.state, r.state_reason, r.started_at, r.finished_at, r.pending, r.running,
-                r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.version)
+                r.succeeded, r.skipped, r.failed, r.cancelled, r.first_errors, r.holds, r.version)
             FROM json_populate_record(NULL::\(table("jobs")), $1) AS r
             WHERE j.id = r.id AND j.lease_epoch = r.lease_epoch AND j.version <= r.version
                 AND j.finished_at IS NULL

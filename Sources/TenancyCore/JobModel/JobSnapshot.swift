@@ -67,6 +67,8 @@ package struct JobSnapshot: Sendable, Equatable {
     package var counts: JobCounts
     /// At most ten.
     package var firstErrors: [JobFailureNote]
+    /// Why no further tenant starts; empty when nothing holds the job.
+    package var holds: [JobHold]
     /// Grows with every change of anything above; what `?version=` and the ETag speak of.
     package var version: Int
     /// The job whose failed and cancelled tenants this one tries again.
@@ -87,6 +89,7 @@ package struct JobSnapshot: Sendable, Equatable {
         self.finishedAt = nil
         self.counts = JobCounts()
         self.firstErrors = []
+        self.holds = []
         self.version = 1
         self.retryOf = retryOf
     }

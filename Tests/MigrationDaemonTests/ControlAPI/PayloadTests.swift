@@ -47,6 +47,9 @@ import Testing
         job.firstErrors = [
             JobFailureNote(tenantID: "t-000017", identifier: "acme", error: "lock timeout")
         ]
+        job.holds = [
+            JobHold(reason: .serverUnavailable, since: later(90), detail: "db1.internal:5432")
+        ]
         try Golden.expect(job.json(now: later(7_273)), is: "job-running.json")
     }
 

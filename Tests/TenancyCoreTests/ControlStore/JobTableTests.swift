@@ -27,6 +27,11 @@ import Testing
                 job.counts.failed = 3
                 job.counts.succeeded = 4
                 job.firstErrors = [JobFailureNote(tenantID: "t", identifier: "i", error: "e'\"")]
+                job.holds = [
+                    JobHold(
+                        reason: .serverUnavailable,
+                        since: Timestamp(milliseconds: 1_795_342_530_300), detail: "db'1:5432")
+                ]
                 job.version = 9
                 try await store.jobs.update(job, lease: makeLease())
                 #expect(try await store.jobs.find(job.id) == job)

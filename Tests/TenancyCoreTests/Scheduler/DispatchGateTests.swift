@@ -1,5 +1,6 @@
 import Testing
 
+@testable import JobModel
 @testable import Scheduler
 
 @Suite struct DispatchGateTests {
@@ -11,7 +12,7 @@ import Testing
 
     @Test("every reason that holds a job is named, and no other")
     func holds() {
-        let table: [(DispatchGate, [DispatchGate.Hold])] = [
+        let table: [(DispatchGate, [JobHold.Reason])] = [
             (gate { _ in }, []),
             (gate { $0.isPaused = true }, [.paused]),
             (gate { $0.isLeaseInDoubt = true }, [.controlDatabase]),
@@ -31,6 +32,15 @@ import Testing
         }
     }
 
+    @Test("unavailable servers are named, and stop no worker that finds out when they are back")
+    func serverUnavailable() {
+        let waiting = gate { $0.isServerUnavailable = true }
+        #expect(waiting.holds == [.serverUnavailable] && waiting.answer == .open)
+        let paused = gate { ($0.isServerUnavailable, $0.isPaused) = (true, true) }
+        #expect(paused.holds == [.paused, .serverUnavailable])
+        #expect(paused.answer == .held([.paused]))
+    }
+
     @Test("a job that ends, and one worker too many, are closed whatever else holds them")
     func closed() {
         for isPaused in [false, true] {
@@ -44,7 +54,7 @@ import Testing
     @Test("the reasons have the API's words")
     func words() {
         #expect(
-            DispatchGate.Hold.allCases.map(\.rawValue)
-                == ["paused", "control_database", "replica_quota"])
+            JobHold.Reason.allCases.map(\.rawValue)
+                == ["paused", "control_database", "replica_quota", "server_unavailable"])
     }
 }

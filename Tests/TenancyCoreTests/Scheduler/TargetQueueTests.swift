@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import Engine
+@testable import JobModel
 @testable import PostgresClient
 @testable import Scheduler
 @testable import Support
@@ -55,6 +56,36 @@ import Testing
         #expect(try take(&queue, now: 29) == nil)
         #expect(try take(&queue, now: 30) == "t1")
         #expect(queue.isEmpty && queue.nextDue == nil)
+    }
+
+    @Test("unavailable servers are named once nothing waits for anything else")
+    func unavailableServers() throws {
+        var queue = TargetQueue()
+        #expect(queue.unavailableServers.isEmpty)
+        func enqueue(_ number: Int, isPostponed: Bool) throws {
+            var work = try makeWork(number)
+            var outcome = TargetOutcome(
+                state: .failed,
+                failure: TenantFailure(code: .server(.unavailable), message: "no server here"))
+            outcome.isPostponed = isPostponed
+            work.lastOutcome = outcome
+            queue.enqueue(work, notBefore: moment(Int64(number)))
+        }
+        try enqueue(1, isPostponed: true)
+        try enqueue(2, isPostponed: true)
+        let server = try makeTarget(0).connection.serverKey
+        #expect(queue.unavailableServers == [server])
+        queue.enqueue(try makeWork(3))
+        #expect(queue.unavailableServers.isEmpty, "one is ready")
+        #expect(try take(&queue, now: 0) == "t3")
+        #expect(queue.unavailableServers == [server])
+        #expect(try take(&queue, now: 1) == "t1")
+        #expect(queue.unavailableServers == [server])
+        #expect(try take(&queue, now: 2) == "t2")
+        #expect(queue.unavailableServers.isEmpty)
+        try enqueue(4, isPostponed: true)
+        try enqueue(5, isPostponed: false)
+        #expect(queue.unavailableServers.isEmpty, "one waits for its next attempt")
     }
 
     @Test("emptying gives back what is there, each once")

@@ -29,6 +29,7 @@ extension ActiveJob {
         let now = clock.now
         var isLast = false
         var isShort = lease.isAssistant
+        var isNews = false
         let next: Next = state.withLock { state in
             switch state.gate.answer {
             case .closed:
@@ -36,6 +37,7 @@ extension ActiveJob {
                 return .end
             case .held(let holds):
                 if holds.contains(.replicaQuota) { state.quota.holdBack() }
+                isNews = state.refreshHolds(at: now)
                 return .wait(generation: generation, until: .never)
             case .open: break
             }
@@ -59,7 +61,7 @@ extension ActiveJob {
             if isShort { coordination.notify() }
         // Somebody may be needed in the place of one who left.
         case .end: work.notify()
-        case .wait: break
+        case .wait: if isNews { changes.notify() }
         }
         return next
     }

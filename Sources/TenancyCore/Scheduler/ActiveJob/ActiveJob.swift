@@ -42,7 +42,12 @@ final class ActiveJob: Sendable {
 
     // MARK: - Queries
 
-    var snapshot: JobSnapshot { state.withLock { $0.snapshot } }
+    var snapshot: JobSnapshot {
+        state.withLock { state in
+            state.refreshHolds(at: clock.now)
+            return state.snapshot
+        }
+    }
 
     /// The tenants being worked on, by id.
     var runningTenants: [String: TenantResult] { state.withLock { $0.started.running } }

@@ -21,6 +21,7 @@ struct ActiveJobState {
     var lastEvent: Int64 = 0
     /// Tenants that run on other replicas, as was last heard.
     private var runningElsewhere = 0
+    private var holdLog = HoldLog()
     /// What stops the tenants that run.
     var interrupt: (@Sendable () -> Void)?
     private(set) var isPagingDone = false
@@ -46,6 +47,7 @@ struct ActiveJobState {
         job.state = machine.state
         job.counts = tally.counts(
             runningElsewhere: min(runningElsewhere, targets.published.count))
+        job.holds = holdLog.holds
         return job
     }
 
@@ -62,7 +64,31 @@ struct ActiveJobState {
         return DispatchGate(
             isEnding: isEnding || isOver, isPaused: machine.state == .paused,
             isLeaseInDoubt: isLeaseInDoubt, unrecorded: results.count, workers: workers.total,
-            limit: quota.limit, busyWorkers: workers.busy, quota: quota.inFlightLimit)
+            limit: quota.limit, busyWorkers: workers.busy, quota: quota.inFlightLimit,
+            isServerUnavailable: !queue.unavailableServers.isEmpty)
+    }
+
+    /// Takes in what holds the job now.
+    ///
+    /// - Returns: whether that is news.
+    @discardableResult
+    mutating func refreshHolds(at now: Timestamp) -> Bool {
+        let gate = self.gate
+        let reasons = gate.isEnding ? [] : gate.holds
+        // The replicas ask each other all the time; that is news only where a worker waits for it.
+        let shown = reasons.filter { $0 != .replicaQuota || quota.isHoldingBack }
+        let isNews = holdLog.update(shown.map { ($0, detail(of: $0)) }, at: now)
+        if isNews { touch() }
+        return isNews
+    }
+
+    private func detail(of reason: JobHold.Reason) -> String? {
+        switch reason {
+        case .paused, .replicaQuota: nil
+        case .controlDatabase:
+            isLeaseInDoubt ? "the lease is not renewed" : "results wait to be recorded"
+        case .serverUnavailable: queue.unavailableServers.prefix(10).joined(separator: ", ")
+        }
     }
 
     /// A change that those who follow the job are to see.
@@ -102,6 +128,7 @@ struct ActiveJobState {
         _ = machine.handle(endEvent)
         var job = snapshot
         job.state = machine.state
+        job.holds = []
         job.finishedAt = now
         job.version += 1
         return job

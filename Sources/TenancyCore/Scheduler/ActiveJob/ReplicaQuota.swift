@@ -7,7 +7,7 @@ struct ReplicaQuota: Equatable, Sendable {
     /// What may be in flight until the quota that was asked for is known.
     private(set) var inFlightLimit: Int?
     /// Whether a worker waits for that.
-    private var isHoldingBack = false
+    private(set) var isHoldingBack = false
 
     init(limit: Int) {
         self.limit = limit

@@ -1,4 +1,5 @@
 internal import Engine
+internal import JobModel
 internal import PostgresClient
 internal import Support
 internal import Tenants
@@ -34,9 +35,17 @@ struct TargetQueue: Sendable {
     private var deferred: [(due: Timestamp, work: TargetWork)] = []
     private var order = 0
     private(set) var readyCount = 0
+    /// How many of the deferred targets wait for a server that cannot be connected to, by server.
+    private var awaitedServers: [String: Int] = [:]
 
     var deferredCount: Int { deferred.count }
     var isEmpty: Bool { readyCount == 0 && deferred.isEmpty }
+
+    /// The servers that all targets wait for; empty when any waits for a worker or for anything else.
+    var unavailableServers: [String] {
+        guard readyCount == 0, awaitedServers.values.reduce(0, +) == deferred.count else { return [] }
+        return awaitedServers.keys.sorted()
+    }
 
     /// When the first of the deferred targets is due.
     var nextDue: Timestamp? { deferred.first?.due }
@@ -51,18 +60,35 @@ struct TargetQueue: Sendable {
         // Pauses are alike, so the place is near the end.
         let place = deferred.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
         deferred.insert((due, work), at: place)
+        if let server = TargetQueue.awaitedServer(work) { awaitedServers[server, default: 0] += 1 }
     }
 
     /// The next target: a deferred one that is due, else one in the database `preferred`, whose
     /// connection the worker holds, else the one that has waited longest.
     mutating func dequeue(preferring preferred: String?, now: Timestamp) -> TargetWork? {
-        if let first = deferred.first, first.due <= now { return deferred.removeFirst().work }
+        if let first = deferred.first, first.due <= now { return removeFirstDeferred() }
         let key = preferred.flatMap { ready[$0]?.next == nil ? nil : $0 } ?? longestWaiting
         guard let key, var bucket = ready[key] else { return nil }
         let work = bucket.removeFirst()
         ready[key] = bucket.next == nil ? nil : bucket
         readyCount -= 1
         return work
+    }
+
+    private mutating func removeFirstDeferred() -> TargetWork {
+        let work = deferred.removeFirst().work
+        if let server = TargetQueue.awaitedServer(work), let count = awaitedServers[server] {
+            awaitedServers[server] = count > 1 ? count - 1 : nil
+        }
+        return work
+    }
+
+    /// The server that a deferred target waits for, where that was no attempt.
+    private static func awaitedServer(_ work: TargetWork) -> String? {
+        guard let outcome = work.lastOutcome, outcome.isPostponed,
+            case .server(_)? = outcome.failure?.code
+        else { return nil }
+        return work.target.connection.serverKey
     }
 
     /// Empties the queue.

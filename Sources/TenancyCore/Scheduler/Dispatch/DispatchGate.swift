@@ -5,20 +5,10 @@ internal import JobModel
 /// Pure: the answer follows from the fields alone. A canary, a window or a brake is one more field and one
 /// more reason.
 struct DispatchGate: Equatable {
-    /// What holds a job, in the API's words.
-    enum Hold: String, CaseIterable, Sendable {
-        /// Somebody has paused it.
-        case paused
-        /// This replica's lease is in doubt, or too many results wait for the tables.
-        case controlDatabase = "control_database"
-        /// The replicas agree on their quotas, and this one has in hand what it may.
-        case replicaQuota = "replica_quota"
-    }
-
     enum Answer: Equatable {
         case open
         /// Nothing starts until one of these is over.
-        case held([Hold])
+        case held([JobHold.Reason])
         /// Nothing will start any more, or there are workers enough without this one.
         case closed
     }
@@ -39,20 +29,25 @@ struct DispatchGate: Equatable {
     var busyWorkers = 0
     /// What may be in hand until the replicas have agreed; `nil` once they have.
     var quota: Int?
+    /// Whether all that waits was deferred because its servers cannot be connected to.
+    var isServerUnavailable = false
 
     var answer: Answer {
         if isEnding || workers > limit { return .closed }
-        return holds.isEmpty ? .open : .held(holds)
+        // Deferred targets come due by themselves: one of them finds out when its server is back.
+        let stopping = holds.filter { $0 != .serverUnavailable }
+        return stopping.isEmpty ? .open : .held(stopping)
     }
 
     /// Every reason there is, not only the first.
-    var holds: [Hold] {
-        var holds: [Hold] = []
+    var holds: [JobHold.Reason] {
+        var holds: [JobHold.Reason] = []
         if isPaused { holds.append(.paused) }
         if isLeaseInDoubt || unrecorded > DispatchGate.unrecordedLimit {
             holds.append(.controlDatabase)
         }
         if let quota, busyWorkers >= quota { holds.append(.replicaQuota) }
+        if isServerUnavailable { holds.append(.serverUnavailable) }
         return holds
     }
 }
