@@ -18,7 +18,7 @@ MIGRATIOND := $(RELEASE)
 program := build
 endif
 # Swift tests whose subject depends on the optimiser: who ends when, and who still holds a descriptor.
-OPTIMISED := Descriptor|Worker|ChildProcess|FinishedProgram|TLS|PostgresConnection|ConnectionPool|ServerSlots
+OPTIMISED := Descriptor|Worker|ChildProcess|ProcessResult|TLS|PostgresConnection|ConnectionPool|ServerSlots
 
 .PHONY: help build demo test test-unit test-optimised test-e2e test-postgres test-newest test-chaos test-real chaos fmt check bench clean
 

@@ -6,9 +6,9 @@ enum Tool {
     static func run(
         _ command: [String], name: String, input: String = ""
     ) async throws(ClusterError) -> String {
-        let program: FinishedProgram
-        do throws(FinishedProgram.Failure) {
-            program = try await FinishedProgram.run(command, input: Array(input.utf8))
+        let program: ProcessResult
+        do throws(ProcessResult.Failure) {
+            program = try await ProcessResult.run(command, input: Array(input.utf8))
         } catch {
             throw ClusterError(error, name)
         }
@@ -21,7 +21,7 @@ enum Tool {
 }
 
 extension ClusterError {
-    fileprivate init(_ failure: FinishedProgram.Failure, _ name: String) {
+    fileprivate init(_ failure: ProcessResult.Failure, _ name: String) {
         self =
             switch failure {
             case .notStarted(let error): .system(error)

@@ -14,7 +14,7 @@ enum WaitReason {
         }
     }
 
-    /// Tenants whose last attempt failed for a reason that may pass: the commonest one, and an example.
+    /// Tenants whose last attempt failed with a transient error: the most common one, and an example.
     private static func held(_ tenants: [JSONValue]) -> String? {
         var byCode: [String: [JSONValue]] = [:]
         for tenant in tenants {

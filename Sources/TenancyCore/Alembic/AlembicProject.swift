@@ -102,15 +102,15 @@ package final class AlembicProject: Sendable {
                     ]
                 ))
         }
-        let program: FinishedProgram
-        do throws(FinishedProgram.Failure) {
-            program = try await FinishedProgram.run(
+        let program: ProcessResult
+        do throws(ProcessResult.Failure) {
+            program = try await ProcessResult.run(
                 PythonPrograms.command(options.python, as: options.user?.system),
                 input: JSONValue.object(JSONObject(uniqueMembers: request)).rendered(),
                 files: [PythonPrograms.bootstrap, PythonPrograms.bundle(.exporter)],
                 environment: PythonPrograms.environment(as: options.user?.system),
                 directory: FileManager.default.fileExists(atPath: directory) ? directory : "/",
-                limits: FinishedProgram.Limits(time: options.timeout, outputBytes: 256 << 20))
+                limits: ProcessResult.Limits(time: options.timeout, outputBytes: 256 << 20))
         } catch {
             throw failure(error)
         }
@@ -123,7 +123,7 @@ package final class AlembicProject: Sendable {
         return answer
     }
 
-    private func failure(_ failure: FinishedProgram.Failure) -> FolderError {
+    private func failure(_ failure: ProcessResult.Failure) -> FolderError {
         switch failure {
         case .notStarted(let error):
             problem(

@@ -43,7 +43,7 @@ package actor PythonPool {
     ///
     /// - Returns: the worker's last answer, `done` or `failed`.
     func perform(
-        _ request: JSONObject, _ patience: PythonWorker.Patience, in visit: ExternalVisit,
+        _ request: JSONObject, _ timeouts: PythonWorker.Timeouts, in visit: ExternalVisit,
         report: @escaping @Sendable ([String]) -> Void
     ) async throws(TenantFailure) -> JSONValue {
         var committed: [String] = []
@@ -52,7 +52,7 @@ package actor PythonPool {
             var request = request
             request["continues"] = .bool(continues)
             do throws(PythonWorker.Failure) {
-                let answer = try await seat.worker.perform(request, patience, report: report)
+                let answer = try await seat.worker.perform(request, timeouts, report: report)
                 await leave(seat, after: answer, in: visit)
                 return answer
             } catch {
@@ -74,9 +74,9 @@ package actor PythonPool {
         let limit = project.options.timeout
         // The caller may be cancelled, and the worker would be killed.
         let ending = Task {
-            let patience = PythonWorker.Patience(beginning: limit, statement: limit)
+            let timeouts = PythonWorker.Timeouts(beginning: limit, statement: limit)
             do throws(PythonWorker.Failure) {
-                let answer = try await seat.worker.perform(["action": "end"], patience)
+                let answer = try await seat.worker.perform(["action": "end"], timeouts)
                 await leave(seat, after: answer, in: visit)
             } catch {
                 await places.release()

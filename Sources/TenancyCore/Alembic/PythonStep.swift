@@ -60,9 +60,9 @@ extension ExternalStep {
         return [.string(type.kind), JSONValue(schema), .string(type.name)]
     }
 
-    fileprivate func patience(_ project: AlembicProject) -> PythonWorker.Patience {
+    fileprivate func timeouts(_ project: AlembicProject) -> PythonWorker.Timeouts {
         let timeout = session.statementTimeoutMilliseconds
-        return PythonWorker.Patience(
+        return PythonWorker.Timeouts(
             beginning: project.options.timeout,
             // Without a timeout the worker says by heartbeats that a statement still runs.
             statement: timeout == 0
@@ -97,7 +97,7 @@ extension PythonPool: ExternalStepRunner {
         report: @escaping @Sendable ([String]) -> Void = { _ in }
     ) async throws(TenantFailure) -> JSONValue {
         try await perform(
-            try step.request(action, project, others), step.patience(project), in: step.visit,
+            try step.request(action, project, others), step.timeouts(project), in: step.visit,
             report: report)
     }
 }

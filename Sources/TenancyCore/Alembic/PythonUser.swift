@@ -102,10 +102,10 @@ package struct PythonUser: Sendable {
 
     /// What a command says that fails as `user`; `nil` for one that succeeds.
     private static func complaint(_ user: SystemUser, _ command: [String]) async -> String? {
-        do throws(FinishedProgram.Failure) {
-            let program = try await FinishedProgram.run(
+        do throws(ProcessResult.Failure) {
+            let program = try await ProcessResult.run(
                 user.prefix + command, environment: PythonPrograms.environment(as: user),
-                directory: "/", limits: FinishedProgram.Limits(time: trialLimit))
+                directory: "/", limits: ProcessResult.Limits(time: trialLimit))
             if program.status == 0 { return nil }
             let words = program.errorTail.split(separator: "\n").last.map { ": \($0)" } ?? ""
             return ChildProcess.ending(program.status) + words

@@ -21,7 +21,7 @@ actor PythonWorker {
     }
 
     /// How long the worker may be without a word.
-    struct Patience {
+    struct Timeouts {
         /// Until its first statement: it loads the project meanwhile.
         var beginning: Duration
         /// From then on.
@@ -81,7 +81,7 @@ actor PythonWorker {
     /// Sends a request and waits for its last answer. `report` hears, on the worker's thread, what the
     /// request has committed so far, whenever that is more.
     func perform(
-        _ request: JSONObject, _ patience: Patience,
+        _ request: JSONObject, _ timeouts: Timeouts,
         report: @escaping @Sendable ([String]) -> Void = { _ in }
     ) async throws(Failure) -> JSONValue {
         committed = []
@@ -90,8 +90,8 @@ actor PythonWorker {
         numbered["id"] = JSONValue(requestID)
         let line = JSONValue.object(numbered)
         return try await interruptibly { worker in
-            worker.send(line, until: .after(patience.beginning))
-                ?? worker.answer(patience, report)
+            worker.send(line, until: .after(timeouts.beginning))
+                ?? worker.answer(timeouts, report)
         }
     }
 
@@ -141,9 +141,9 @@ actor PythonWorker {
     }
 
     private func answer(
-        _ patience: Patience, _ report: ([String]) -> Void
+        _ timeouts: Timeouts, _ report: ([String]) -> Void
     ) -> Result<JSONValue, Failure> {
-        var limit = patience.beginning
+        var limit = timeouts.beginning
         while true {
             let line = nextLine(until: .after(limit))
             guard case .success(let answer) = line else { return line }
@@ -156,7 +156,7 @@ actor PythonWorker {
                 committed = ExportDocument.strings(said)
                 report(committed)
             }
-            limit = patience.statement
+            limit = timeouts.statement
         }
     }
 

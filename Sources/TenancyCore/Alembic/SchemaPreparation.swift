@@ -5,7 +5,7 @@ package import Tenants
 /// What stands in a tenant before its first revision, and a schema for a comparison has to have, too.
 package struct SchemaPreparation: Sendable {
     /// Longer than any application needs for its first tables.
-    private static let limit = FinishedProgram.Limits(time: .seconds(600))
+    private static let limit = ProcessResult.Limits(time: .seconds(600))
 
     /// Schemas that are searched after the tenant's own.
     package var extraSearchPath: [SchemaName]
@@ -27,9 +27,9 @@ package struct SchemaPreparation: Sendable {
         _ schema: SchemaName, at connection: ConnectionParameters
     ) async throws(Failure) {
         guard let command else { return }
-        let program: FinishedProgram
-        do throws(FinishedProgram.Failure) {
-            program = try await FinishedProgram.run(
+        let program: ProcessResult
+        do throws(ProcessResult.Failure) {
+            program = try await ProcessResult.run(
                 ["/bin/sh", "-c", command],
                 environment: PythonPrograms.environment() + variables(schema, connection),
                 directory: ".", limits: SchemaPreparation.limit)
@@ -60,7 +60,7 @@ package struct SchemaPreparation: Sendable {
         "target_session_attrs": "TARGETSESSIONATTRS", "channel_binding": "CHANNELBINDING",
     ]
 
-    private static func describe(_ failure: FinishedProgram.Failure) -> String {
+    private static func describe(_ failure: ProcessResult.Failure) -> String {
         switch failure {
         case .notStarted(let error): "it cannot be started: \(error.reason)"
         case .timedOut(let errorTail): "it did not end in time; what it said last:\n\(errorTail)"

@@ -190,7 +190,7 @@ enum ControlSchema {
     ]
 
     /// No step takes long, and whoever holds the lock is doing the same.
-    private static let patience = Duration.seconds(60)
+    private static let timeout = Duration.seconds(60)
 
     /// Serialises daemons that start at the same moment.
     static let lockKey: Int64 = 0x6D69_6772_6174_6564
@@ -214,7 +214,7 @@ enum ControlSchema {
         _ schema: SchemaName, on connection: PostgresConnection
     ) async throws(PostgresError) -> Int {
         let name = schema.quoted
-        let deadline = Deadline.after(patience)
+        let deadline = Deadline.after(timeout)
         func run(_ sql: String) async throws(PostgresError) -> [StatementResult] {
             try await connection.execute(sql, deadline: deadline)
         }

@@ -8,7 +8,7 @@ package import Tenants
 /// The journal of unfinished steps as one job writes it, in the control database.
 ///
 /// A step is in the hands of the job that wrote it last, under the lease that the job had then, for
-/// as long as that lease is in force. Afterwards any job may go on with it.
+/// as long as that lease is in force. Afterwards any job may resume it.
 package struct JobJournal: StepJournal {
     package let table: StepJournalTable
     package let job: JobID
@@ -63,7 +63,7 @@ package struct JobJournal: StepJournal {
         } catch {
             throw TenantFailure(
                 code: .job(.controlDatabaseUnavailable), message: "\(error)", isRetryable: true,
-                hint: "check the control database; the step goes on from where it stands")
+                hint: "check the control database; the step resumes from where it is")
         }
     }
 

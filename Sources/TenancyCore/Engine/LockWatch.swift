@@ -25,7 +25,7 @@ package final class LockWatch: Sendable {
     }
 
     /// How long a statement may take before it is looked at.
-    private let patience: Duration
+    private let delay: Duration
     private let onProgress: @Sendable ([String], StatementProgress?) -> Void
     private let state = Mutex(State())
 
@@ -38,7 +38,7 @@ package final class LockWatch: Sendable {
     ) {
         self.onProgress = onProgress
         // Two looks before the timeout; without one a look a second is enough.
-        patience = .milliseconds(lockTimeout == 0 ? 1_000 : min(max(lockTimeout / 3, 20), 1_000))
+        delay = .milliseconds(lockTimeout == 0 ? 1_000 : min(max(lockTimeout / 3, 20), 1_000))
     }
 
     /// Notes that a session begins a message.
@@ -67,7 +67,7 @@ package final class LockWatch: Sendable {
     package func watch(_ makeConnection: () -> WorkerConnection) async {
         var sessions: [String: WorkerConnection] = [:]
         while !Task.isCancelled {
-            try? await Task.sleep(for: patience)
+            try? await Task.sleep(for: delay)
             let slow = slowEntries()
             for (server, entries) in slow {
                 let session = sessions[server] ?? makeConnection()
@@ -89,7 +89,7 @@ package final class LockWatch: Sendable {
     private func slowEntries() -> [String: [(token: Int, entry: Entry)]] {
         let now = ContinuousClock.now
         return state.withLock { state in
-            let slow = state.entries.filter { $0.value.began.duration(to: now) >= patience }
+            let slow = state.entries.filter { $0.value.began.duration(to: now) >= delay }
             return Dictionary(
                 grouping: slow.map { ($0.key, $0.value) }, by: \.1.connection.serverKey)
         }
@@ -99,7 +99,7 @@ package final class LockWatch: Sendable {
         at slow: [(token: Int, entry: Entry)], by session: WorkerConnection
     ) async throws(PostgresError) {
         let connection = try await session.connection(
-            for: slow[0].entry.connection, schemas: 0, slotUntil: .after(patience))
+            for: slow[0].entry.connection, schemas: 0, slotUntil: .after(delay))
         let rows = try await connection.query(
             """
             SELECT waiting.pid, a.pid, left(a.query, \(FailureDescription.statementLimit)), a.state,

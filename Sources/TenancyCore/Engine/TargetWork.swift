@@ -16,7 +16,7 @@ package struct TenantName: Sendable, Equatable {
 package struct TargetWork: Sendable {
     package let target: Target
     package var tenants: [TenantName]
-    /// What the set-wise read told; `nil` where it could not, or after an attempt.
+    /// The state that was read in a batch; `nil` where that failed, or after an attempt.
     package var state: VersionState?
     /// The rows that the tables have the job start from, so that a daemon that resumes the job after a crash
     /// counts a relative target from the same place.

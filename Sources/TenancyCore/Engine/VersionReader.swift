@@ -12,7 +12,7 @@ package struct VersionReader {
     /// table has room for 6,400 by default.
     static let chunk = 200
     /// A server that does not answer in this time counts as unreachable.
-    private static let patience = Duration.seconds(60)
+    private static let timeout = Duration.seconds(60)
     /// Bounds of a reading where the settings have none: a migration may wait indefinitely, a reader may not.
     private static let lockTimeout = 10_000
     private static let statementTimeout = 30_000
@@ -49,7 +49,7 @@ package struct VersionReader {
             FROM unnest($1::text[]) WITH ORDINALITY AS asked(name, position) ORDER BY position
             """,
             [SQLText.arrayParameter(schemas.map { $0?.text }), table.name, table.schema],
-            deadline: .after(VersionReader.patience))
+            deadline: .after(VersionReader.timeout))
         let present = zip(schemas, found).filter { $0.1[1] == "t" }.map(\.0)
         var rows = try await readRows(of: present, on: connection)[...]
         return found.map { answer in
@@ -82,7 +82,7 @@ package struct VersionReader {
     ) async throws(PostgresError) -> [[String]] {
         let results = try await connection.execute(
             (opening + reads).joined(separator: ";\n"), keepingCopies: true,
-            deadline: .after(VersionReader.patience))
+            deadline: .after(VersionReader.timeout))
         return results.dropFirst(opening.count).map { $0.rows.compactMap { $0[0] } }
     }
 

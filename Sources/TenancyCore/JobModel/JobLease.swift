@@ -1,4 +1,4 @@
-/// The right by which a daemon writes what comes of a job's tenants.
+/// The right by which a replica writes the outcome of a job's tenants.
 ///
 /// The daemon that leads a job has a term on it. The epoch grows with each taking, so that what a
 /// former holder still writes is told apart and ignored. A daemon that assists has the tenants that
@@ -24,7 +24,7 @@ package struct LeaseClock: Sendable {
     /// How sure the lease is.
     package enum Standing: Equatable {
         case safe
-        /// A renewal is late: what runs goes on, and nothing more is started.
+        /// A renewal is late: what runs continues, and nothing more is started.
         case doubtful
         /// Others may hold the leases by now.
         case lost

@@ -81,11 +81,11 @@ package struct JobRequest: Sendable, Equatable {
     package var concurrency: Int
     /// Registry rows read at once, 1 to 1,000.
     package var pageSize: Int
-    /// Milliseconds that a statement waits for a lock; 0 waits for ever.
+    /// Milliseconds that a statement waits for a lock; 0 waits without end.
     package var lockTimeoutMilliseconds: Int
     /// Milliseconds that one statement may run; 0 sets no bound.
     package var statementTimeoutMilliseconds: Int
-    /// Tries of a tenant whose failure may pass, 1 to 100.
+    /// Attempts at a tenant whose failure is transient, 1 to 100.
     package var maxAttempts: Int
     package var dryRun: DryRun
     /// Whether a selection that matches no tenant is a success; otherwise it is a mistake.

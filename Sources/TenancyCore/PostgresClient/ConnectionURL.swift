@@ -22,7 +22,7 @@ struct ConnectionURL {
         }
         let (hosts, database) = Self.split(rest, at: "/")
         // An @ there belongs to the password or the user, and so does all that stands before it: to
-        // go on would show a part of it as a host or a database.
+        // continue would show a part of it as a host or a database.
         guard !hosts.contains(UInt8(ascii: "@")), database?.contains(UInt8(ascii: "@")) != true
         else { throw .strayAt }
         try addHosts(Self.pieces(hosts, ","), isEscaped: true)

@@ -140,7 +140,7 @@ struct Exchange: ~Copyable {
         CancelRequest.send(for: handle)
     }
 
-    /// Keeps a result; false when the conversation cannot go on.
+    /// Keeps a result; false when the conversation cannot continue.
     private mutating func take(_ result: consuming ResultHandle) -> Bool {
         switch result.status {
         case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:

@@ -10,7 +10,7 @@ package enum Presence: Sendable {
 
 /// Reads a JSON object member by member and collects everything that is wrong with it.
 ///
-/// A method that finds a member missing or wrong answers nil, so the reader goes on and reports
+/// A method that finds a member missing or wrong answers nil, so the reader continues and reports
 /// the next problem as well. Members that no method asked for are unknown, and reported last.
 package struct ObjectReader {
     /// What is wrong so far. Beyond `issueLimit` it is only counted: nobody reads that far, and a

@@ -13,10 +13,10 @@ struct CommandTableTests {
             let first = try await store.commands.add("pause", job: job, caller: caller)
             let second = try await store.commands.add("cancel immediate", job: job, caller: caller)
             #expect(try await store.commands.answer(to: first)?.isDone == false)
-            let beat = try await store.replicas.heartbeat(
+            let heartbeat = try await store.replicas.heartbeat(
                 of: makeReplica(SharedJob.replicas[0]), isDraining: false, jobs: [job],
                 leaseDuration: .seconds(3600))
-            #expect(beat.hasCommands && beat.kept == [job])
+            #expect(heartbeat.hasCommands && heartbeat.kept == [job])
             let open = try await store.commands.open(for: [job])
             #expect(open.map(\.id) == [first, second])
             #expect(open.map(\.action) == ["pause", "cancel immediate"])

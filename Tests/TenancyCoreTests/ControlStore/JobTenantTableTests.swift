@@ -168,7 +168,7 @@ import Testing
                 }
                 try await group.waitForAll()
             }
-            // Whoever went on after the newest number has missed none.
+            // Whoever resumed after the newest number has missed none.
             #expect(try await reader.value == 200)
         }
     }
@@ -310,7 +310,7 @@ import Testing
         }
     }
 
-    @Test("who steered a job is noted")
+    @Test("who controlled a job is noted")
     func audit() async throws {
         try await withJob { store, job, database in
             try await store.jobs.audit("job.pause", job: job, caller: caller)

@@ -6,7 +6,7 @@ import Testing
 @testable import Support
 
 /// What becomes of the last results of tenants when the tables of the release before get their
-/// columns, and of what its daemons go on writing beside this release.
+/// columns, and of what its daemons still write beside this release.
 @Suite(.timeLimit(.minutes(5))) struct LastResultUpgradeTests {
     private static let moment = Timestamp(milliseconds: 1_795_342_530_250)
 

@@ -154,7 +154,7 @@ struct PostgresConnectionTests {
         }
     }
 
-    @Test("a COPY that sends for ever is cancelled like anything else")
+    @Test("a COPY that sends without end is cancelled like anything else")
     func cancelCopy() async throws {
         try await connected { connection in
             await #expect(throws: PostgresError.deadlinePassed) {

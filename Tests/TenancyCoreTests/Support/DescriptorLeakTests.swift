@@ -74,7 +74,7 @@ struct DescriptorLeakTests {
             """.utf8
         ).write(to: URL(filePath: python))
         try #require(chmod(python, 0o755) == 0)
-        let patience = PythonWorker.Patience(beginning: .seconds(60), statement: .seconds(60))
+        let timeouts = PythonWorker.Timeouts(beginning: .seconds(60), statement: .seconds(60))
         try await expectNothingLeft(after: Self.rounds) { round in
             let command = round % 3 == 2 ? "/bin/cat" : python
             let worker = try PythonWorker(python: command, directory: "/")
@@ -85,7 +85,7 @@ struct DescriptorLeakTests {
             } else {
                 let greeting = try await worker.greeting(within: .seconds(60))
                 #expect(greeting["event"] == "ready")
-                _ = try await worker.perform(JSONObject(uniqueMembers: []), patience)
+                _ = try await worker.perform(JSONObject(uniqueMembers: []), timeouts)
             }
             // The others end with their last reference.
             if round % 3 == 0 { await worker.kill() }

@@ -44,7 +44,7 @@ import Testing
         await withTaskGroup { group in
             for _ in 0..<8 {
                 group.addTask {
-                    // Each waiter goes on until it has seen the last number; a lost wake-up hangs.
+                    // Each waiter continues until it has seen the last number; a lost wake-up hangs.
                     while true {
                         let seen = signal.generation
                         if number.value == rounds { return }

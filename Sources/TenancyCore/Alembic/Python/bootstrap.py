@@ -34,7 +34,7 @@ for descriptor in map(int, [os.path.basename(sys.argv[0]), *(sys.argv[1:] or ["4
     with os.fdopen(descriptor, encoding="utf-8", closefd=False) as file:
         texts.append(file.read())
     # Tracebacks look for the lines of this script in /dev/fd/3: its number must never be that of a
-    # pipe, whose reader would wait for ever.
+    # pipe, whose reader would wait forever.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, descriptor, inheritable=False)
     os.close(nothing)

@@ -1,4 +1,4 @@
-"""Commits what a step has done while env.py goes on, and gives the session back to env.py as it
+"""Commits what a step has done while env.py continues, and gives the session back to env.py as it
 had set it up.
 
 Most of an env.py's work is done once for a tenant then, not once for each step.

@@ -15,7 +15,7 @@ from migrationd_failures import OtherRows
 
 
 class Steps:
-    """Runs steps. `take_next(answer)` is told of each that is done while env.py goes on, and gives the
+    """Runs steps. `take_next(answer)` is called for each that is done while env.py continues, and gives the
     next one's request, or None where this run of env.py has no more to do."""
 
     def __init__(self, work, schema_lock, take_next):

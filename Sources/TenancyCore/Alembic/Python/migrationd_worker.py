@@ -99,7 +99,7 @@ class Worker:
                 error, self._sessions.statement, self._request.get("direction"))}
 
     def _take_next(self, answer):
-        """Answers a step that is done while env.py goes on, and waits for the next one's request;
+        """Answers a step that is done while env.py continues, and waits for the next one's request;
         None where env.py has to end first."""
         self._tidy()
         if not self._is_clean or self._served >= REQUESTS_SERVED:

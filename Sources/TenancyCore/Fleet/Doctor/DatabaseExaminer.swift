@@ -7,7 +7,7 @@ package import Tenants
 package struct DatabaseExaminer: Sendable {
     /// Of a kind of object, so many are named.
     static let listed = 20
-    private static let patience = Duration.seconds(30)
+    private static let timeout = Duration.seconds(30)
     /// How long another session waits for a pooler's connection, before it counts as refused.
     private static let poolerPatience = Duration.seconds(5)
 
@@ -75,7 +75,7 @@ package struct DatabaseExaminer: Sendable {
         _ sql: String, _ parameters: [String?] = [], on connection: PostgresConnection
     ) async throws(PostgresError) -> [[String?]] {
         try await connection.query(
-            sql, parameters, deadline: .after(DatabaseExaminer.patience))
+            sql, parameters, deadline: .after(DatabaseExaminer.timeout))
     }
 
     private func facts(

@@ -8,7 +8,7 @@ internal import Support
 /// status while a job pages neither hides nor repeats another.
 package struct PostgresTenantRegistry: TenantRegistry {
     /// A registry that does not answer in this time counts as unreachable.
-    private static let patience = Duration.seconds(30)
+    private static let timeout = Duration.seconds(30)
 
     private let pool: ConnectionPool
     private let query: RegistryQuery
@@ -55,7 +55,7 @@ package struct PostgresTenantRegistry: TenantRegistry {
         do throws(PostgresError) {
             return try await pool.withConnection { connection throws(PostgresError) in
                 try await connection.query(
-                    sql, parameters, deadline: .after(PostgresTenantRegistry.patience))
+                    sql, parameters, deadline: .after(PostgresTenantRegistry.timeout))
             }
         } catch {
             if case .server(let server) = error, !SQLState.isRetryable(server.sqlState) {

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// A program that was run to its end, and what it said.
-package struct FinishedProgram: Sendable {
+package struct ProcessResult: Sendable {
     /// As `waitpid` tells it; `ChildProcess.ending` puts it into words.
     package let status: Int32
     package let output: [UInt8]
@@ -39,7 +39,7 @@ package struct FinishedProgram: Sendable {
         _ command: [String], input: [UInt8] = [], files: [[UInt8]] = [],
         environment: [String] = ChildProcess.bareEnvironment, directory: String? = nil,
         limits: Limits = Limits()
-    ) async throws(Failure) -> FinishedProgram {
+    ) async throws(Failure) -> ProcessResult {
         let running: RunningProgram
         do throws(SystemError) {
             let launch = ChildProcess.Launch(
@@ -57,7 +57,7 @@ package struct FinishedProgram: Sendable {
         }
         let size = running.output.size
         guard size <= limits.outputBytes else { throw .tooMuchOutput(bytes: size) }
-        return FinishedProgram(
+        return ProcessResult(
             status: status, output: running.output.tail(size), errorTail: errorTail)
     }
 

@@ -2,12 +2,12 @@ import ChildProcesses
 import Testing
 
 @Suite("Programs that run to their end")
-struct FinishedProgramTests {
+struct ProcessResultTests {
     private func shell(
         _ script: String, input: String = "", files: [String] = [],
-        limits: FinishedProgram.Limits = FinishedProgram.Limits()
-    ) async throws(FinishedProgram.Failure) -> FinishedProgram {
-        try await FinishedProgram.run(
+        limits: ProcessResult.Limits = ProcessResult.Limits()
+    ) async throws(ProcessResult.Failure) -> ProcessResult {
+        try await ProcessResult.run(
             ["/bin/sh", "-c", script], input: Array(input.utf8),
             files: files.map { Array($0.utf8) }, environment: ["GREETING=hello"],
             directory: "/usr", limits: limits)
@@ -26,7 +26,7 @@ struct FinishedProgramTests {
 
     @Test func theLastLinesOfAnErrorAreKept() async throws {
         let program = try await shell(
-            "seq 1 100000 >&2", limits: FinishedProgram.Limits(errorBytes: 20))
+            "seq 1 100000 >&2", limits: ProcessResult.Limits(errorBytes: 20))
         #expect(program.errorTail.hasSuffix("99999\n100000"))
         #expect(program.errorTail.utf8.count <= 20)
     }
@@ -46,16 +46,16 @@ struct FinishedProgramTests {
     }
 
     @Test func aProgramThatTakesTooLongIsKilledWithItsChildren() async throws {
-        let limits = FinishedProgram.Limits(time: .seconds(3))
-        let failure = await #expect(throws: FinishedProgram.Failure.self) {
+        let limits = ProcessResult.Limits(time: .seconds(3))
+        let failure = await #expect(throws: ProcessResult.Failure.self) {
             try await shell("echo waiting >&2; sleep 1000 & wait", limits: limits)
         }
         #expect(failure == .timedOut(errorTail: "waiting"))
     }
 
     @Test func aCancelledWaitKillsTheProgram() async throws {
-        let running = Task { () -> FinishedProgram.Failure? in
-            do throws(FinishedProgram.Failure) {
+        let running = Task { () -> ProcessResult.Failure? in
+            do throws(ProcessResult.Failure) {
                 _ = try await shell("sleep 1000")
                 return nil
             } catch {
@@ -67,15 +67,15 @@ struct FinishedProgramTests {
     }
 
     @Test func moreOutputThanAllowedIsNoAnswer() async throws {
-        let failure = await #expect(throws: FinishedProgram.Failure.self) {
-            try await shell("seq 1 1000", limits: FinishedProgram.Limits(outputBytes: 100))
+        let failure = await #expect(throws: ProcessResult.Failure.self) {
+            try await shell("seq 1 1000", limits: ProcessResult.Limits(outputBytes: 100))
         }
         #expect(failure == .tooMuchOutput(bytes: 3_893))
     }
 
     @Test func aProgramThatIsNotThereIsNamed() async throws {
-        let failure = await #expect(throws: FinishedProgram.Failure.self) {
-            try await FinishedProgram.run(["/nosuch/program"])
+        let failure = await #expect(throws: ProcessResult.Failure.self) {
+            try await ProcessResult.run(["/nosuch/program"])
         }
         #expect(
             failure
