@@ -158,6 +158,7 @@ let package = Package(
             name: "TenancyCoreTests",
             dependencies: core.map { .byName(name: $0) } + [
                 "ChildProcesses", "DaemonConfiguration", "Descriptors", "TestSupport", "CFailingPQ",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
