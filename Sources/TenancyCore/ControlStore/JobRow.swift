@@ -97,7 +97,8 @@ struct JobRow {
                 let since = item["since"]?.intValue
             else { return nil }
             return JobHold(
-                reason: reason, since: Timestamp(milliseconds: Int64(since)), detail: item["detail"]?.stringValue)
+                reason: reason, since: Timestamp(milliseconds: Int64(since)),
+                detail: item["detail"]?.stringValue)
         }
     }
 

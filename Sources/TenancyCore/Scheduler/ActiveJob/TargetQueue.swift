@@ -43,7 +43,9 @@ struct TargetQueue: Sendable {
 
     /// The servers that all targets wait for; empty when any waits for a worker or for anything else.
     var unavailableServers: [String] {
-        guard readyCount == 0, awaitedServers.values.reduce(0, +) == deferred.count else { return [] }
+        guard readyCount == 0, awaitedServers.values.reduce(0, +) == deferred.count else {
+            return []
+        }
         return awaitedServers.keys.sorted()
     }
 
