@@ -122,9 +122,9 @@ SERIES = {
         ("migrationd_tenants_failed_last_time", "3x20", True),
         ("migrationd_tenants_failed_last_time", "3x10 0x10", False),
     ],
-    "MigrationdServerAway": [
-        ('migrationd_server_away_seconds{server="a:5432"}', "0+60x20", True),
-        ('migrationd_server_away_seconds{server="a:5432"}', "0x20", False),
+    "MigrationdServerUnavailable": [
+        ('migrationd_server_unavailable_seconds{server="a:5432"}', "0+60x20", True),
+        ('migrationd_server_unavailable_seconds{server="a:5432"}', "0x20", False),
     ],
     "MigrationdBlocked": [
         ('migrationd_tenant_retries_total{code="lock_timeout"}', "0+5x20", True),

@@ -78,6 +78,6 @@ def test_every_metric_is_documented_and_no_other(fleet, start_daemon):
     named |= {"migrationd_tenants_failed_last_time", "migrationd_tenant_retries_total",
               "migrationd_tenant_waits_total",
               "migrationd_server_connections", "migrationd_server_connections_waiting",
-              "migrationd_server_away_seconds"}
+              "migrationd_server_unavailable_seconds"}
     documented = set(re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(), re.M))
     assert named == documented

@@ -97,7 +97,7 @@ struct StatementRecovery {
     ///
     /// - Returns: false when the deadline passed first.
     private func waitForEnd(of begun: BegunUnit) async throws(PostgresError) -> Bool {
-        var pause = Duration.milliseconds(20)
+        var backoff = Backoff(from: .milliseconds(20), upTo: .milliseconds(500))
         while true {
             let isThere = try await answer(
                 """
@@ -108,11 +108,10 @@ struct StatementRecovery {
             if isThere != "t" { return true }
             if deadline.hasPassed { return false }
             do {
-                try await Task.sleep(for: pause)
+                try await Task.sleep(for: backoff.next())
             } catch {
                 throw .cancelled(completedStatements: 0)
             }
-            pause = min(pause * 2, .milliseconds(500))
         }
     }
 

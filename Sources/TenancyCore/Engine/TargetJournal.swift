@@ -136,7 +136,7 @@ final class TargetJournal {
     /// is waited for here; for a long one the worker turns to other targets.
     func acquireBuildPlace(for step: UnfinishedStep) async throws(AttemptStop) {
         let deadline = Deadline.after(.seconds(2))
-        var pause = Duration.milliseconds(5)
+        var backoff = Backoff(from: .milliseconds(5), upTo: .milliseconds(100))
         while true {
             do throws(TenantFailure) {
                 if try await journal.acquireBuildPlace(target) { return }
@@ -145,11 +145,10 @@ final class TargetJournal {
             }
             if deadline.hasPassed { throw .postponed(.waitsForBuild(step)) }
             do {
-                try await Task.sleep(for: pause * Double.random(in: 0.5...1))
+                try await Task.sleep(for: backoff.next(jitter: .random(in: 0.5...1)))
             } catch {
                 throw .cancelled
             }
-            pause = min(pause * 2, .milliseconds(100))
         }
     }
 

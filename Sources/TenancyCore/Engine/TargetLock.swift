@@ -40,19 +40,17 @@ enum TargetLock {
     static func waitUntilFree(
         _ key: Int64, on connection: PostgresConnection, deadline: Deadline
     ) async throws(PostgresError) -> Bool {
-        var pause = Duration.milliseconds(10)
+        var backoff = Backoff(from: .milliseconds(10), upTo: .milliseconds(250))
         while true {
             let rows = try await connection.query(
                 "SELECT pg_try_advisory_xact_lock(\(key))", deadline: .after(timeout))
             if rows.first?.first == "t" { return true }
             if deadline.hasPassed { return false }
-            let jitter = Double.random(in: 0.5...1)
             do {
-                try await Task.sleep(for: pause * jitter)
+                try await Task.sleep(for: backoff.next(jitter: .random(in: 0.5...1)))
             } catch {
                 throw .cancelled(completedStatements: 0)
             }
-            pause = min(pause * 2, .milliseconds(250))
         }
     }
 }

@@ -19,8 +19,8 @@ package actor ServerSlots {
     private var servers: [String: Server] = [:]
     /// Of servers that were full once.
     private var limits: [String: AdaptiveLimit] = [:]
-    /// Which servers are away.
-    package nonisolated let health = ServerHealth()
+    /// Which servers are unavailable.
+    package nonisolated let breakers = CircuitBreakers()
     private var nextID = 0
 
     /// - Parameter limit: connections to one server, at least 1.

@@ -55,55 +55,55 @@ package final class WorkerConnection {
             await close()
         }
         let server = parameters.serverKey
-        guard slots.health.mayTry(server) else {
+        guard slots.breakers.allowsConnection(to: server) else {
             // Its own cause, which would be the same with the server back, is not hidden behind that.
             let refusal = await PostgresConnection.clientRefusal(of: parameters, on: thread)
-            throw refusal.map { .connectFailed($0) } ?? WorkerConnection.stillAway
+            throw refusal.map { .connectFailed($0) } ?? WorkerConnection.stillUnavailable
         }
         try await slots.acquire(server, until: deadline)
         do throws(PostgresError) {
             let connection = try await PostgresConnection.connect(
                 parameters, on: thread, deadline: .after(connectTimeout), onNotice: onNotice)
-            slots.health.reached(server)
+            slots.breakers.recordSuccess(of: server)
             await slots.wasOpen(server)
             current = (parameters, connection)
             uses = schemas
             endOfTurn = .after(WorkerConnection.turn)
             return connection
         } catch {
-            await note(error, server)
+            await record(error, server)
             await slots.release(server)
             throw error
         }
     }
 
-    /// Others need not find out for themselves that a server is away or full.
-    private func note(_ error: PostgresError, _ server: String) async {
+    /// Other workers need not find out for themselves that a server is unavailable or full.
+    private func record(_ error: PostgresError, _ server: String) async {
         guard case .connectFailed(let refusal) = error else {
-            // Cancelled: whether the server answers was not found out.
-            return slots.health.learnedNothing(server)
+            // Cancelled before it was known whether the server answers.
+            return slots.breakers.returnProbe(of: server)
         }
         switch refusal.origin {
-        case .client: slots.health.learnedNothing(server)
-        case .network: slots.health.refused(server, isAway: false)
+        case .client: slots.breakers.returnProbe(of: server)
+        case .network: slots.breakers.recordFailure(of: server, isUnavailable: false)
         case .server(SQLState.tooManyConnections):
             let isAlone = await slots.used(at: server) <= 1
-            if isAlone { slots.health.refused(server, isAway: true) }
+            if isAlone { slots.breakers.recordFailure(of: server, isUnavailable: true) }
             await slots.wasFull(server)
         case .server(SQLState.cannotConnectNow), .server(SQLState.adminShutdown),
             .server(SQLState.crashShutdown):
-            slots.health.refused(server, isAway: true)
-        // A pooler's word for a server behind it that it cannot reach.
+            slots.breakers.recordFailure(of: server, isUnavailable: true)
+        // How a pooler says that it cannot reach the server behind it.
         case .server(let state) where SQLState.isConnectionException(state):
-            slots.health.refused(server, isAway: false)
-        case .server: slots.health.reached(server)
+            slots.breakers.recordFailure(of: server, isUnavailable: false)
+        case .server: slots.breakers.recordSuccess(of: server)
         }
     }
 
-    private static let stillAway = PostgresError.connectFailed(
+    private static let stillUnavailable = PostgresError.connectFailed(
         ConnectRefusal(
             .server(sqlState: SQLState.cannotConnectNow),
-            "the server is away, and is tried again in a moment"))
+            "the server is unavailable; it is probed again in a moment"))
 
     /// Closes the connection if somebody waits for its slot and it has had its turn.
     package func yieldIfContended() async {

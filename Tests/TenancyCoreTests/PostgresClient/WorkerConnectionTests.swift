@@ -96,20 +96,20 @@ import Testing
             await #expect(throws: PostgresError.self) {
                 _ = try await worker.connection(for: parameters, schemas: 1)
             }
-            #expect(slots.health.timeAway(good.serverKey) == nil)
+            #expect(slots.breakers.timeUnavailable(good.serverKey) == nil)
         }
         _ = try await worker.connection(for: good, schemas: 1)
         await worker.close()
         // And while it is away the cause that has nothing to do with it is told all the same.
-        slots.health.refused(good.serverKey, isAway: true)
+        slots.breakers.recordFailure(of: good.serverKey, isUnavailable: true)
         let refused = await #expect(throws: PostgresError.self) {
             _ = try await worker.connection(for: bad[1], schemas: 1)
         }
         #expect(refused?.sqlState == nil)
         // One that may be tried is tried again soon, so on a slow machine the word is seen late.
         let isToldAway = try await eventually {
-            slots.health.reached(good.serverKey)
-            slots.health.refused(good.serverKey, isAway: true)
+            slots.breakers.recordSuccess(of: good.serverKey)
+            slots.breakers.recordFailure(of: good.serverKey, isUnavailable: true)
             do throws(PostgresError) {
                 _ = try await worker.connection(for: good, schemas: 1)
                 await worker.close()

@@ -25,8 +25,8 @@ import Testing
     @Test("a server that is away is waited for, and not by those whose own URL is wrong")
     func waiting() {
         let away = Duration.seconds(1)
-        func isWaiting(_ failure: TenantFailure, _ timeAway: Duration?) -> Bool {
-            RetryPolicy.isWaiting(failure, timeAway: timeAway, limit: .seconds(60))
+        func isWaiting(_ failure: TenantFailure, _ timeUnavailable: Duration?) -> Bool {
+            RetryPolicy.isWaiting(failure, timeUnavailable: timeUnavailable, limit: .seconds(60))
         }
         let network = FailureDescription.of(.connectFailed(ConnectRefusal(.network, "")))
         #expect(isWaiting(network, away) && !isWaiting(network, nil))

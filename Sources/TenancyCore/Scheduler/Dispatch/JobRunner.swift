@@ -103,7 +103,7 @@ struct JobRunner: Sendable {
         if let failure, !outcome.isPostponed {
             outcome.isPostponed = RetryPolicy.isWaiting(
                 failure,
-                timeAway: connections.slots.health.timeAway(work.target.connection.serverKey),
+                timeUnavailable: connections.slots.breakers.timeUnavailable(work.target.connection.serverKey),
                 limit: serverRecoveryTimeout)
         }
         let jitter = Double.random(in: 0...1)
@@ -128,12 +128,12 @@ struct JobRunner: Sendable {
     /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their
     /// tenants.
     private func updateHealth(of server: String, _ failure: TenantFailure?) {
-        let health = connections.slots.health
-        guard let failure else { return health.reached(server) }
+        let breakers = connections.slots.breakers
+        guard let failure else { return breakers.recordSuccess(of: server) }
         switch failure.code {
         case .server(.unreachable):
-            if failure.isRetryable { health.refused(server, isAway: false) }
-        case .server(.unavailable): health.refused(server, isAway: true)
+            if failure.isRetryable { breakers.recordFailure(of: server, isUnavailable: false) }
+        case .server(.unavailable): breakers.recordFailure(of: server, isUnavailable: true)
         case .server(.tooManyConnections), .server(.readOnly), .server(.databaseReadOnly),
             .server(.clientRefused), .server(.connectionLost), .server(.timeout), .statement,
             .target, .job, .step, .alembic, .placement, .plan, .unrecognized:

@@ -13,13 +13,13 @@ struct RetryPolicy: Sendable {
     /// Whether a failure only says that the server is away or full. That is waited for under a bound of
     /// its own, for all of the server's targets together, and is no attempt.
     static func isWaiting(
-        _ failure: TenantFailure, timeAway: Duration?, limit: Duration
+        _ failure: TenantFailure, timeUnavailable: Duration?, limit: Duration
     ) -> Bool {
         // What would be the same with the server back is the tenant's own failure.
         guard failure.isRetryable else { return false }
         return switch failure.code {
-        case .server(.tooManyConnections): timeAway.map { $0 < limit } ?? true
-        case .server(.unavailable), .server(.unreachable): timeAway.map { $0 < limit } ?? false
+        case .server(.tooManyConnections): timeUnavailable.map { $0 < limit } ?? true
+        case .server(.unavailable), .server(.unreachable): timeUnavailable.map { $0 < limit } ?? false
         case .server(.readOnly), .server(.databaseReadOnly), .server(.clientRefused),
             .server(.connectionLost), .server(.timeout), .statement, .target, .job, .step, .alembic,
             .placement, .plan, .unrecognized:

@@ -72,7 +72,7 @@ extension JobScheduler {
         var waiting = MetricFamily(
             "migrationd_server_connections_waiting", .gauge, "Workers that wait for a connection.")
         var away = MetricFamily(
-            "migrationd_server_away_seconds", .gauge,
+            "migrationd_server_unavailable_seconds", .gauge,
             "How long a server has been away; 0 if it is not."
         )
         let servers = await slots.standings()
@@ -80,7 +80,7 @@ extension JobScheduler {
             let label = [(name: "server", value: server.key)]
             used.add(Double(server.used), label)
             waiting.add(Double(server.waiting), label)
-            let time = slots.health.timeAway(server.key) ?? .zero
+            let time = slots.breakers.timeUnavailable(server.key) ?? .zero
             away.add(Double(time.milliseconds) / 1_000, label)
         }
         return [used, waiting, away]

@@ -3,54 +3,54 @@ import Testing
 
 @testable import PostgresClient
 
-@Suite("Servers that are away or full")
-struct ServerHealthTests {
+@Suite("Servers that are unavailable or full")
+struct CircuitBreakersTests {
     private let start = ContinuousClock.now
 
-    @Test("a server that was never reached is not away for refusing, and one that says so is")
-    func becomingAway() {
-        var server = ServerHealth.Server()
-        server.refused(isAway: false, at: start)
-        #expect(server.awaySince == nil && server.mayTry(at: start))
-        server.refused(isAway: true, at: start + .seconds(1))
-        #expect(server.awaySince == start + .seconds(1))
-        server.refused(isAway: false, at: start + .seconds(2))
-        #expect(server.awaySince == start + .seconds(1))
-        server.reached()
-        #expect(server.awaySince == nil)
+    @Test("failures open the breaker of a server that was reached before, or that says so itself")
+    func opening() {
+        var breaker = CircuitBreakers.Breaker()
+        breaker.recordFailure(isUnavailable: false, at: start)
+        #expect(breaker.openSince == nil && breaker.allowsConnection(at: start))
+        breaker.recordFailure(isUnavailable: true, at: start + .seconds(1))
+        #expect(breaker.openSince == start + .seconds(1))
+        breaker.recordFailure(isUnavailable: false, at: start + .seconds(2))
+        #expect(breaker.openSince == start + .seconds(1))
+        breaker.recordSuccess()
+        #expect(breaker.openSince == nil)
         for second in 3...5 {
-            #expect(server.awaySince == nil)
-            server.refused(isAway: false, at: start + .seconds(second))
+            #expect(breaker.openSince == nil)
+            breaker.recordFailure(isUnavailable: false, at: start + .seconds(second))
         }
-        #expect(server.awaySince == start + .seconds(5))
+        #expect(breaker.openSince == start + .seconds(5))
     }
 
-    @Test("while a server is away one at a time tries it, with pauses that grow to five seconds")
+    @Test("an open breaker lets one probe at a time through, with pauses that grow to five seconds")
     func probing() {
-        var server = ServerHealth.Server()
-        server.refused(isAway: true, at: start)
+        var breaker = CircuitBreakers.Breaker()
+        breaker.recordFailure(isUnavailable: true, at: start)
         var tries: [Int64] = []
         for milliseconds in Int64(0)...30_000
-        where server.mayTry(at: start + .milliseconds(milliseconds)) {
+        where breaker.allowsConnection(at: start + .milliseconds(milliseconds)) {
             tries.append(milliseconds)
         }
         #expect(tries == [250, 750, 1_750, 3_750, 7_750, 12_750, 17_750, 22_750, 27_750])
     }
 
-    @Test("a try that did not get as far as the server leaves the next one its turn")
-    func turns() {
-        var server = ServerHealth.Server()
-        server.learnedNothing(at: start)
-        let isOpen = server.mayTry(at: start)
-        #expect(isOpen && server.awaySince == nil)
-        server.refused(isAway: true, at: start)
+    @Test("a probe that did not get as far as the server is followed by another at once")
+    func returnedProbes() {
+        var breaker = CircuitBreakers.Breaker()
+        breaker.returnProbe(at: start)
+        let isOpen = breaker.allowsConnection(at: start)
+        #expect(isOpen && breaker.openSince == nil)
+        breaker.recordFailure(isUnavailable: true, at: start)
         let later = start + .milliseconds(250)
         for _ in 0..<70 {
-            let tries = [server.mayTry(at: later), server.mayTry(at: later)]
+            let tries = [breaker.allowsConnection(at: later), breaker.allowsConnection(at: later)]
             #expect(tries == [true, false])
-            server.learnedNothing(at: later)
+            breaker.returnProbe(at: later)
         }
-        #expect(server.awaySince == start)
+        #expect(breaker.openSince == start)
     }
 
     @Test("a full server gets no more than it took, and every ten seconds twice as many more")
