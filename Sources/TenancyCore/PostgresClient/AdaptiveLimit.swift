@@ -23,7 +23,8 @@ struct AdaptiveLimit: Equatable {
 
     /// A connection came about.
     mutating func succeeded(at now: ContinuousClock.Instant) {
-        guard current < most, let changedAt, changedAt.duration(to: now) >= AdaptiveLimit.growthInterval
+        guard current < most, let changedAt,
+            changedAt.duration(to: now) >= AdaptiveLimit.growthInterval
         else { return }
         current = min(current + growth, most)
         growth *= 2

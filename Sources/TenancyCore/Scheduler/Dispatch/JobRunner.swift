@@ -103,7 +103,8 @@ struct JobRunner: Sendable {
         if let failure, !outcome.isPostponed {
             outcome.isPostponed = RetryPolicy.isWaiting(
                 failure,
-                timeUnavailable: connections.slots.breakers.timeUnavailable(work.target.connection.serverKey),
+                timeUnavailable: connections.slots.breakers.timeUnavailable(
+                    work.target.connection.serverKey),
                 limit: serverRecoveryTimeout)
         }
         let jitter = Double.random(in: 0...1)

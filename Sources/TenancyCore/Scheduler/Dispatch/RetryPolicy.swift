@@ -19,7 +19,8 @@ struct RetryPolicy: Sendable {
         guard failure.isRetryable else { return false }
         return switch failure.code {
         case .server(.tooManyConnections): timeUnavailable.map { $0 < limit } ?? true
-        case .server(.unavailable), .server(.unreachable): timeUnavailable.map { $0 < limit } ?? false
+        case .server(.unavailable), .server(.unreachable):
+            timeUnavailable.map { $0 < limit } ?? false
         case .server(.readOnly), .server(.databaseReadOnly), .server(.clientRefused),
             .server(.connectionLost), .server(.timeout), .statement, .target, .job, .step, .alembic,
             .placement, .plan, .unrecognized:
