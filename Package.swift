@@ -157,8 +157,9 @@ let package = Package(
         .testTarget(
             name: "TenancyCoreTests",
             dependencies: core.map { .byName(name: $0) } + [
-                "ChildProcesses", "DaemonConfiguration", "Descriptors", "TestSupport", "CFailingPQ",
-                logging,
+                "ChildProcesses", "DaemonConfiguration", "Descriptors", "PrivatePostgres",
+                "TestSupport",
+                "CFailingPQ", logging,
             ],
             swiftSettings: strict),
         .testTarget(

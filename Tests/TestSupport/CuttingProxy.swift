@@ -30,6 +30,9 @@ public final class CuttingProxy: Sendable {
         var passed = 0
         var didCut = false
         var isStopped = false
+        var isBlocked = false
+        /// Connections that are open, by the client's socket.
+        var pairs: [Int32: Pair] = [:]
     }
 
     public let port: Int
@@ -66,11 +69,29 @@ public final class CuttingProxy: Sendable {
 
     /// Breaks the next connection that comes so far; forgets an earlier order.
     public func cut(_ cut: Cut) {
-        state.withLock { $0 = State(cut: cut) }
+        state.withLock { state in
+            state.cut = cut
+            state.passed = 0
+            state.didCut = false
+        }
     }
 
     /// Whether the connection was broken since the order was given.
     public var didCut: Bool { state.withLock { $0.didCut } }
+
+    /// Breaks every connection and every new one until `unblock`, as when the server is away.
+    public func block() {
+        let pairs = state.withLock { state in
+            state.isBlocked = true
+            return state.pairs.values.map { $0 }
+        }
+        for pair in pairs { pair.shutDown() }
+    }
+
+    /// Lets connections through again.
+    public func unblock() {
+        state.withLock { $0.isBlocked = false }
+    }
 
     /// Accepts nothing more.
     public func stop() {
@@ -84,6 +105,10 @@ public final class CuttingProxy: Sendable {
         while true {
             let client = Glibc.accept(listener, nil, nil)
             if client < 0 || state.withLock({ $0.isStopped }) { break }
+            if state.withLock({ $0.isBlocked }) {
+                close(client)
+                continue
+            }
             let upstream = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             var address = CuttingProxy.loopback(UInt16(server))
             let status = CuttingProxy.withSocketAddress(&address) { connect(upstream, $0, $1) }
@@ -94,6 +119,11 @@ public final class CuttingProxy: Sendable {
             }
             // Each direction ends the other by shutting both sockets down; the last one closes them.
             let pair = Pair(client: client, upstream: upstream)
+            let isBlocked = state.withLock { state in
+                state.pairs[client] = pair
+                return state.isBlocked
+            }
+            if isBlocked { pair.shutDown() }
             CuttingProxy.onThread { self.carry(from: client, to: upstream, .request, of: pair) }
             CuttingProxy.onThread { self.carry(from: upstream, to: client, .answer, of: pair) }
         }
@@ -103,7 +133,7 @@ public final class CuttingProxy: Sendable {
     /// Closes both sockets when the second direction has ended.
     private final class Pair: Sendable {
         private let open = Mutex(2)
-        private let client: Int32
+        let client: Int32
         private let upstream: Int32
 
         init(client: Int32, upstream: Int32) {
@@ -111,15 +141,27 @@ public final class CuttingProxy: Sendable {
             self.upstream = upstream
         }
 
-        func end() {
+        /// One direction has ended.
+        func end(_ beforeClosing: () -> Void) {
             open.withLock { open in
                 shutdown(client, Int32(SHUT_RDWR))
                 shutdown(upstream, Int32(SHUT_RDWR))
                 open -= 1
                 if open == 0 {
+                    // A socket that is closed may be somebody else's a moment later.
+                    beforeClosing()
                     close(client)
                     close(upstream)
                 }
+            }
+        }
+
+        /// Ends both directions, unless they have ended.
+        func shutDown() {
+            open.withLock { open in
+                if open == 0 { return }
+                shutdown(client, Int32(SHUT_RDWR))
+                shutdown(upstream, Int32(SHUT_RDWR))
             }
         }
     }
@@ -140,7 +182,7 @@ public final class CuttingProxy: Sendable {
             }
             if sent < count { break }
         }
-        pair.end()
+        pair.end { state.withLock { $0.pairs[pair.client] = nil } }
     }
 
     /// How many of the bytes go through.
