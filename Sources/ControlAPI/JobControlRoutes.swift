@@ -16,7 +16,7 @@ enum JobControlRoutes {
         summary: "No further tenant starts; running ones finish.",
         body: .optional(schema: "Empty"), answers: answers, refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
-        try await control(call, services) { id throws(SteeringError) in
+        try await control(call, services) { id throws(JobControlError) in
             try await services.scheduler.pause(id, caller: call.caller)
         }
     }
@@ -26,7 +26,7 @@ enum JobControlRoutes {
         name: "resumeJob", summary: "Resumes a paused job.",
         body: .optional(schema: "Empty"), answers: answers, refusals: [.notFound, .conflict]
     ) { call, services throws(Problem) in
-        try await control(call, services) { id throws(SteeringError) in
+        try await control(call, services) { id throws(JobControlError) in
             try await services.scheduler.resume(id, caller: call.caller)
         }
     }
@@ -43,7 +43,7 @@ enum JobControlRoutes {
         let mode = try call.read { reader in
             reader.choice("mode", .nullable, of: CancelMode.self) ?? .graceful
         }
-        return try await answer(call, services) { id throws(SteeringError) in
+        return try await answer(call, services) { id throws(JobControlError) in
             try await services.scheduler.cancel(id, mode: mode, caller: call.caller)
         }
     }
@@ -73,7 +73,7 @@ enum JobControlRoutes {
 
     private static func control(
         _ call: APICall, _ services: Services,
-        _ action: (JobID) async throws(SteeringError) -> JobSnapshot
+        _ action: (JobID) async throws(JobControlError) -> JobSnapshot
     ) async throws(Problem) -> HTTPResponse {
         try call.readEmpty()
         return try await answer(call, services, action)
@@ -81,10 +81,10 @@ enum JobControlRoutes {
 
     private static func answer(
         _ call: APICall, _ services: Services,
-        _ action: (JobID) async throws(SteeringError) -> JobSnapshot
+        _ action: (JobID) async throws(JobControlError) -> JobSnapshot
     ) async throws(Problem) -> HTTPResponse {
         let id = try call.jobID()
-        do throws(SteeringError) {
+        do throws(JobControlError) {
             return call.json(try await action(id).json(now: services.clock.now))
         } catch {
             throw Problem(error)

@@ -58,7 +58,7 @@ extension Problem {
         }
     }
 
-    init(_ error: SteeringError) {
+    init(_ error: JobControlError) {
         switch error {
         case .jobNotFound(let id):
             self.init(noJob: id.description)

@@ -108,7 +108,7 @@ def test_a_paused_job_stays_paused_over_a_crash(journal, start_daemon):
     daemon.kill()
     daemon = start_daemon(journal.config())
     client = daemon.client()
-    eventually(lambda: "Going on with a job" in daemon.log)
+    eventually(lambda: "Job taken over from another replica" in daemon.log)
     assert job_now(client, job)["state"] == "paused"
     client.post(f"/v1/jobs/{job['id']}/resume").expect(200)
     assert_whole(client, client.finish(job), 10)

@@ -52,7 +52,7 @@ struct DaemonCore {
                 leaseDuration: config.scheduler.leaseTerm),
             replica: replica, executor: executor, store: store, registry: registry,
             migrations: migrations, replicas: replicas,
-            channel: ControlChannel(
+            channel: Notifier(
                 control, connectTimeout: config.scheduler.connectTimeout, logger: logger),
             slots: connections.slots, metrics: metrics, clock: clock, logger: logger)
     }

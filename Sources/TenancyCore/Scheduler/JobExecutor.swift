@@ -73,14 +73,14 @@ package struct JobExecutor: Sendable {
     }
 
     private func pager(of job: ActiveJob, _ task: TargetTask, retryOf: JobID?) -> TenantPager {
-        let patience = PagingPatience(job: job, logger: logger)
+        let retry = PagingRetry(job: job, logger: logger)
         let source = TenantSource(
             registry: registry, store: store, selection: job.request.tenants, retryOf: retryOf)
         return TenantPager(
-            job: job, task: task, pages: PatientPages(source: source, patience: patience),
+            job: job, task: task, pages: RetryingPages(source: source, retry: retry),
             recorder: PageRecorder(
                 job: job, store: store, replicas: replicas, migrations: migrations,
-                metrics: metrics, patience: patience),
+                metrics: metrics, retry: retry),
             reader: reader(of: job, task), resolver: resolver, clock: clock)
     }
 

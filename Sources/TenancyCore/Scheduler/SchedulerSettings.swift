@@ -5,7 +5,7 @@ internal import Revisions
 internal import Support
 package import Tenants
 
-/// How many jobs a scheduler takes and runs, and how long its word on them holds.
+/// How many jobs a scheduler takes and runs, and how long its leases on them last.
 package struct SchedulerSettings: Sendable {
     package var maxRunningJobs: Int
     /// Jobs that may wait for a place.

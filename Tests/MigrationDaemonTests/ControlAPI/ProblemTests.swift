@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    static var steerings: [(SteeringError, ProblemCode)] {
+    static var steerings: [(JobControlError, ProblemCode)] {
         guard let id else { return [] }
         return [
             (.jobNotFound(id), .notFound), (.conflict(action: "pause", state: .failed), .conflict),
@@ -111,13 +111,13 @@ import Testing
     }
 
     @Test("every reason not to steer a job has its code", arguments: steerings)
-    func steering(error: SteeringError, code: ProblemCode) {
+    func steering(error: JobControlError, code: ProblemCode) {
         #expect(Problem(error).code == code)
     }
 
     @Test("a conflict names the state")
     func conflictState() {
-        let problem = Problem(SteeringError.conflict(action: "pause", state: .failed))
+        let problem = Problem(JobControlError.conflict(action: "pause", state: .failed))
         #expect(problem.json(instance: "/", requestID: "r")["state"] == "failed")
     }
 

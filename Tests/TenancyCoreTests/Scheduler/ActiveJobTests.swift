@@ -73,7 +73,7 @@ import Testing
         #expect(job.inFlight == 4)
     }
 
-    @Test("a failure that may pass defers the target, and a cancelled job ends it")
+    @Test("a transient failure defers the target, and a cancelled job ends it")
     func deferred() throws {
         let job = make()
         _ = job.admit([try makeWork(1)])
@@ -139,7 +139,7 @@ import Testing
         #expect(try take(job).tenants.map(\.id) == ["t1"])
     }
 
-    @Test("a job that is steered while its end is written down ends as it was steered")
+    @Test("a job that is controlled while its end is written down ends as it was controlled")
     func steeredAtTheEnd() throws {
         let job = make()
         job.finishPaging()

@@ -99,7 +99,7 @@ import Testing
             let member = try await rig.makeScheduler(2)
             #expect(
                 try await eventually {
-                    await member.scheduler.words.leases.notify()
+                    await member.scheduler.signals.leases.notify()
                     return await member.scheduler.runsHere(id)
                 })
             #expect(try await member.end(of: id)?.counts.succeeded == 5)

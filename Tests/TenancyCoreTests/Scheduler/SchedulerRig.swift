@@ -126,7 +126,7 @@ struct SchedulerRig: Sendable {
                 leaseDuration: leaseDuration),
             replica: makeLease(replica: number).replica, executor: executor, store: store,
             registry: registry, migrations: migrations, replicas: replicas,
-            channel: ControlChannel(control, connectTimeout: .seconds(2), logger: logger),
+            channel: Notifier(control, connectTimeout: .seconds(2), logger: logger),
             slots: slots, metrics: metrics, logger: logger)
         let member = Member(scheduler: scheduler, proxy: proxy, pool: pool, store: store)
         schedulers.add(member)
@@ -141,7 +141,7 @@ struct SchedulerRig: Sendable {
         // Whoever comes is heard of with the next heartbeat, which need not be waited for.
         for member in [first, second] {
             _ = try await eventually {
-                await member.scheduler.words.leases.notify()
+                await member.scheduler.signals.leases.notify()
                 return await !member.scheduler.otherReplicas.isEmpty
             }
         }

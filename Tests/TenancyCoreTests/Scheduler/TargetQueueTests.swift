@@ -40,7 +40,7 @@ import Testing
         #expect(try take(&queue, preferring: 9) == "t2")
     }
 
-    @Test("a target deferred comes back when it is due, before the others")
+    @Test("a deferred target comes back when it is due, before the others")
     func deferred() throws {
         var queue = TargetQueue()
         queue.enqueue(try makeWork(1), notBefore: moment(30))

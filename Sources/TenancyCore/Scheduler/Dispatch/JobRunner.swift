@@ -6,11 +6,11 @@ internal import PostgresClient
 internal import Support
 internal import Tenants
 
-/// Runs one job, or a daemon's part in it: a feeder that brings targets, and as many workers as are
+/// Runs one job, or a replica's part in it: a feeder that brings targets, and as many workers as are
 /// allowed.
 struct JobRunner: Sendable {
     /// A worker without work keeps its connection this long.
-    private static let connectionPatience = Duration.seconds(2)
+    private static let idleConnectionTimeout = Duration.seconds(2)
 
     let job: ActiveJob
     let task: TargetTask
@@ -110,7 +110,7 @@ struct JobRunner: Sendable {
         let jitter = Double.random(in: 0...1)
         let pause = failure.flatMap {
             outcome.isPostponed
-                ? RetryPolicy.turn * (0.5 + jitter)
+                ? RetryPolicy.postponement * (0.5 + jitter)
                 : retries.pause(after: work.attempts, failure: $0, jitter: jitter)
         }
         let disposition = job.finishAttempt(on: work, outcome, retryAfter: pause)
@@ -180,8 +180,8 @@ struct JobRunner: Sendable {
         if connection.databaseKey == nil {
             return await job.waitForWork(after: generation, until: deadline)
         }
-        let patience = Deadline.after(JobRunner.connectionPatience)
-        await job.waitForWork(after: generation, until: patience.earlier(of: deadline))
+        let timeout = Deadline.after(JobRunner.idleConnectionTimeout)
+        await job.waitForWork(after: generation, until: timeout.earlier(of: deadline))
         if job.work.generation == generation && !deadline.hasPassed { await connection.close() }
     }
 }

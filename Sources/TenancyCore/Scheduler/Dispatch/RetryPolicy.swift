@@ -5,8 +5,8 @@ struct RetryPolicy: Sendable {
     /// Attempts in all, at least 1.
     let maxAttempts: Int
 
-    /// How long a target that waits for its turn is left alone.
-    static let turn = Duration.seconds(2)
+    /// The pause before a target is tried again that waits for its server or its turn.
+    static let postponement = Duration.seconds(2)
     private static let first = Duration.milliseconds(500)
     private static let longest = Duration.seconds(30)
 

@@ -13,7 +13,7 @@ final class TenantPager {
 
     private let job: ActiveJob
     private let task: TargetTask
-    private let pages: PatientPages
+    private let pages: RetryingPages
     private let recorder: PageRecorder
     private let reader: BatchReader
     private let resolver: PlacementResolver
@@ -23,7 +23,7 @@ final class TenantPager {
     private var hasSeenTenants = false
 
     init(
-        job: ActiveJob, task: TargetTask, pages: PatientPages, recorder: PageRecorder,
+        job: ActiveJob, task: TargetTask, pages: RetryingPages, recorder: PageRecorder,
         reader: BatchReader, resolver: PlacementResolver, clock: WallClock
     ) {
         self.job = job
@@ -124,7 +124,7 @@ final class TenantPager {
                 try await store.jobTenants.endUnclaimed(failure, job: id, lease: lease)
             }
             job.admit(ended: ended, targets: [])
-            // Those that another daemon has in hand end with what it does.
+            // Those that another replica has in hand end with what it does.
             let known = job.publishedTenants
             let elsewhere = try await recorder.asking { store throws(StatusError) in
                 try await store.handovers.countClaimed(of: id, lease: lease, besides: known)

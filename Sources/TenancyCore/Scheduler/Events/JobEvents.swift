@@ -4,7 +4,7 @@ package import JobModel
 /// What happens in jobs, for those who follow them: each tenant's result once, in the order in which
 /// the results were recorded, and the job whenever it has changed.
 ///
-/// The order is that of the tables, so a number names the same place on every daemon and after every
+/// The order is that of the tables, so a number names the same place on every replica and after every
 /// restart. All who follow one job share one reading of the tables; of what was read only the newest
 /// results are kept, and who is further behind reads for himself.
 package actor JobEvents {
@@ -26,8 +26,8 @@ package actor JobEvents {
     }
 
     /// The least time between two readings of a job that runs here, and of one that does not.
-    private static let pace = Duration.milliseconds(250)
-    private static let remotePace = Duration.seconds(1)
+    private static let pollInterval = Duration.milliseconds(250)
+    private static let remotePollInterval = Duration.seconds(1)
     /// Results read at once.
     package static let page = 500
 
@@ -117,7 +117,7 @@ package actor JobEvents {
         do throws(StatusError) {
             // The job first: once it is seen to have ended, all of its results are in the tables.
             let seen = try await scheduler.wait(
-                id, version: window?.job.version ?? -1, timeout: JobEvents.remotePace)
+                id, version: window?.job.version ?? -1, timeout: JobEvents.remotePollInterval)
             guard let job = seen else {
                 feeds[id] = nil
                 return
@@ -136,10 +136,11 @@ package actor JobEvents {
         feeds[id]?.refresh = nil
     }
 
-    /// Keeps the pace, however many ask.
+    /// Keeps to the poll interval, however many ask.
     private func rest(_ id: JobID) async {
         guard let moment = feeds[id]?.restedFrom else { return }
-        let pace = await scheduler.runsHere(id) ? JobEvents.pace : JobEvents.remotePace
-        try? await Task.sleep(until: moment + pace, clock: .continuous)
+        let interval =
+            await scheduler.runsHere(id) ? JobEvents.pollInterval : JobEvents.remotePollInterval
+        try? await Task.sleep(until: moment + interval, clock: .continuous)
     }
 }

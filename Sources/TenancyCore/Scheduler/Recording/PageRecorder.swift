@@ -11,7 +11,7 @@ struct Admission: Sendable {
     var works: [TargetWork] = []
     /// Tenants that need no worker.
     var ended: [TenantClaim] = []
-    /// Their targets, in a job that another daemon began: one that stands at its end may do so because
+    /// Their targets, in a job that another replica began: one that stands at its end may do so because
     /// somebody who has it in hand has not said so yet.
     var unconfirmed: [TargetWork] = []
 }
@@ -24,7 +24,7 @@ struct PageRecorder: Sendable {
     let replicas: Replicas
     let migrations: MigrationLibrary
     let metrics: Metrics
-    let patience: PagingPatience
+    let retry: PagingRetry
 
     /// A value, because `async let` forgets the type of what is thrown.
     func record(_ admission: Admission) async -> Result<Void, JobFailure> {
@@ -60,7 +60,7 @@ struct PageRecorder: Sendable {
         if isPublishing { await store.replicas.notify(.offer) }
     }
 
-    /// Whether other daemons are to take targets of the page over. The share that this daemon has is
+    /// Whether other replicas are to take targets of the page over. The share that this replica has is
     /// in the tables before anybody else can ask for one.
     private func mayPublish(_ works: [TargetWork]) async throws(JobFailure) -> Bool {
         guard works.count > 1, job.request.concurrency > 1, !job.isCancelling,
@@ -72,7 +72,7 @@ struct PageRecorder: Sendable {
         return quota != nil
     }
 
-    /// Tenants of the page that are not this lease's to claim, since other daemons have them in hand.
+    /// Tenants of the page that are not this lease's to claim, since other replicas have them in hand.
     private func elsewhere(
         _ ids: [String], _ ours: [String: ClaimedTenant]
     ) async throws(JobFailure) -> Set<String> {
@@ -84,7 +84,7 @@ struct PageRecorder: Sendable {
         }
     }
 
-    /// What the daemon before has left in the journal of targets that it brought to their end.
+    /// What the replica before has left in the journal of targets that it brought to their end.
     private func forgetObsoleteSteps(of ended: [TenantClaim]) async throws(JobFailure) {
         let found = ended.compactMap { claim in
             claim.targetKey.flatMap { key in
@@ -158,11 +158,11 @@ struct PageRecorder: Sendable {
         return result.map { TargetOutcome($0) }
     }
 
-    /// Asks the control database with patience.
+    /// Asks the control database, again while it is unavailable.
     func asking<R: Sendable>(
         _ question: @Sendable (ControlDatabase) async throws(StatusError) -> R
     ) async throws(JobFailure) -> R {
-        try await patience { () throws(JobFailure) in
+        try await retry { () throws(JobFailure) in
             do throws(StatusError) {
                 return try await question(store)
             } catch {

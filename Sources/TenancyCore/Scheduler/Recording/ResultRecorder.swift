@@ -42,7 +42,7 @@ struct ResultRecorder: Sendable {
             } catch {
                 pause = min(pause * 2, ResultRecorder.longestPause)
                 logger.warning(
-                    "Results wait for the control database",
+                    "Results cannot be recorded, retrying",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }
             await rest(pause)

@@ -5,12 +5,12 @@ internal import Logging
 internal import Support
 internal import Tenants
 
-/// Works on tenants of a job that another daemon leads, as long as there are some on offer.
+/// Works on tenants of a job that another replica leads, as long as there are some on offer.
 struct JobAssistant: Sendable {
-    private static let pace = Duration.milliseconds(500)
+    private static let pollInterval = Duration.milliseconds(500)
     private static let shortestPause = Duration.milliseconds(20)
-    /// How long to stay when there is nothing on offer: the leading daemon may be reading a page.
-    private static let patience = Duration.seconds(3)
+    /// How long to stay when there is nothing on offer: the leading replica may be reading a page.
+    private static let idleTimeout = Duration.seconds(3)
 
     let job: ActiveJob
     let task: TargetTask
@@ -33,9 +33,9 @@ struct JobAssistant: Sendable {
     }
 
     /// Gives back what was taken and not begun, for as long as it takes: nobody else takes it from a
-    /// daemon that lives.
+    /// replica that lives.
     private func giveBack() async {
-        var pause = JobAssistant.pace
+        var pause = JobAssistant.pollInterval
         while !Task.isCancelled {
             do throws(StatusError) {
                 let rest = try await store.handovers.claimed(of: job.id, replica: job.lease.replica)
@@ -46,7 +46,7 @@ struct JobAssistant: Sendable {
                 }
                 return try await store.replicas.releaseQuota(of: job.id, replica: job.lease.replica)
             } catch {
-                // A daemon that ends gives everything back with its last word.
+                // A replica that ends gives everything back when it leaves.
                 if !error.isTemporary || job.isLeaving { return }
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(5))
@@ -56,7 +56,7 @@ struct JobAssistant: Sendable {
 
     private func feed() async {
         let reader = makeReader()
-        var boredFrom = Deadline.after(JobAssistant.patience)
+        var idleDeadline = Deadline.after(JobAssistant.idleTimeout)
         // Whether tenants may be ours in the tables that we were never told of.
         var isUnsure = false
         while !job.isDraining && !Task.isCancelled {
@@ -71,17 +71,17 @@ struct JobAssistant: Sendable {
                 let hasClaimed = try await claim(reader, isUnsure: isUnsure)
                 isUnsure = false
                 if hasClaimed || job.inFlight > 0 || !job.isIdle {
-                    boredFrom = .after(JobAssistant.patience)
+                    idleDeadline = .after(JobAssistant.idleTimeout)
                 }
             } catch {
                 isUnsure = true
                 logger.warning(
-                    "Tenants of another daemon's job cannot be taken over",
+                    "Tenants of another replica's job cannot be claimed, retrying",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
             }
-            if boredFrom.hasPassed || job.isCancelling && job.inFlight == 0 { break }
+            if idleDeadline.hasPassed || job.isCancelling && job.inFlight == 0 { break }
             try? await Task.sleep(for: JobAssistant.shortestPause)
-            await job.coordination.wait(after: generation, until: .after(JobAssistant.pace))
+            await job.coordination.wait(after: generation, until: .after(JobAssistant.pollInterval))
         }
         await reader.close()
     }
@@ -92,7 +92,7 @@ struct JobAssistant: Sendable {
         return quota
     }
 
-    /// Does as the leading daemon was told.
+    /// Does as the leading replica was told.
     private func follow(_ quota: JobQuota) {
         switch quota.state {
         case .paused: _ = job.handle(.pauseAsked)

@@ -5,11 +5,11 @@ internal import Logging
 internal import Revisions
 internal import Support
 
-/// Leads one job: pages its tenants, and keeps together what other daemons do of it.
+/// Leads one job: pages its tenants, and keeps together what other replicas do of it.
 struct JobLeader: Sendable {
     /// How often what others do is looked at, unless they say that there is something to see.
-    private static let sharedPace = Duration.milliseconds(250)
-    private static let pace = Duration.seconds(1)
+    private static let sharedPollInterval = Duration.milliseconds(250)
+    private static let pollInterval = Duration.seconds(1)
     /// The least time between two looks, whatever is said.
     private static let shortestPause = Duration.milliseconds(20)
     /// Results of others that are read at once.
@@ -25,14 +25,14 @@ struct JobLeader: Sendable {
 
     /// Works until every tenant has ended, or none may be started any more.
     func callAsFunction() async {
-        // A daemon that goes on with a job has no more than its share from the first moment.
-        if job.isResumed { await untilDone(requestQuota) }
-        let sharing = Task { await keepTogether() }
+        // A replica that takes over a job has no more than its share from the first moment.
+        if job.isResumed { await retryUntilDone(requestQuota) }
+        let sharing = Task { await coordinate() }
         await runner(feed: page)
         sharing.cancel()
         await sharing.value
         // What others ended before its page was read is in the tables only.
-        if job.isResumed && !job.isDraining { await untilDone(gather) }
+        if job.isResumed && !job.isDraining { await retryUntilDone(collect) }
     }
 
     private func page() async {
@@ -41,7 +41,7 @@ struct JobLeader: Sendable {
         } catch {
             if job.isDraining { return }
             logger.error(
-                "A job cannot read its tenants to the end",
+                "Reading the tenants of a job failed, giving up",
                 metadata: ["job": "\(job.id)", "reason": "\(error)"])
             job.fail(reason: error.reason)
         }
@@ -49,7 +49,7 @@ struct JobLeader: Sendable {
 
     // MARK: - Other daemons
 
-    private func keepTogether() async {
+    private func coordinate() async {
         var shown = 0
         while !Task.isCancelled {
             let generation = job.coordination.generation
@@ -57,18 +57,18 @@ struct JobLeader: Sendable {
                 do throws(StatusError) {
                     try await requestQuota()
                     shown = try await show(after: shown)
-                    if job.isShared || job.isResumed { try await gather() }
+                    if job.isShared || job.isResumed { try await collect() }
                 } catch {
                     if !Task.isCancelled && !job.isDraining { warn(error) }
                 }
                 try? await Task.sleep(for: JobLeader.shortestPause)
             }
-            let pace = job.isShared ? JobLeader.sharedPace : JobLeader.pace
-            await job.coordination.wait(after: generation, until: .after(pace))
+            let pollInterval = job.isShared ? JobLeader.sharedPollInterval : JobLeader.pollInterval
+            await job.coordination.wait(after: generation, until: .after(pollInterval))
         }
     }
 
-    private func untilDone(_ body: () async throws(StatusError) -> Void) async {
+    private func retryUntilDone(_ body: () async throws(StatusError) -> Void) async {
         var pause = Duration.milliseconds(200)
         while !job.isDraining && !Task.isCancelled {
             do throws(StatusError) {
@@ -76,14 +76,14 @@ struct JobLeader: Sendable {
             } catch {
                 warn(error)
                 try? await Task.sleep(for: pause)
-                pause = min(pause * 2, JobLeader.pace)
+                pause = min(pause * 2, JobLeader.pollInterval)
             }
         }
     }
 
     private func warn(_ error: StatusError) {
         logger.warning(
-            "What other daemons do of a job cannot be read",
+            "Results of other replicas cannot be read, retrying",
             metadata: ["job": "\(job.id)", "reason": "\(error)"])
     }
 
@@ -91,7 +91,7 @@ struct JobLeader: Sendable {
         _ = try await QuotaRequest(job: job, replicas: store.replicas)()
     }
 
-    /// Writes down how the job stands, for those who ask another daemon: results do so by themselves,
+    /// Writes down how the job stands, for those who ask another replica: results do so by themselves,
     /// but there may be none for long.
     private func show(after version: Int) async throws(StatusError) -> Int {
         let snapshot = job.snapshot
@@ -101,8 +101,8 @@ struct JobLeader: Sendable {
         return snapshot.version
     }
 
-    /// Takes back what is this daemon's to do, and takes in what others have done.
-    private func gather() async throws(StatusError) {
+    /// Takes back what is this replica's to do, and takes in what others have done.
+    private func collect() async throws(StatusError) {
         let digest = migrations.loaded.digest
         if job.isCancelling || !replicas.canAssist(with: digest) {
             try await store.handovers.withdraw(of: job.id, lease: job.lease)

@@ -4,28 +4,28 @@ internal import Logging
 internal import Revisions
 internal import Support
 
-/// The terms of this daemon on its jobs: kept, taken over from others, and given back.
+/// The leases of this replica on its jobs: renewed, taken over from others, and released.
 extension JobScheduler {
     /// Between two heartbeats, however long a lease is, and whether there are jobs or not: how soon it
     /// shows that the control database is away.
     private static let longestInterval = Duration.seconds(10)
 
     /// Starts to renew the leases of our jobs, to look for abandoned ones, and to work together with
-    /// the other daemons.
+    /// the other replicas.
     package func start() {
         guard housekeeping.isEmpty, !isDraining else { return }
-        leases = LeaseClock(term: settings.leaseDuration, now: .now)
-        let (words, interval) = (self.words, min(leases.renewal, JobScheduler.longestInterval))
+        leases = LeaseClock(duration: settings.leaseDuration, now: .now)
+        let (signals, interval) = (self.signals, min(leases.renewal, JobScheduler.longestInterval))
         housekeeping = [
             Task { [weak self] in
                 while !Task.isCancelled {
-                    let generation = words.leases.generation
+                    let generation = signals.leases.generation
                     await self?.keepLeases()
-                    await words.leases.wait(after: generation, until: .after(interval))
+                    await signals.leases.wait(after: generation, until: .after(interval))
                 }
             },
-            Task { [weak self] in await self?.guardLeases() },
-            Task { [weak self] in await self?.lookForOffers() },
+            Task { [weak self] in await self?.watchLeases() },
+            Task { [weak self] in await self?.assistOthers() },
             Task { [weak self] in await self?.listen() },
         ]
     }
@@ -34,38 +34,39 @@ extension JobScheduler {
         do throws(StatusError) {
             // Jobs that arrive while the database answers are not lost for not being in the answer.
             let asked = live.mapValues(\.job).filter { isDraining || !$0.value.isDraining }
-            try await beat(asked)
+            try await sendHeartbeat(for: asked)
             if isDraining { return }
             for (job, lease) in try await store.jobs.takeOverAbandoned(
                 by: replica, migrations: migrations.loaded.digest,
-                leaseDuration: leases.term)
+                leaseDuration: leases.duration)
             {
-                try await adopt(job, lease)
+                try await takeOver(job, lease)
             }
-            try await restoreLeft()
+            try await restoreLost()
         } catch {
             logger.warning(
-                "Leases wait for the control database", metadata: ["reason": "\(error)"])
+                "Leases cannot be renewed, retrying", metadata: ["reason": "\(error)"])
         }
     }
 
-    private func beat(_ asked: [JobID: ActiveJob]) async throws(StatusError) {
+    private func sendHeartbeat(for asked: [JobID: ActiveJob]) async throws(StatusError) {
         let sentAt = ContinuousClock.now
-        let beat = try await store.replicas.heartbeat(
-            of: me, isDraining: isDraining, jobs: Array(asked.keys), leaseDuration: leases.term)
+        let answer = try await store.replicas.heartbeat(
+            of: localReplica, isDraining: isDraining, jobs: Array(asked.keys),
+            leaseDuration: leases.duration)
         leases.renewed(sentAt: sentAt)
         heartbeatAt = max(heartbeatAt, sentAt)
-        words.renewals.notify()
-        let arrived = Set(beat.peers.map(\.id)).subtracting(replicas.peers.map(\.id))
-        replicas.update(beat.peers)
-        for (id, active) in asked where !beat.kept.contains(id) { abandon(active) }
-        if beat.hasCommands { await carryOutCommands() }
+        signals.renewals.notify()
+        let arrived = Set(answer.peers.map(\.id)).subtracting(replicas.peers.map(\.id))
+        replicas.update(answer.peers)
+        for (id, active) in asked where !answer.kept.contains(id) { stepDown(active) }
+        if answer.hasCommands { await executeCommands() }
         // Whoever comes or goes changes what is shared.
         if !arrived.isEmpty { for entry in live.values { entry.job.coordination.notify() } }
     }
 
     /// Writes down how jobs ended whose rows went with the control database.
-    private func restoreLeft() async throws(StatusError) {
+    private func restoreLost() async throws(StatusError) {
         for (id, rest) in left {
             if try await store.jobs.find(id) == nil {
                 let job = rest.end(at: clock.now)
@@ -75,17 +76,17 @@ extension JobScheduler {
                 logger.error(
                     "The control database has lost a job",
                     metadata: ["job": "\(id)", "state": "\(job.state)"])
-                words.jobs.notify()
+                signals.jobs.notify()
             }
             left[id] = nil
         }
     }
 
-    /// Another daemon has the job now, or may have it: nothing more of it is started here.
-    private func abandon(_ active: ActiveJob) {
+    /// Another replica has the job now, or may have it: nothing more of it is started here.
+    private func stepDown(_ active: ActiveJob) {
         if active.snapshot.state.isFinal { return }
         metrics.add(.leasesLost)
-        logger.warning("A job's lease was lost", metadata: ["job": "\(active.id)"])
+        logger.warning("Lease of a job expired, stepping down", metadata: ["job": "\(active.id)"])
         active.drain()
         active.interrupt()
         // One that waits for a place has nothing to wind down.
@@ -96,30 +97,30 @@ extension JobScheduler {
     }
 
     /// Holds what may not start, and stops what may not go on, while no renewal comes through.
-    private func guardLeases() async {
+    private func watchLeases() async {
         while !Task.isCancelled {
-            let generation = words.renewals.generation
+            let generation = signals.renewals.generation
             let now = ContinuousClock.now
             let standing = leases.standing(at: now)
             for entry in Array(live.values) + assisting.values {
-                entry.job.hold(standing != .safe)
-                if standing == .lost && !entry.job.isDraining { abandon(entry.job) }
+                entry.job.hold(standing != .valid)
+                if standing == .expired && !entry.job.isDraining { stepDown(entry.job) }
             }
             let next = leases.nextChange(after: now)
-            await words.renewals.wait(
+            await signals.renewals.wait(
                 after: generation, until: next.map { .after($0 - now) } ?? .never)
         }
     }
 
-    private func adopt(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
+    private func takeOver(_ job: JobSnapshot, _ lease: JobLease) async throws(StatusError) {
         if live[job.id] != nil { return }
         let ended = try await store.jobTenants.endedTargets(of: job.id)
-        // Left to its lease, which runs out, when this daemon is leaving as well.
+        // Left to its lease, which runs out, when this replica is leaving as well.
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
         assisting[job.id]?.job.drain()
         metrics.add(.jobsTakenOver)
-        logger.notice("Going on with a job", metadata: ["job": "\(job.id)"])
+        logger.notice("Job taken over from another replica", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
         let active = ActiveJob(job, lease: lease, clock: clock, limit: 0)
         active.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
@@ -129,14 +130,14 @@ extension JobScheduler {
     // MARK: - Draining
 
     /// Starts nothing more, lets running tenants end for at most `timeout`, then rolls them back.
-    /// Jobs that are not finished are left to the next daemon.
+    /// Jobs that are not finished are left to the next replica.
     package func drain(timeout: Duration) async {
         isDraining = true
         let entries = Array(live.values) + assisting.values
         for entry in entries { entry.job.drain(isLeaving: true) }
         // The others need not wait for the next renewal to know.
-        words.leases.notify()
-        words.jobs.notify()
+        signals.leases.notify()
+        signals.jobs.notify()
         let executions = entries.compactMap(\.execution)
         await withTaskGroup { group in
             group.addTask {
@@ -167,10 +168,10 @@ extension JobScheduler {
     private func leave(_ jobs: Set<JobID>) async {
         do throws(StatusError) {
             try await store.replicas.leave(replica, jobs: Array(jobs))
-            await wakeOthers(.jobs)
+            await notifyReplicas(.jobs)
         } catch {
             logger.warning(
-                "Leases could not be given back; they run out by themselves",
+                "Leases could not be released, they will expire",
                 metadata: ["reason": "\(error)"])
         }
     }

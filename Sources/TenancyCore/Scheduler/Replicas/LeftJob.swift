@@ -1,7 +1,7 @@
 internal import JobModel
 internal import Support
 
-/// A job that was left before its end: since another daemon has it, or since the control database
+/// A job that was left before its end: since another replica has it, or since the control database
 /// has lost it.
 struct LeftJob: Sendable {
     /// As it stood.
@@ -22,7 +22,7 @@ struct LeftJob: Sendable {
     ///
     /// One that was not started stays in the queue. Any other ends: which of its tenants had ended
     /// went with the tables, so that nobody could go on without doing a relative step twice. What
-    /// daemons that assist still have in hand counts as cancelled until they have recorded it.
+    /// replicas that assist still have in hand counts as cancelled until they have recorded it.
     func end(at now: Timestamp) -> JobSnapshot {
         guard job.startedAt != nil else { return job }
         var end = job

@@ -6,8 +6,8 @@ package import Revisions
 package import Support
 package import Tenants
 
-/// Takes jobs, runs as many of them at once as allowed, steers them, and goes on with jobs that a
-/// daemon left behind.
+/// Takes jobs, runs as many of them at once as allowed, controls them, and takes over the jobs of
+/// replicas that died.
 package actor JobScheduler {
     struct Live {
         let job: ActiveJob
@@ -23,14 +23,14 @@ package actor JobScheduler {
     let migrations: MigrationLibrary
     let replicas: Replicas
     /// Where notifications come from; without it other replicas are only polled.
-    let channel: ControlChannel?
+    let channel: Notifier?
     let slots: ServerSlots
     let metrics: Metrics
     let clock: WallClock
     let logger: Logger
     let startedAt: Timestamp
     var live: [JobID: Live] = [:]
-    /// Jobs that other daemons lead and some of whose tenants are worked on here.
+    /// Jobs that other replicas lead and some of whose tenants are worked on here.
     var assisting: [JobID: Live] = [:]
     /// Jobs that wait for a place, oldest first.
     var waiting: [JobID] = []
@@ -44,16 +44,16 @@ package actor JobScheduler {
     var heartbeatAt: ContinuousClock.Instant
     /// Notified whenever a job of this replica has ended.
     package nonisolated let endings = Signal()
-    /// What goes on for as long as the daemon lives.
+    /// Tasks that run for as long as the daemon lives.
     var housekeeping: [Task<Void, Never>] = []
-    /// Words of other daemons, and renewals of the leases.
-    let words = WordSignals()
+    /// Words of other replicas, and renewals of the leases.
+    let signals = NotificationSignals()
 
     /// A scheduler under the UUID `replica`, which is new with each start of a daemon.
     package init(
         settings: SchedulerSettings, replica: String, executor: JobExecutor, store: ControlDatabase,
         registry: any TenantRegistry, migrations: MigrationLibrary, replicas: Replicas,
-        channel: ControlChannel? = nil, slots: ServerSlots, metrics: Metrics,
+        channel: Notifier? = nil, slots: ServerSlots, metrics: Metrics,
         clock: WallClock = .system, logger: Logger
     ) {
         self.settings = settings
@@ -70,19 +70,19 @@ package actor JobScheduler {
         self.logger = logger
         startedAt = clock.now
         let now = ContinuousClock.now
-        leases = LeaseClock(term: settings.leaseDuration, now: now)
+        leases = LeaseClock(duration: settings.leaseDuration, now: now)
         heartbeatAt = now
         JobScheduler.beginCounters(metrics)
     }
 
-    /// This daemon as the others see it.
-    var me: Replica {
+    /// This replica as the others see it.
+    var localReplica: Replica {
         Replica(
             id: replica, version: Version.current,
             migrations: migrations.loaded.digest, startedAt: startedAt)
     }
 
-    /// The ids of the other daemons that live.
+    /// The ids of the other replicas that live.
     package var otherReplicas: [String] { replicas.peers.map(\.id) }
 
     // MARK: - Taking jobs
@@ -255,7 +255,7 @@ package actor JobScheduler {
         live[active.id] = nil
         if !isDraining, let rest = LeftJob(active) {
             left[active.id] = rest
-            words.leases.notify()
+            signals.leases.notify()
         }
         active.changes.notify()
     }
@@ -268,7 +268,7 @@ package actor JobScheduler {
             guard await persist(end, active) else { return }
             if active.finish(as: end) { break }
         }
-        await wakeOthers(.job(active.id))
+        await notifyReplicas(.job(active.id))
         let job = active.snapshot
         endings.notify()
         metrics.add(.jobsEnded, job.state.rawValue)
@@ -292,7 +292,7 @@ package actor JobScheduler {
             } catch {
                 if active.isDraining { return false }
                 logger.warning(
-                    "A job's state waits for the control database",
+                    "A job's state cannot be recorded, retrying",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(5))

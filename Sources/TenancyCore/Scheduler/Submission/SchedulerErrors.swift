@@ -24,8 +24,8 @@ package enum SubmissionError: Error, Sendable {
     case store(StatusError)
 }
 
-/// Why a job is not steered.
-package enum SteeringError: Error, Sendable {
+/// Why a job is not controlled.
+package enum JobControlError: Error, Sendable {
     case jobNotFound(JobID)
     case conflict(action: String, state: JobState)
     /// Whoever leads the job has not done it in the time allowed, and will when there is such a daemon.

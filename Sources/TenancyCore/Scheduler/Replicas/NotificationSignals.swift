@@ -1,7 +1,7 @@
 internal import Support
 
 /// What a scheduler's waiting parts are woken by.
-struct WordSignals: Sendable {
+struct NotificationSignals: Sendable {
     /// Jobs that others lead have changed.
     let jobs = Signal()
     /// Tenants are on offer.

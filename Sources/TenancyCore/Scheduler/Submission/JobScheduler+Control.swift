@@ -2,7 +2,7 @@ package import ControlStore
 package import JobModel
 
 /// What a job can be told to do.
-enum SteeringOrder: Sendable, Equatable {
+enum JobCommand: Sendable, Equatable {
     case pause, resume
     case cancel(CancelMode)
 
@@ -45,30 +45,30 @@ enum SteeringOrder: Sendable, Equatable {
 /// Pausing, resuming and cancelling jobs, wherever they are led.
 extension JobScheduler {
     /// Lets running tenants end and starts no more.
-    package func pause(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
-        try await steer(id, .pause, caller: caller)
+    package func pause(_ id: JobID, caller: Caller) async throws(JobControlError) -> JobSnapshot {
+        try await control(id, .pause, caller: caller)
     }
 
-    /// Goes on with a paused job.
-    package func resume(_ id: JobID, caller: Caller) async throws(SteeringError) -> JobSnapshot {
-        try await steer(id, .resume, caller: caller)
+    /// Resumes a paused job.
+    package func resume(_ id: JobID, caller: Caller) async throws(JobControlError) -> JobSnapshot {
+        try await control(id, .resume, caller: caller)
     }
 
     /// Ends a job before its end; at once where `mode` says so.
     package func cancel(
         _ id: JobID, mode: CancelMode, caller: Caller
-    ) async throws(SteeringError) -> JobSnapshot {
-        try await steer(id, .cancel(mode), caller: caller)
+    ) async throws(JobControlError) -> JobSnapshot {
+        try await control(id, .cancel(mode), caller: caller)
     }
 
-    private func steer(
-        _ id: JobID, _ order: SteeringOrder, caller: Caller
-    ) async throws(SteeringError) -> JobSnapshot {
+    private func control(
+        _ id: JobID, _ order: JobCommand, caller: Caller
+    ) async throws(JobControlError) -> JobSnapshot {
         guard let active = live[id]?.job, !active.isDraining else {
-            return try await steerElsewhere(id, order, caller: caller)
+            return try await forward(id, order, caller: caller)
         }
         do throws(StatusError) {
-            // Noted before it is done: nothing is steered that the audit does not know of.
+            // Noted before it is done: nothing is controlled that the audit does not know of.
             try await store.jobs.audit("job.\(order.name)", job: id, caller: caller)
         } catch {
             throw .store(error)
@@ -78,7 +78,7 @@ extension JobScheduler {
     }
 
     /// Steers a job that lives here.
-    func apply(_ order: SteeringOrder, to active: ActiveJob) async throws(SteeringError) {
+    func apply(_ order: JobCommand, to active: ActiveJob) async throws(JobControlError) {
         if active.handle(order.event) == .refuse {
             throw .conflict(action: order.name, state: active.snapshot.state)
         }
@@ -91,7 +91,7 @@ extension JobScheduler {
         } catch {
             throw .store(error)
         }
-        await wakeOthers(.job(active.id))
+        await notifyReplicas(.job(active.id))
         // A job that was never started has no tenant to wait for.
         if active.isCancelling, active.snapshot.startedAt == nil,
             let index = waiting.firstIndex(of: active.id)

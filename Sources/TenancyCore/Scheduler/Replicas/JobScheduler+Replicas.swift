@@ -3,55 +3,55 @@ internal import JobModel
 internal import Logging
 internal import Support
 
-/// Working together with the other daemons on the control database.
+/// Working together with the other replicas on the control database.
 extension JobScheduler {
-    private static let pace = Duration.seconds(1)
+    private static let pollInterval = Duration.seconds(1)
 
-    func wakeOthers(_ word: ReplicaNotification) async {
-        if replicas.hasPeers { await store.replicas.notify(word) }
+    func notifyReplicas(_ notification: ReplicaNotification) async {
+        if replicas.hasPeers { await store.replicas.notify(notification) }
     }
 
-    /// Passes on what other daemons say.
+    /// Listens for notifications of other replicas.
     func listen() async {
         guard let channel = channel else { return }
-        await channel.listen(to: store.replicas.channel) { [weak self] word in
-            await self?.hear(word)
+        await channel.listen(to: store.replicas.channel) { [weak self] notification in
+            await self?.receive(notification)
         }
     }
 
-    private func hear(_ word: ReplicaNotification) async {
-        switch word {
+    private func receive(_ notification: ReplicaNotification) async {
+        switch notification {
         case .job(let id):
             live[id]?.job.coordination.notify()
             assisting[id]?.job.coordination.notify()
-            words.jobs.notify()
-        case .offer: words.offers.notify()
-        case .jobs: words.leases.notify()
+            signals.jobs.notify()
+        case .offer: signals.offers.notify()
+        case .jobs: signals.leases.notify()
         case .command:
-            words.commands.notify()
-            await carryOutCommands()
+            signals.commands.notify()
+            await executeCommands()
         }
     }
 
     // MARK: - Assisting
 
-    /// Looks for tenants that other daemons have on offer, until the task is cancelled.
-    func lookForOffers() async {
+    /// Looks for tenants that other replicas have on offer, until the task is cancelled.
+    func assistOthers() async {
         while !Task.isCancelled {
-            let generation = words.offers.generation
-            let isSafe = leases.standing(at: .now) == .safe
+            let generation = signals.offers.generation
+            let isSafe = leases.standing(at: .now) == .valid
             if replicas.hasPeers && isSafe && !isDraining { await assist() }
-            await words.offers.wait(after: generation, until: .after(JobScheduler.pace))
+            await signals.offers.wait(after: generation, until: .after(JobScheduler.pollInterval))
         }
     }
 
     private func assist() async {
         let jobs: [JobSnapshot]
         do throws(StatusError) {
-            jobs = try await store.handovers.openJobs(for: me)
+            jobs = try await store.handovers.openJobs(for: localReplica)
         } catch {
             logger.debug(
-                "Offers of other daemons cannot be read", metadata: ["reason": "\(error)"])
+                "Jobs of other replicas cannot be read, retrying", metadata: ["reason": "\(error)"])
             return
         }
         for job in jobs where live[job.id] == nil && assisting[job.id] == nil && !isDraining {
@@ -71,18 +71,18 @@ extension JobScheduler {
 
     private func endAssistance(_ id: JobID) {
         assisting[id] = nil
-        logger.info("No longer assisting with a job", metadata: ["job": "\(id)"])
+        logger.info("Assistance with a job ended", metadata: ["job": "\(id)"])
     }
 
-    // MARK: - Steering from elsewhere
+    // MARK: - Commands for jobs led elsewhere
 
-    /// How long whoever asks waits for the daemon that leads the job.
-    private static let commandPatience = Duration.seconds(20)
+    /// How long whoever asks waits for the replica that leads the job.
+    private static let commandTimeout = Duration.seconds(20)
 
-    /// Has the daemon that leads a job steer it, and waits until it has.
-    func steerElsewhere(
-        _ id: JobID, _ order: SteeringOrder, caller: Caller
-    ) async throws(SteeringError) -> JobSnapshot {
+    /// Asks the replica that leads a job to control it, and waits until it has.
+    func forward(
+        _ id: JobID, _ order: JobCommand, caller: Caller
+    ) async throws(JobControlError) -> JobSnapshot {
         guard
             let job = try await asking({ () throws(StatusError) in try await store.jobs.find(id) })
         else { throw .jobNotFound(id) }
@@ -95,11 +95,11 @@ extension JobScheduler {
     }
 
     private func wait(
-        for command: Int64, _ id: JobID, _ order: SteeringOrder
-    ) async throws(SteeringError) -> JobSnapshot {
-        let deadline = Deadline.after(JobScheduler.commandPatience)
+        for command: Int64, _ id: JobID, _ order: JobCommand
+    ) async throws(JobControlError) -> JobSnapshot {
+        let deadline = Deadline.after(JobScheduler.commandTimeout)
         while true {
-            let generation = words.commands.generation
+            let generation = signals.commands.generation
             let answer = try await asking { () throws(StatusError) in
                 try await store.commands.answer(to: command)
             }
@@ -109,14 +109,14 @@ extension JobScheduler {
             let refusal = answer.refusedIn ?? (job.state.isFinal ? job.state : nil)
             if let refusal { throw .conflict(action: order.name, state: refusal) }
             if deadline.hasPassed || Task.isCancelled { throw .elsewhere }
-            await words.commands.wait(
+            await signals.commands.wait(
                 after: generation, until: deadline.earlier(of: .after(.milliseconds(500))))
         }
     }
 
     private func asking<R>(
         _ question: () async throws(StatusError) -> R
-    ) async throws(SteeringError) -> R {
+    ) async throws(JobControlError) -> R {
         do throws(StatusError) {
             return try await question()
         } catch {
@@ -124,14 +124,14 @@ extension JobScheduler {
         }
     }
 
-    /// Does what other daemons were asked to have done to the jobs that live here.
-    func carryOutCommands() async {
+    /// Does what other replicas were asked to have done to the jobs that live here.
+    func executeCommands() async {
         do throws(StatusError) {
             for command in try await store.commands.open(for: Array(live.keys)) {
                 guard let active = live[command.job]?.job, !active.isDraining else { continue }
                 var refusedIn: JobState?
-                if let order = SteeringOrder(text: command.action) {
-                    do throws(SteeringError) {
+                if let order = JobCommand(text: command.action) {
+                    do throws(JobControlError) {
                         try await apply(order, to: active)
                     } catch {
                         guard case .conflict(_, let state) = error else { continue }
@@ -143,7 +143,8 @@ extension JobScheduler {
             }
         } catch {
             logger.warning(
-                "Commands wait for the control database", metadata: ["reason": "\(error)"])
+                "Commands of other replicas cannot be read, retrying",
+                metadata: ["reason": "\(error)"])
         }
     }
 }

@@ -3,15 +3,14 @@ package import Logging
 package import PostgresClient
 internal import Support
 
-/// Hears what other daemons say over the control database (LISTEN).
+/// Listens for notifications of other replicas on the control database (LISTEN).
 ///
-/// Everything works without it as well, only later: whoever waits for a word looks by itself from
-/// time to time. Behind a transaction pooler nothing is heard.
-package struct ControlChannel: Sendable {
+/// They only save time: whoever waits for one polls as well. Behind a transaction pooler none arrive.
+package struct Notifier: Sendable {
     private static let shortestPause = Duration.seconds(1)
     private static let longestPause = Duration.seconds(30)
     /// A connection that says nothing for so long is asked whether it is still there.
-    private static let silence = Duration.seconds(60)
+    private static let keepAliveInterval = Duration.seconds(60)
 
     private let parameters: ConnectionParameters
     private let connectTimeout: Duration
@@ -25,40 +24,45 @@ package struct ControlChannel: Sendable {
         self.logger = logger
     }
 
-    /// Tells `onWord` each word on the channel, until the task is cancelled.
-    func listen(to channel: String, _ onWord: @Sendable (ReplicaNotification) async -> Void) async {
-        var pause = ControlChannel.shortestPause
+    /// Passes each notification on the channel on, until the task is cancelled.
+    func listen(to channel: String, _ onNotification: @Sendable (ReplicaNotification) async -> Void)
+        async
+    {
+        var pause = Notifier.shortestPause
         while !Task.isCancelled {
             do throws(PostgresError) {
                 let connection = try await PostgresConnection.connect(
                     parameters, deadline: .after(connectTimeout))
-                pause = ControlChannel.shortestPause
-                try await hear(connection, channel, onWord)
+                pause = Notifier.shortestPause
+                try await receive(connection, channel, onNotification)
             } catch {
                 if Task.isCancelled { return }
                 logger.info(
-                    "Words of other daemons are not heard", metadata: ["reason": "\(error)"])
+                    "Cannot listen for notifications of other replicas, retrying",
+                    metadata: ["reason": "\(error)"])
             }
             try? await Task.sleep(for: pause)
-            pause = min(pause * 2, ControlChannel.longestPause)
+            pause = min(pause * 2, Notifier.longestPause)
         }
     }
 
-    private func hear(
+    private func receive(
         _ connection: PostgresConnection, _ channel: String,
-        _ onWord: @Sendable (ReplicaNotification) async -> Void
+        _ onNotification: @Sendable (ReplicaNotification) async -> Void
     ) async throws(PostgresError) {
         let result: Result<Void, PostgresError>
         do throws(PostgresError) {
-            let patience = Duration.seconds(10)
-            _ = try await connection.execute("LISTEN \(channel)", deadline: .after(patience))
+            let timeout = Duration.seconds(10)
+            _ = try await connection.execute("LISTEN \(channel)", deadline: .after(timeout))
             while true {
                 let payloads = try await connection.notifications(
-                    until: .after(ControlChannel.silence))
+                    until: .after(Notifier.keepAliveInterval))
                 if payloads.isEmpty {
-                    _ = try await connection.execute("SELECT 1", deadline: .after(patience))
+                    _ = try await connection.execute("SELECT 1", deadline: .after(timeout))
                 }
-                for word in payloads.compactMap(ReplicaNotification.init) { await onWord(word) }
+                for notification in payloads.compactMap(ReplicaNotification.init) {
+                    await onNotification(notification)
+                }
             }
         } catch {
             result = .failure(error)

@@ -15,7 +15,7 @@ extension JobScheduler {
         return job ?? left[id]?.job
     }
 
-    /// Whether this daemon runs the job, or has it waiting.
+    /// Whether this replica runs the job, or has it waiting.
     func runsHere(_ id: JobID) -> Bool { live[id] != nil }
 
     /// Waits until the job's version is another than `version`, or, without one, until it has ended;
@@ -31,14 +31,14 @@ extension JobScheduler {
             if isOver || job.state.isFinal || deadline.hasPassed || Task.isCancelled { return job }
             await active.changes.wait(after: generation, until: deadline)
         }
-        // Led by another daemon: looked at when somebody says that it has changed, and by itself.
+        // Led by another replica: looked at when somebody says that it has changed, and by itself.
         while true {
-            let generation = words.jobs.generation
+            let generation = signals.jobs.generation
             guard let job = try await recorded(id) else { return nil }
             let isOver = version.map { job.version != $0 } ?? false
             let isLeaving = isDraining || Task.isCancelled
             if isOver || job.state.isFinal || deadline.hasPassed || isLeaving { return job }
-            await words.jobs.wait(
+            await signals.jobs.wait(
                 after: generation, until: deadline.earlier(of: .after(.seconds(1))))
         }
     }

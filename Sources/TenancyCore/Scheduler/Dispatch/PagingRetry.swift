@@ -5,7 +5,7 @@ internal import Tenants
 
 /// Tries again while the control database or the registry is away: for as long as it takes where
 /// results would be lost, and for a while where a job could just as well be started again.
-struct PagingPatience: Sendable {
+struct PagingRetry: Sendable {
     private static let longestPause = Duration.seconds(10)
 
     let job: ActiveJob
@@ -21,12 +21,13 @@ struct PagingPatience: Sendable {
                 return try await body()
             } catch {
                 attempts += 1
-                // A cancelled task would not wait but turn in cycles.
+                // A cancelled task would retry without a pause.
                 let isOver = job.isDraining || Task.isCancelled
                 if isOver || !error.isWorthRetrying(attempts: attempts) { throw error }
-                logger.warning("A page of tenants must wait", metadata: ["reason": "\(error)"])
+                logger.warning(
+                    "Reading a page of tenants failed, retrying", metadata: ["reason": "\(error)"])
                 await rest(pause)
-                pause = min(pause * 2, PagingPatience.longestPause)
+                pause = min(pause * 2, PagingRetry.longestPause)
             }
         }
     }
@@ -43,13 +44,13 @@ struct PagingPatience: Sendable {
     }
 }
 
-/// A source of tenants, read with patience.
-struct PatientPages: Sendable {
+/// A source of tenants whose reading is retried.
+struct RetryingPages: Sendable {
     let source: TenantSource
-    let patience: PagingPatience
+    let retry: PagingRetry
 
     func first(limit: Int) async throws(JobFailure) -> TenantSource.Page? {
-        try await patience { () throws(JobFailure) in
+        try await retry { () throws(JobFailure) in
             try await source.page(after: nil, limit: limit)
         }
     }
@@ -62,7 +63,7 @@ struct PatientPages: Sendable {
         guard let cursor else { return .success(nil) }
         do throws(JobFailure) {
             return .success(
-                try await patience { () throws(JobFailure) in
+                try await retry { () throws(JobFailure) in
                     try await source.page(after: cursor, limit: limit)
                 })
         } catch {
@@ -71,7 +72,7 @@ struct PatientPages: Sendable {
     }
 
     func count() async throws(JobFailure) -> Int {
-        try await patience { () throws(JobFailure) in try await source.count() }
+        try await retry { () throws(JobFailure) in try await source.count() }
     }
 }
 
