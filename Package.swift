@@ -23,6 +23,7 @@ let core = [
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let bitSets = Target.Dependency.product(name: "BitCollections", package: "swift-collections")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 
 /// A folder of Sources/TenancyCore as a module of its own.
@@ -89,7 +90,7 @@ let package = Package(
                 "ControlStore", "Engine", "JobModel", "PostgresClient", "Revisions", "Support",
                 "Tenants",
             ],
-            packages: [logging]),
+            packages: [deques, logging]),
         room(
             "Fleet",
             folders: ["Doctor"],

@@ -79,7 +79,7 @@ public final class CuttingProxy: Sendable {
     /// Whether the connection was broken since the order was given.
     public var didCut: Bool { state.withLock { $0.didCut } }
 
-    /// Breaks every connection and every new one until `unblock`, as when the server is away.
+    /// Breaks every connection and every new one until `unblock`, as when the server is unavailable.
     public func block() {
         let pairs = state.withLock { state in
             state.isBlocked = true

@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    static var steerings: [(JobControlError, ProblemCode)] {
+    static var controls: [(JobControlError, ProblemCode)] {
         guard let id else { return [] }
         return [
             (.jobNotFound(id), .notFound), (.conflict(action: "pause", state: .failed), .conflict),
@@ -110,8 +110,8 @@ import Testing
         ]
     }
 
-    @Test("every reason not to steer a job has its code", arguments: steerings)
-    func steering(error: JobControlError, code: ProblemCode) {
+    @Test("every reason to refuse a command to a job has its code", arguments: controls)
+    func control(error: JobControlError, code: ProblemCode) {
         #expect(Problem(error).code == code)
     }
 

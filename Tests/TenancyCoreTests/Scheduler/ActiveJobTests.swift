@@ -66,7 +66,7 @@ import Testing
         #expect(job.finishAttempt(on: works[0], done, retryAfter: nil) == .ended)
         _ = try take(job)
         guard case .wait = job.next(preferring: nil) else { throw TestFailure("one too many") }
-        // Also where the answer is the share that there was, those that were held back go on.
+        // Also where the answer is the share that there was, those that were held back continue.
         job.grant(4, runningElsewhere: 0)
         #expect(job.work.generation != generation)
         _ = try take(job)
@@ -99,12 +99,12 @@ import Testing
         #expect(job.finishAttempt(on: work, locked, retryAfter: .seconds(1)) == .ended)
         #expect(job.snapshot.counts.failed == 1 && job.snapshot.counts.cancelled == 1)
         #expect(job.snapshot.counts.pending == 0 && job.snapshot.counts.running == 0)
-        // Nor does one that a page brings now wait for ever.
+        // Nor does one that a page brings now wait without end.
         #expect(job.admit([try makeWork(3)]).isEmpty)
         #expect(job.snapshot.counts.cancelled == 2 && job.snapshot.counts.pending == 0)
     }
 
-    @Test("a drained job leaves what is not done to whoever goes on")
+    @Test("a drained job leaves what is not done to whoever takes over")
     func drained() throws {
         let job = make()
         _ = job.admit([try makeWork(1), try makeWork(2), try makeWork(3)])
@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test("a job that is controlled while its end is written down ends as it was controlled")
-    func steeredAtTheEnd() throws {
+    func controlledAtTheEnd() throws {
         let job = make()
         job.finishPaging()
         let first = job.previewOfEnd()

@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test("who goes on after a number misses none and sees none again, on another replica too")
+    @Test("who resumes after a number misses none and sees none again, on another replica too")
     func gap() async throws {
         try await SchedulerRig.with { rig in
             let (leading, other) = try await rig.makePair()

@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import Engine
 internal import JobModel
 internal import PostgresClient
@@ -11,28 +12,12 @@ struct TargetQueue: Sendable {
     /// unavailable does not end up in memory as a whole.
     static let deferredLimit = 5_000
 
-    private struct Ready {
-        var works: [(order: Int, work: TargetWork)] = []
-        var head = 0
+    private typealias Bucket = Deque<(order: Int, work: TargetWork)>
 
-        var next: (order: Int, work: TargetWork)? { head < works.count ? works[head] : nil }
-
-        mutating func removeFirst() -> TargetWork {
-            defer {
-                head += 1
-                // Given back in bulk, so that each removal stays cheap.
-                if head > 64 && head * 2 > works.count {
-                    works.removeFirst(head)
-                    head = 0
-                }
-            }
-            return works[head].work
-        }
-    }
-
-    private var ready: [String: Ready] = [:]
+    /// By database; none is empty.
+    private var ready: [String: Bucket] = [:]
     /// In the order in which they are due.
-    private var deferred: [(due: Timestamp, work: TargetWork)] = []
+    private var deferred: Deque<(due: Timestamp, work: TargetWork)> = []
     private var order = 0
     private(set) var readyCount = 0
     /// How many of the deferred targets wait for a server that cannot be connected to, by server.
@@ -53,7 +38,7 @@ struct TargetQueue: Sendable {
     var nextDue: Timestamp? { deferred.first?.due }
 
     mutating func enqueue(_ work: TargetWork) {
-        ready[work.target.connection.databaseKey, default: Ready()].works.append((order, work))
+        ready[work.target.connection.databaseKey, default: []].append((order, work))
         order += 1
         readyCount += 1
     }
@@ -69,10 +54,9 @@ struct TargetQueue: Sendable {
     /// connection the worker holds, else the one that has waited longest.
     mutating func dequeue(preferring preferred: String?, now: Timestamp) -> TargetWork? {
         if let first = deferred.first, first.due <= now { return removeFirstDeferred() }
-        let key = preferred.flatMap { ready[$0]?.next == nil ? nil : $0 } ?? longestWaiting
-        guard let key, var bucket = ready[key] else { return nil }
-        let work = bucket.removeFirst()
-        ready[key] = bucket.next == nil ? nil : bucket
+        let key = preferred.flatMap { ready[$0] == nil ? nil : $0 } ?? longestWaiting
+        guard let key, let work = ready[key]?.popFirst()?.work else { return nil }
+        if ready[key]?.isEmpty == true { ready[key] = nil }
         readyCount -= 1
         return work
     }
@@ -96,12 +80,12 @@ struct TargetQueue: Sendable {
     /// Empties the queue.
     mutating func removeAll() -> [TargetWork] {
         let works =
-            ready.values.flatMap { $0.works[$0.head...].map(\.work) } + deferred.map(\.work)
+            ready.values.flatMap { $0.map(\.work) } + deferred.map(\.work)
         self = TargetQueue()
         return works
     }
 
     private var longestWaiting: String? {
-        ready.min { ($0.value.next?.order ?? .max) < ($1.value.next?.order ?? .max) }?.key
+        ready.min { ($0.value.first?.order ?? .max) < ($1.value.first?.order ?? .max) }?.key
     }
 }

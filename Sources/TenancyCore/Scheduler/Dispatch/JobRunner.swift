@@ -126,7 +126,7 @@ struct JobRunner: Sendable {
         }
     }
 
-    /// Libpq tells how PostgreSQL's servers are; of others that shows only in what comes of their
+    /// Libpq says how PostgreSQL's servers are; how others are shows only in the outcomes of their
     /// tenants.
     private func updateHealth(of server: String, _ failure: TenantFailure?) {
         let breakers = connections.slots.breakers

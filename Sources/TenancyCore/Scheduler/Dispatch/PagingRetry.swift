@@ -14,7 +14,7 @@ struct PagingRetry: Sendable {
     func callAsFunction<R: Sendable>(
         _ body: @Sendable () async throws(JobFailure) -> R
     ) async throws(JobFailure) -> R {
-        var pause = Duration.milliseconds(200)
+        var backoff = Backoff(from: .milliseconds(200), upTo: PagingRetry.longestPause)
         var attempts = 0
         while true {
             do throws(JobFailure) {
@@ -26,8 +26,7 @@ struct PagingRetry: Sendable {
                 if isOver || !error.isWorthRetrying(attempts: attempts) { throw error }
                 logger.warning(
                     "Reading a page of tenants failed, retrying", metadata: ["reason": "\(error)"])
-                await rest(pause)
-                pause = min(pause * 2, PagingRetry.longestPause)
+                await rest(backoff.next())
             }
         }
     }

@@ -10,7 +10,7 @@ struct RetryPolicy: Sendable {
     private static let first = Duration.milliseconds(500)
     private static let longest = Duration.seconds(30)
 
-    /// Whether a failure only says that the server is away or full. That is waited for under a bound of
+    /// Whether a failure only says that the server is unavailable or full. That is waited for under a bound of
     /// its own, for all of the server's targets together, and is no attempt.
     static func isWaiting(
         _ failure: TenantFailure, timeUnavailable: Duration?, limit: Duration

@@ -80,7 +80,7 @@ extension TenantSelection {
     }
 }
 
-/// What keeps a whole job from going on.
+/// What stops a whole job.
 enum JobFailure: Error {
     case registry(RegistryError)
     case status(StatusError)

@@ -11,7 +11,7 @@ struct Admission: Sendable {
     var works: [TargetWork] = []
     /// Tenants that need no worker.
     var ended: [TenantClaim] = []
-    /// Their targets, in a job that another replica began: one that stands at its end may do so because
+    /// Their targets, in a job that another replica began: one that is at its end may be so because
     /// somebody who has it in hand has not said so yet.
     var unconfirmed: [TargetWork] = []
 }
@@ -146,7 +146,7 @@ struct PageRecorder: Sendable {
         }
     }
 
-    /// A target that a tenant of an earlier page shares: what came of it holds for this tenant too.
+    /// A target that a tenant of an earlier page shares: its outcome holds for this tenant too.
     ///
     /// - Returns: `nil` when it cannot be known any more, since the job is being left.
     func earlierOutcome(of target: Target) async throws(JobFailure) -> TargetOutcome? {

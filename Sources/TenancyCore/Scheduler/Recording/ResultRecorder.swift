@@ -20,7 +20,8 @@ struct ResultRecorder: Sendable {
 
     /// Records until the task is cancelled, which is done once everything is recorded.
     func callAsFunction() async {
-        var pause = ResultRecorder.interval
+        var backoff = Backoff(
+            from: ResultRecorder.interval * 2, upTo: ResultRecorder.longestPause)
         while !Task.isCancelled {
             let generation = job.results.generation
             let results = job.unrecorded(limit: ResultRecorder.batch)
@@ -38,21 +39,22 @@ struct ResultRecorder: Sendable {
                 if replicas.hasPeers {
                     await store.replicas.notify(.job(job.id))
                 }
-                pause = ResultRecorder.interval
+                backoff.reset()
+                await rest()
             } catch {
-                pause = min(pause * 2, ResultRecorder.longestPause)
                 logger.warning(
                     "Results cannot be recorded, retrying",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
+                let generation = job.flushes.generation
+                await job.flushes.wait(after: generation, until: .after(backoff.next()))
             }
-            await rest(pause)
         }
     }
 
     /// Pauses, but not while somebody waits for what is not recorded yet.
-    private func rest(_ pause: Duration) async {
+    private func rest() async {
         let generation = job.flushes.generation
-        if job.consumeFlushRequest() && pause == ResultRecorder.interval { return }
-        await job.flushes.wait(after: generation, until: .after(pause))
+        if job.consumeFlushRequest() { return }
+        await job.flushes.wait(after: generation, until: .after(ResultRecorder.interval))
     }
 }

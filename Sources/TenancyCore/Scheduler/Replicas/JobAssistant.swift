@@ -35,7 +35,7 @@ struct JobAssistant: Sendable {
     /// Gives back what was taken and not begun, for as long as it takes: nobody else takes it from a
     /// replica that lives.
     private func giveBack() async {
-        var pause = JobAssistant.pollInterval
+        var backoff = Backoff(from: JobAssistant.pollInterval, upTo: .seconds(5))
         while !Task.isCancelled {
             do throws(StatusError) {
                 let rest = try await store.handovers.claimed(of: job.id, replica: job.lease.replica)
@@ -48,8 +48,7 @@ struct JobAssistant: Sendable {
             } catch {
                 // A replica that ends gives everything back when it leaves.
                 if !error.isTemporary || job.isLeaving { return }
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(5))
+                try? await Task.sleep(for: backoff.next())
             }
         }
     }

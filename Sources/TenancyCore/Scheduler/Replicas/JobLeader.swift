@@ -47,7 +47,7 @@ struct JobLeader: Sendable {
         }
     }
 
-    // MARK: - Other daemons
+    // MARK: - Other replicas
 
     private func coordinate() async {
         var shown = 0
@@ -69,14 +69,13 @@ struct JobLeader: Sendable {
     }
 
     private func retryUntilDone(_ body: () async throws(StatusError) -> Void) async {
-        var pause = Duration.milliseconds(200)
+        var backoff = Backoff(from: .milliseconds(200), upTo: JobLeader.pollInterval)
         while !job.isDraining && !Task.isCancelled {
             do throws(StatusError) {
                 return try await body()
             } catch {
                 warn(error)
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, JobLeader.pollInterval)
+                try? await Task.sleep(for: backoff.next())
             }
         }
     }

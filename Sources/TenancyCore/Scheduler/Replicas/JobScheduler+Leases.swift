@@ -96,7 +96,7 @@ extension JobScheduler {
         }
     }
 
-    /// Holds what may not start, and stops what may not go on, while no renewal comes through.
+    /// Holds what may not start, and stops what may not continue, while no renewal comes through.
     private func watchLeases() async {
         while !Task.isCancelled {
             let generation = signals.renewals.generation

@@ -21,7 +21,7 @@ struct LeftJob: Sendable {
     /// How the job goes into a control database that has lost it.
     ///
     /// One that was not started stays in the queue. Any other ends: which of its tenants had ended
-    /// went with the tables, so that nobody could go on without doing a relative step twice. What
+    /// went with the tables, so that nobody could resume it without doing a relative step twice. What
     /// replicas that assist still have in hand counts as cancelled until they have recorded it.
     func end(at now: Timestamp) -> JobSnapshot {
         guard job.startedAt != nil else { return job }

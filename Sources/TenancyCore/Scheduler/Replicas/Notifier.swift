@@ -28,12 +28,12 @@ package struct Notifier: Sendable {
     func listen(to channel: String, _ onNotification: @Sendable (ReplicaNotification) async -> Void)
         async
     {
-        var pause = Notifier.shortestPause
+        var backoff = Backoff(from: Notifier.shortestPause, upTo: Notifier.longestPause)
         while !Task.isCancelled {
             do throws(PostgresError) {
                 let connection = try await PostgresConnection.connect(
                     parameters, deadline: .after(connectTimeout))
-                pause = Notifier.shortestPause
+                backoff.reset()
                 try await receive(connection, channel, onNotification)
             } catch {
                 if Task.isCancelled { return }
@@ -41,8 +41,7 @@ package struct Notifier: Sendable {
                     "Cannot listen for notifications of other replicas, retrying",
                     metadata: ["reason": "\(error)"])
             }
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, Notifier.longestPause)
+            try? await Task.sleep(for: backoff.next())
         }
     }
 

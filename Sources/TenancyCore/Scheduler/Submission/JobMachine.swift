@@ -27,7 +27,7 @@ struct JobMachine: Sendable {
     mutating func handle(_ event: Event) -> Action {
         switch (state, event) {
         case (.queued, .started): enter(.running, .start)
-        // A paused or cancelling job that another replica left goes on in its own state.
+        // A paused or cancelling job that another replica left resumes in its own state.
         case (.running, .started), (.paused, .started), (.cancelling, .started): .start
         case (.running, .pauseAsked), (.queued, .pauseAsked): enter(.paused, .hold)
         case (.paused, .pauseAsked): .nothing

@@ -77,7 +77,7 @@ extension JobScheduler {
         return active.snapshot
     }
 
-    /// Steers a job that lives here.
+    /// Controls a job that runs here.
     func apply(_ order: JobCommand, to active: ActiveJob) async throws(JobControlError) {
         if active.handle(order.event) == .refuse {
             throw .conflict(action: order.name, state: active.snapshot.state)

@@ -285,7 +285,7 @@ package actor JobScheduler {
     ///
     /// - Returns: false when the job is being left instead, or the table has lost it.
     private func persist(_ job: JobSnapshot, _ active: ActiveJob) async -> Bool {
-        var pause = Duration.milliseconds(200)
+        var backoff = Backoff(from: .milliseconds(200), upTo: .seconds(5))
         while true {
             do throws(StatusError) {
                 return try await store.jobs.update(job, lease: active.lease)
@@ -294,8 +294,7 @@ package actor JobScheduler {
                 logger.warning(
                     "A job's state cannot be recorded, retrying",
                     metadata: ["job": "\(job.id)", "reason": "\(error)"])
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(5))
+                try? await Task.sleep(for: backoff.next())
             }
         }
     }
