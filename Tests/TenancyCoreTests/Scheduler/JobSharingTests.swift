@@ -9,7 +9,7 @@ import Testing
     private static let tenants = (10..<34).map { "t\($0)" }
 
     private func request(concurrency: Int) -> JobRequest {
-        makeRequest(concurrency: concurrency, pageSize: 50, lockTimeout: 9_000)
+        makeRequest(concurrency: concurrency, pageSize: 50, lockTimeout: 60_000)
     }
 
     @Test("two replicas share a job, and together never exceed its concurrency")
@@ -57,21 +57,21 @@ import Testing
         }
     }
 
-    @Test("what a dead assistant had in hand is done by the leader, once")
+    @Test("what a dead assistant had in progress is done by the leader, once")
     func assistantDies() async throws {
         let tenants = (10..<50).map { "t\($0)" }
         try await SchedulerRig.with(tenants: tenants, sleep: 0.1) { rig in
-            let (first, second) = try await rig.makePair(leaseDuration: .milliseconds(1_500))
-            let inHand =
+            let (first, second) = try await rig.makePair(leaseDuration: .seconds(4))
+            let inProgress =
                 "SELECT count(*) FROM migrationd.job_tenants WHERE worker IS NOT NULL "
                 + "AND state = 'pending'"
             let id = try await first.submit(request(concurrency: 4))
             // With the gate closed from the start the leader would have all of the concurrency.
-            #expect(try await eventually { try await rig.number(inHand) > 0 })
+            #expect(try await eventually { try await rig.number(inProgress) > 0 })
             try await rig.withClosedGate {
                 let isBusy = try await rig.waitAtGate(4)
                 #expect(isBusy)
-                #expect(try await rig.number(inHand) > 0)
+                #expect(try await rig.number(inProgress) > 0)
                 second.proxy.block()
                 // It rolls back what runs before its lease is anybody else's.
                 #expect(try await eventually { try await rig.waitingAtGate() < 4 })
@@ -85,7 +85,7 @@ import Testing
     @Test("a leader that is cut off steps down, and its job is taken over where it was")
     func leaderDies() async throws {
         try await SchedulerRig.with(tenants: Self.tenants) { rig in
-            let (first, second) = try await rig.makePair(leaseDuration: .milliseconds(1_500))
+            let (first, second) = try await rig.makePair(leaseDuration: .seconds(4))
             var id: JobID?
             try await rig.withClosedGate {
                 let job = try await first.submit(request(concurrency: 4))
