@@ -13,26 +13,28 @@ package final class WorkerConnection {
     package static let readSchemas = 2_500
     /// How long a slot is kept from those who wait for one. A connection that is opened anew costs
     /// as much as a few tenants, so a slot does not change hands with each of them.
-    private static let turn = Duration.seconds(1)
+    package static let quantum = Duration.seconds(1)
 
     let thread: ConnectionThread
     private let slots: ServerSlots
     private let connectTimeout: Duration
     private let schemaLimit: Int
+    private let quantum: Duration
     private let onNotice: @Sendable (PostgresNotice) -> Void
     private var current: (parameters: ConnectionParameters, connection: PostgresConnection)?
     private var uses = 0
-    private var endOfTurn = Deadline.never
+    private var endOfQuantum = Deadline.never
 
     package init(
         thread: ConnectionThread = ConnectionThread(), slots: ServerSlots, connectTimeout: Duration,
-        schemaLimit: Int = migratedSchemas,
+        schemaLimit: Int = migratedSchemas, quantum: Duration = WorkerConnection.quantum,
         onNotice: @escaping @Sendable (PostgresNotice) -> Void
     ) {
         self.thread = thread
         self.slots = slots
         self.connectTimeout = connectTimeout
         self.schemaLimit = schemaLimit
+        self.quantum = quantum
         self.onNotice = onNotice
     }
 
@@ -68,7 +70,7 @@ package final class WorkerConnection {
             await slots.wasOpen(server)
             current = (parameters, connection)
             uses = schemas
-            endOfTurn = .after(WorkerConnection.turn)
+            endOfQuantum = .after(quantum)
             return connection
         } catch {
             await record(error, server)
@@ -105,13 +107,13 @@ package final class WorkerConnection {
             .server(sqlState: SQLState.cannotConnectNow),
             "the server is unavailable; it is probed again in a moment"))
 
-    /// Closes the connection if somebody waits for its slot and it has had its turn.
+    /// Closes the connection if somebody waits for its slot and its quantum is over.
     package func yieldIfContended() async {
-        guard let current, endOfTurn.hasPassed else { return }
+        guard let current, endOfQuantum.hasPassed else { return }
         if await slots.isContended(current.parameters.serverKey) {
             await close()
         } else {
-            endOfTurn = .after(WorkerConnection.turn)
+            endOfQuantum = .after(quantum)
         }
     }
 

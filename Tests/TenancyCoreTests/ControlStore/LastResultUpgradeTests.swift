@@ -3,6 +3,7 @@ import Testing
 
 @testable import ControlStore
 @testable import JobModel
+@testable import PostgresClient
 @testable import Support
 
 /// What becomes of the last results of tenants when the tables of the release before get their
@@ -19,6 +20,18 @@ import Testing
             CREATE TABLE migrationd.schema_version (version integer NOT NULL);
             INSERT INTO migrationd.schema_version VALUES (4);
             \(steps)
+            """)
+    }
+
+    /// Writes a job as the release before does, whose table has fewer columns.
+    private func insertAsBefore(_ job: JobSnapshot, in database: TestDatabase) async throws {
+        let names = JobRow.names.replacing(" holds,", with: "")
+        let row = SQLText.literal(JobRow(job, lease: makeLease()).json.renderedString())
+        try await database.psql(
+            """
+            INSERT INTO migrationd.jobs (\(names)) SELECT \(names) FROM
+                jsonb_populate_record(NULL::migrationd.jobs, \(row)::jsonb
+                    || jsonb_build_object('lease_until', now(), 'migrations', 'm'))
             """)
     }
 
@@ -72,7 +85,7 @@ import Testing
             let deleted = makeJob(makeRequest(), after: 5)
             try await database.withStore(prepared: false) { store in
                 for job in [upgrade, check, dryRun, stopped, deleted] {
-                    _ = try await store.take(job, key: nil, caller: caller, lease: makeLease())
+                    try await insertAsBefore(job, in: database)
                 }
                 for tenant in ["failed", "checked", "tried", "stopped"] {
                     try await note(tenant, upgrade, .failed, after: 1, in: database)

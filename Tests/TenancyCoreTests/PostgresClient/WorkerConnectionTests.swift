@@ -121,23 +121,24 @@ import Testing
         #expect(isToldAway)
     }
 
-    @Test("a slot is given up for those who wait, after its turn and not before")
-    func yields() async throws {
+    @Test(
+        "a slot is given up for those who wait, after its quantum and not before",
+        arguments: [(Duration.seconds(600), false), (.zero, true)])
+    func yields(quantum: Duration, givesUp: Bool) async throws {
         try await TestCluster.withDatabase { database in
             let slots = ServerSlots(limit: 1)
-            let worker = worker(slots)
+            let worker = WorkerConnection(
+                slots: slots, connectTimeout: .seconds(10), quantum: quantum, onNotice: { _ in })
             let parameters = try database.parameters
             _ = try await worker.connection(for: parameters, schemas: 1)
             let key = parameters.serverKey
+            await worker.yieldIfContended()
+            #expect(worker.databaseKey != nil, "nobody waits")
             let waiting = Task { try await slots.acquire(key) }
             #expect(try await eventually { await slots.isContended(key) })
             await worker.yieldIfContended()
-            #expect(worker.databaseKey != nil)
-            let gaveUp = try await eventually {
-                await worker.yieldIfContended()
-                return worker.databaseKey == nil
-            }
-            #expect(gaveUp)
+            #expect((worker.databaseKey == nil) == givesUp)
+            await worker.close()
             try await waiting.value
             #expect(await slots.used(at: key) == 1)
         }

@@ -41,6 +41,8 @@ struct ExternalRunner: StepRunner {
         try await holdNothingElse()
         let call = ExternalCall(program: program, step: step, journal: journal)
         var report = ExternalReport(planned: planned, answer: await call.run(planned))
+        // A program that was ended may have sent its COMMIT already.
+        if case .failure = report.answer { try await waitForWriters() }
         if Task.isCancelled {
             await channel.connection.close()
             report.wasCancelled = true
@@ -66,6 +68,33 @@ struct ExternalRunner: StepRunner {
             // The transaction that holds the lock must not stay open.
             await channel.rollBack()
             throw AttemptStop(error)
+        }
+    }
+
+    /// Waits until no other session is about to move the version rows, or a bound has passed. Once it
+    /// has changed them, a transaction holds a lock on their table until it ends.
+    private func waitForWriters() async throws(AttemptStop) {
+        let table = VersionTable(schema: step.target.schema, name: step.versionTable)
+        let deadline = Deadline.after(ExternalRunner.timeout)
+        var backoff = Backoff(from: .milliseconds(5), upTo: .milliseconds(250))
+        while !deadline.hasPassed && !Task.isCancelled {
+            do throws(PostgresError) {
+                let rows = try await channel.connection.query(
+                    """
+                    SELECT count(*) FROM pg_locks
+                    WHERE relation = to_regclass($1) AND pid <> pg_backend_pid() AND granted
+                        AND database = (SELECT oid FROM pg_database
+                            WHERE datname = current_database())
+                        AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                            'AccessExclusiveLock')
+                    """, [table.qualifiedName], deadline: .after(ExternalRunner.timeout))
+                if rows.first?.first == "0" { return }
+            } catch {
+                // The transaction that holds the lock must not stay open.
+                await channel.rollBack()
+                throw AttemptStop(error)
+            }
+            try? await Task.sleep(for: backoff.next())
         }
     }
 
