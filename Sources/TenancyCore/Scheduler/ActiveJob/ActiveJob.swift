@@ -29,10 +29,16 @@ final class ActiveJob: Sendable {
     /// One question for the quota at a time.
     let quotaRequests = Permits(1)
     let clock: WallClock
+    /// This replica's part in the job as an assistant, which ends while the replica leads the job.
+    let predecessor: ActiveJob?
     let state: Mutex<ActiveJobState>
 
     /// A job that migrates at most `limit` tenants at once here until another bound is set.
-    init(_ job: JobSnapshot, lease: JobLease, clock: WallClock, limit: Int? = nil) {
+    init(
+        _ job: JobSnapshot, lease: JobLease, clock: WallClock, limit: Int? = nil,
+        predecessor: ActiveJob? = nil
+    ) {
+        self.predecessor = predecessor
         id = job.id
         request = job.request
         self.lease = lease

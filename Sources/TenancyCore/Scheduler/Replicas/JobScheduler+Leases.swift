@@ -118,11 +118,13 @@ extension JobScheduler {
         // Left to its lease, which runs out, when this replica is leaving as well.
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
-        assisting[job.id]?.job.drain()
+        let predecessor = assisting[job.id]?.job
+        predecessor?.drain()
         metrics.add(.jobsTakenOver)
         logger.notice("Job taken over from another replica", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
-        let active = ActiveJob(job, lease: lease, clock: clock, limit: 0)
+        let active = ActiveJob(
+            job, lease: lease, clock: clock, limit: 0, predecessor: predecessor)
         active.resume(ended: ended.keys, counts: ended.counts, lastEvent: ended.lastEvent)
         enqueue(active, retryOf: job.retryOf)
     }

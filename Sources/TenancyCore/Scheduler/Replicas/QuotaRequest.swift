@@ -29,12 +29,16 @@ struct QuotaRequest: Sendable {
 
     private func ask() async throws(StatusError) -> JobQuota? {
         let inFlight = job.freezeInFlight()
+        // What the replica still migrates as an assistant counts for it as well.
+        let earlier = job.predecessor.map(\.runningTenants.keys).map(Array.init) ?? []
         let quota = try await replicas.quota(
-            of: job.id, replica: job.lease.replica, running: inFlight.tenants, inUse: inFlight.count
-        )
+            of: job.id, replica: job.lease.replica, running: inFlight.tenants + earlier,
+            inUse: inFlight.count + (job.predecessor?.inFlight ?? 0))
         if let quota {
             let elsewhere = job.lease.isAssistant ? 0 : quota.runningElsewhere
-            job.grant(quota.limit, runningElsewhere: elsewhere)
+            // It starts nothing more, so that this is the most that it has.
+            let rest = max(0, quota.limit - (job.predecessor?.inFlight ?? 0))
+            job.grant(rest, runningElsewhere: elsewhere)
         }
         return quota
     }
