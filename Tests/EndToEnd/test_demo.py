@@ -118,7 +118,7 @@ def test_a_killed_demo_leaves_no_postgresql(demo):
     shutil.rmtree(running.home, ignore_errors=True)
 
 
-@pytest.mark.parametrize("moment", ["Starting a private PostgreSQL", "Making 20", "Upgrading"])
+@pytest.mark.parametrize("moment", ["Starting a private PostgreSQL", "Creating 20", "Upgrading"])
 def test_a_signal_during_the_set_up_ends_the_demo_as_well(demo, moment):
     running = demo()
     running.until(moment)
