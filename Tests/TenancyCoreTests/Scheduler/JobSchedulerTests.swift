@@ -46,7 +46,7 @@ import Testing
             let member = try await rig.makeScheduler()
             var id: JobID?
             try await rig.withClosedGate {
-                let job = try await member.submit(makeRequest(concurrency: 2, lockTimeout: 9_000))
+                let job = try await member.submit(makeRequest(concurrency: 2, lockTimeout: 60_000))
                 id = job
                 #expect(try await rig.waitAtGate(2))
                 let paused = try await member.scheduler.pause(job, caller: caller)
@@ -72,7 +72,7 @@ import Testing
             let member = try await rig.makeScheduler()
             var id: JobID?
             try await rig.withClosedGate {
-                let job = try await member.submit(makeRequest(concurrency: 2, lockTimeout: 9_000))
+                let job = try await member.submit(makeRequest(concurrency: 2, lockTimeout: 60_000))
                 id = job
                 #expect(try await rig.waitAtGate(2))
                 _ = try await member.scheduler.cancel(job, mode: mode, caller: caller)
@@ -116,7 +116,7 @@ import Testing
             let first = try await rig.makeScheduler(1)
             var id: JobID?
             try await rig.withClosedGate {
-                let job = try await first.submit(makeRequest(concurrency: 2, lockTimeout: 9_000))
+                let job = try await first.submit(makeRequest(concurrency: 2, lockTimeout: 60_000))
                 id = job
                 #expect(try await rig.waitAtGate(2))
                 // One ends with the drain, the other tenants have not begun.

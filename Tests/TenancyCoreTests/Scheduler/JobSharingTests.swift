@@ -49,6 +49,8 @@ import Testing
                 #expect(paused.state == .paused)
                 #expect(try await first.scheduler.snapshot(job)?.state == .paused)
                 _ = try await second.scheduler.cancel(job, mode: .immediate, caller: caller)
+                // What runs is rolled back at once and not by the time it would take.
+                #expect(try await eventually { try await rig.waitingAtGate() == 0 })
             }
             let submitted = try #require(id)
             let job = try #require(try await first.end(of: submitted))
@@ -77,6 +79,44 @@ import Testing
                 #expect(try await eventually { try await rig.waitingAtGate() < 4 })
             }
             let job = try #require(try await first.end(of: id))
+            #expect(job.state == .succeeded && job.counts.succeeded == 40)
+            #expect(try await rig.migrated() == tenants)
+        }
+    }
+
+    @Test("a replica that takes over a job counts what it still does of it as an assistant")
+    func succeeds() async throws {
+        let tenants = (10..<50).map { "t\($0)" }
+        try await SchedulerRig.with(tenants: tenants, sleep: 0.1) { rig in
+            let (first, second) = try await rig.makePair(leaseDuration: .seconds(4))
+            let id = try await first.submit(request(concurrency: 4))
+            let isShared = try await eventually {
+                try await rig.number(
+                    "SELECT count(*) FROM migrationd.job_tenants WHERE worker IS NOT NULL "
+                        + "AND state = 'pending'") > 0
+            }
+            #expect(isShared)
+            try await rig.withClosedGate {
+                #expect(try await rig.waitAtGate(4))
+                first.proxy.block()
+                let isLeading = try await eventually { await second.scheduler.runsHere(id) }
+                #expect(isLeading)
+                // The leader asks for its quota and starts what it may within a second.
+                let until = ContinuousClock.now + .seconds(2)
+                while ContinuousClock.now < until {
+                    let waiting = try await rig.waitingAtGate()
+                    try #require(waiting <= 4)
+                }
+                #expect(try await rig.waitingAtGate() == 4)
+            }
+            // The assistant ends now, and what the replica may do of the job stays in the tables.
+            let own =
+                "SELECT count(*) FROM migrationd.job_shares WHERE replica = "
+                + "(SELECT lease_replica FROM migrationd.jobs)"
+            while try await second.counts(of: id).succeeded < 30 {
+                try #require(try await rig.number(own) == 1)
+            }
+            let job = try #require(try await second.end(of: id))
             #expect(job.state == .succeeded && job.counts.succeeded == 40)
             #expect(try await rig.migrated() == tenants)
         }

@@ -47,7 +47,7 @@ import Testing
             let member = try await rig.makeScheduler()
             var id: JobID?
             try await rig.withClosedGate {
-                let job = try await member.submit(makeRequest(concurrency: 5, lockTimeout: 9_000))
+                let job = try await member.submit(makeRequest(concurrency: 5, lockTimeout: 60_000))
                 id = job
                 #expect(try await rig.waitAtGate(5))
                 member.proxy.block()

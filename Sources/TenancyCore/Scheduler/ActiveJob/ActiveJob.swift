@@ -64,6 +64,8 @@ final class ActiveJob: Sendable {
     var isDraining: Bool { state.withLock { $0.isDraining } }
     /// Whether it is drained since the daemon is about to end.
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
+    /// Whether this replica leads the job by now, so that its quota is the leader's.
+    var isSucceeded: Bool { state.withLock { $0.isSucceeded } }
     var isCancelling: Bool { state.withLock { $0.isCancelling } }
 
     /// Whether an earlier replica, or this one under an earlier lease, has begun on the job.
@@ -90,9 +92,9 @@ final class ActiveJob: Sendable {
     }
 
     /// Starts nothing more; what runs ends, and the rest is left to whoever takes the job over.
-    /// `isLeaving` says that the daemon itself is about to end.
-    func drain(isLeaving: Bool = false) {
-        state.withLock { $0.drain(isLeaving: isLeaving) }
+    /// `isLeaving` says that the daemon itself is about to end, `isSucceeded` that it leads the job now.
+    func drain(isLeaving: Bool = false, isSucceeded: Bool = false) {
+        state.withLock { $0.drain(isLeaving: isLeaving, isSucceeded: isSucceeded) }
         for signal in [work, room, results, coordination] { signal.notify() }
     }
 

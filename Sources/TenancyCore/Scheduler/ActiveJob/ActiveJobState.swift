@@ -28,6 +28,8 @@ struct ActiveJobState {
     private var isBroken = false
     private(set) var isDraining = false
     private(set) var isLeaving = false
+    /// Whether this replica leads the job by now, beside what it still does as an assistant.
+    private(set) var isSucceeded = false
     /// Whether nothing may start, since the lease may expire before it is renewed.
     var isLeaseInDoubt = false
 
@@ -112,9 +114,10 @@ struct ActiveJobState {
         return action
     }
 
-    mutating func drain(isLeaving: Bool) {
+    mutating func drain(isLeaving: Bool, isSucceeded: Bool = false) {
         isDraining = true
         self.isLeaving = self.isLeaving || isLeaving
+        self.isSucceeded = self.isSucceeded || isSucceeded
     }
 
     mutating func fail(reason: String) {

@@ -44,6 +44,8 @@ struct JobAssistant: Sendable {
                         rest.map(\.name.id), of: job.id, replica: job.lease.replica)
                     await store.replicas.notify(.job(job.id))
                 }
+                // The row of a replica that leads the job by now is the leader's.
+                if job.isSucceeded { return }
                 return try await store.replicas.releaseQuota(of: job.id, replica: job.lease.replica)
             } catch {
                 // A replica that ends gives everything back when it leaves.

@@ -119,7 +119,7 @@ extension JobScheduler {
         if isDraining || live[job.id] != nil { return }
         // What it has in hand it ends as an assistant; the rest is the leader's.
         let predecessor = assisting[job.id]?.job
-        predecessor?.drain()
+        predecessor?.drain(isSucceeded: true)
         metrics.add(.jobsTakenOver)
         logger.notice("Job taken over from another replica", metadata: ["job": "\(job.id)"])
         // What it may do at once is decided with those that have a share in the job.
