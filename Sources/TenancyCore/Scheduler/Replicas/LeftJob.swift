@@ -28,6 +28,7 @@ struct LeftJob: Sendable {
         var end = job
         end.state = job.state == .cancelling ? .cancelled : .failed
         end.stateReason = JobSnapshot.controlDatabaseRecreated
+        end.holds = []
         end.finishedAt = now
         end.counts.move(end.counts.pending, from: .pending, to: .cancelled)
         end.counts.move(end.counts.running, from: .running, to: .cancelled)
